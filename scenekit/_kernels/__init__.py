@@ -1,0 +1,3 @@
+from scenekit._layout import sibling
+
+__path__ = [sibling("kernels")]
