@@ -1,0 +1,1 @@
+"""Posed photos: readers, video frames, structure from motion, undistortion."""
