@@ -1,6 +1,6 @@
 """Cameras: lens models and poses.
 
-Axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; `T_world_cam` maps camera to world coordinates.
+Axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; `T_world_cam` maps camera to world.
 Letters: n points; K = pinhole matrix [px].
 """
 
@@ -34,10 +34,10 @@ MAX_SIDE = 65_535
 class Camera:
     """A lens and a sensor: where a ray in camera coordinates meets the image.
 
-    u = fx·x_d + cx, v = fy·y_d + cy, with (x_d, y_d) the normalised point (x/z, y/z) after the lens distortion of `model`.
+    u = fx·x_d + cx, v = fy·y_d + cy, with (x_d, y_d) the normalised point (x/z, y/z) after the distortion of `model`.
 
     Raises:
-        InputError: If the model is unknown, the parameters do not fit it or are not finite, or the size is not positive.
+        InputError: If the model is unknown, the parameters do not fit it or are not finite, or the size is absurd.
     """
 
     model: str
@@ -55,7 +55,9 @@ class Camera:
         if self.model not in PARAMS:
             raise InputError(f"{self.name}: model", got=repr(self.model), wanted="one of " + ", ".join(PARAMS))
         if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE):
-            raise InputError(f"{self.name}: size", got=f"{self.width}x{self.height}", wanted=f"1 to {MAX_SIDE} px each way")
+            raise InputError(
+                f"{self.name}: size", got=f"{self.width}x{self.height}", wanted=f"1 to {MAX_SIDE} px each way"
+            )
         if len(self.params) != len(PARAMS[self.model]):
             wanted = f"{len(PARAMS[self.model])} for {self.model}: {', '.join(PARAMS[self.model])}"
             raise InputError(f"{self.name}: params", got=f"{len(self.params)} numbers", wanted=wanted)
@@ -102,8 +104,9 @@ class Camera:
     def distort(self, points: Array) -> Array:
         """Lens distortion of normalised points (x/z, y/z), shape (n, 2) → (n, 2).
 
-        Brown–Conrady with COLMAP's and OpenCV's coefficients: x_d = x·(1 + k1 r² + k2 r⁴ + k3 r⁶) / (1 + k4 r² + k5 r⁴ + k6 r⁶)
-        + 2 p1 x y + p2 (r² + 2 x²), and alike for y. Fisheye (Kannala–Brandt): θ_d = θ (1 + k1 θ² + … + k4 θ⁸), θ = atan r.
+        Brown–Conrady with OpenCV's coefficients: x_d = x·(1 + k1 r² + k2 r⁴ + k3 r⁶) / (1 + k4 r² + k5 r⁴ + k6 r⁶)
+        + 2 p1 x y + p2 (r² + 2 x²), and alike for y.
+        Fisheye (Kannala–Brandt): θ_d = θ (1 + k1 θ² + … + k4 θ⁸), θ = atan r.
         """
         x, y = points[..., 0], points[..., 1]
         r2 = x * x + y * y
@@ -123,12 +126,13 @@ class Camera:
     def undistort(self, points: Array, *, steps: int = 50) -> Array:
         """Inverse of `distort` by Newton's method with a finite-difference Jacobian, shape (n, 2) → (n, 2)."""
         guess, h = np.array(points, dtype=np.float64), 1e-7
+        dx, dy = np.array([h, 0.0]), np.array([0.0, h])
         for _ in range(steps):
             error = self.distort(guess) - points
             if np.abs(error).max(initial=0.0) < 1e-13:
                 break
-            column_x = (self.distort(guess + [h, 0.0]) - self.distort(guess - [h, 0.0])) / (2 * h)
-            column_y = (self.distort(guess + [0.0, h]) - self.distort(guess - [0.0, h])) / (2 * h)
+            column_x = (self.distort(guess + dx) - self.distort(guess - dx)) / (2 * h)
+            column_y = (self.distort(guess + dy) - self.distort(guess - dy)) / (2 * h)
             det = column_x[..., 0] * column_y[..., 1] - column_x[..., 1] * column_y[..., 0]
             det = np.where(np.abs(det) < 1e-9, 1e-9, det)
             step_x = (error[..., 0] * column_y[..., 1] - error[..., 1] * column_y[..., 0]) / det
@@ -168,7 +172,7 @@ def look_at(eye: Array, target: Array, *, up: tuple[float, float, float] = (0.0,
     z = np.asarray(target, dtype=np.float64) - eye
     x = np.cross(z, up)
     if np.linalg.norm(z) < 1e-12 or np.linalg.norm(x) < 1e-9 * np.linalg.norm(z):
-        raise InputError("look_at", got=f"eye {eye}, target {target}, up {up}", wanted="a line of sight not parallel to up")
+        raise InputError("look_at", got=f"eye {eye}, target {target}, up {up}", wanted="a line of sight off up")
     z, x = z / np.linalg.norm(z), x / np.linalg.norm(x)
     T_world_cam = np.eye(4)
     T_world_cam[:3, :3] = np.stack([x, np.cross(z, x), z], 1)

@@ -41,8 +41,9 @@ class Splats:
         for name, shape in wanted.items():
             if tuple(getattr(self, name).shape) != shape:
                 raise InputError(f"splats.{name}", got=tuple(getattr(self, name).shape), wanted=f"shape {shape}")
-        if self.sh.ndim != 3 or self.sh.shape[0] != n or self.sh.shape[1] not in (1, 4, 9, 16, 25) or self.sh.shape[2] != 3:
-            raise InputError("splats.sh", got=tuple(self.sh.shape), wanted=f"shape ({n}, k, 3) with k = 1, 4, 9, 16 or 25")
+        shape = tuple(self.sh.shape)
+        if shape not in [(n, k, 3) for k in (1, 4, 9, 16, 25)]:
+            raise InputError("splats.sh", got=shape, wanted=f"shape ({n}, k, 3) with k = 1, 4, 9, 16 or 25")
 
     def __len__(self) -> int:
         return len(self.means)
