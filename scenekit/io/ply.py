@@ -213,10 +213,10 @@ def _splats(path: Path, header: _Header, vertices: NDArray[np.void]) -> Splats:
         raise FileError(path, got=f"no properties {shown}", wanted="the 3DGS layout", hint=hint)
 
     with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite and is reported as such
-        rows = structured_to_unstructured(vertices, dtype=np.float32)
+        rows = torch.from_numpy(structured_to_unstructured(vertices, dtype=np.float32))
 
     def columns(*wanted: str) -> Tensor:
-        return torch.from_numpy(rows[:, [names.index(name) for name in wanted]])
+        return rows[:, [names.index(name) for name in wanted]]
 
     sh = columns(*(f"f_dc_{i}" for i in range(3)))[:, None]
     if rest:

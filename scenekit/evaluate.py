@@ -1,0 +1,200 @@
+"""Metrics of rendered against photographed views; docs/evaluation.md is the protocol.
+
+Letters: h w image, d channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scenekit.cameras import inverse_pose, pinhole
+from scenekit.capture.views import View
+from scenekit.errors import InputError
+from scenekit.render.splats import render
+from scenekit.splats import Splats
+
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+"""Side and standard deviation of the Gaussian window of SSIM [px]."""
+
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+"""The constants that stabilise SSIM's quotients, for colours in 0..1."""
+
+LPIPS_WEIGHTS = "alexnet-owt-7be5be79.pth"
+"""The file in torch hub's checkpoint folder without which LPIPS is left out; nothing is downloaded."""
+
+
+def psnr(image: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Peak signal-to-noise ratio −10 log10 MSE [dB] of colours in 0..1, a scalar; infinite for equal images.
+
+    Args:
+        image: The render, shape (h, w, d).
+        target: The photo, shape (h, w, d).
+        mask: True where a pixel counts, shape (h, w).
+
+    Raises:
+        InputError: If the shapes differ or no pixel counts.
+    """
+    counts = _counting(image, target, mask)
+    return -10.0 * (image - target).square()[counts].mean().log10()
+
+
+def ssim(image: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Mean of `ssim_map` over the pixels that count and over channels, a scalar; arguments and errors as in `psnr`.
+
+    Where the mask is false the render is replaced by the photo, so that nothing there reaches into the windows.
+    """
+    counts = _counting(image, target, mask)
+    return ssim_map(torch.where(counts[..., None], image, target), target)[counts].mean()
+
+
+def ssim_map(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004, Eq. 13) of each pixel and channel, shape (h, w, d).
+
+    (2 μx μy + C1)(2 σxy + C2) / ((μx² + μy² + C1)(σx² + σy² + C2)), with local moments under a Gaussian window of
+    11 × 11 px and σ = 1.5 px. Beyond the border both images are zero, as in 3D Gaussian Splatting's evaluation.
+    """
+    x, y = image.permute(2, 0, 1), target.permute(2, 0, 1)
+    mu_x, mu_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mu_x * mu_x, _blur(y * y) - mu_y * mu_y
+    cov = _blur(x * y) - mu_x * mu_y
+    numerator = (2 * mu_x * mu_y + SSIM_C1) * (2 * cov + SSIM_C2)
+    return (numerator / ((mu_x**2 + mu_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))).permute(1, 2, 0)
+
+
+def _blur(channels: Tensor) -> Tensor:
+    """Each channel, shape (d, h, w), under the separable Gaussian window, with zeros beyond the border."""
+    offsets = torch.arange(SSIM_WINDOW, dtype=channels.dtype, device=channels.device) - SSIM_WINDOW // 2
+    window = (-0.5 * (offsets / SSIM_SIGMA).square()).exp()
+    window = window / window.sum()
+    rows = F.conv2d(channels[:, None], window[None, None, None], padding=(0, SSIM_WINDOW // 2))
+    return F.conv2d(rows, window[None, None, :, None], padding=(SSIM_WINDOW // 2, 0))[:, 0]
+
+
+def _counting(image: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """The mask, or a mask of all pixels, shape (h, w), after checking that the three fit together."""
+    if image.shape != target.shape or image.ndim != 3:
+        got = f"{tuple(image.shape)} and {tuple(target.shape)}"
+        raise InputError("image and target", got=got, wanted="one shape (h, w, d)")
+    if mask is None:
+        return torch.ones(image.shape[:2], dtype=torch.bool, device=image.device)
+    if mask.shape != image.shape[:2] or mask.dtype != torch.bool or not mask.any():
+        got = f"{mask.dtype} {tuple(mask.shape)} with {int(mask.sum())} pixels set"
+        raise InputError("mask", got=got, wanted=f"bool {tuple(image.shape[:2])} with at least one pixel set")
+    return mask.to(image.device)
+
+
+@dataclass(frozen=True)
+class ViewScore:
+    """Metrics of one view."""
+
+    name: str
+    """Name of the photo."""
+    psnr: float
+    """Peak signal-to-noise ratio [dB]."""
+    ssim: float
+    """Mean structural similarity."""
+    lpips: float | None = None
+    """Learned perceptual distance (Zhang et al. 2018, AlexNet), or None where its weights are not on this machine."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of several views."""
+
+    views: list[ViewScore]
+    """One row per view, in the order of the views."""
+
+    @property
+    def psnr(self) -> float:
+        """Mean PSNR of the views [dB]."""
+        return fmean(view.psnr for view in self.views)
+
+    @property
+    def ssim(self) -> float:
+        """Mean SSIM of the views."""
+        return fmean(view.ssim for view in self.views)
+
+    @property
+    def lpips(self) -> float | None:
+        """Mean LPIPS of the views, or None."""
+        values = [view.lpips for view in self.views if view.lpips is not None]
+        return fmean(values) if values else None
+
+    def as_dict(self) -> dict[str, object]:
+        """Means and rows for JSON; what is not a finite number becomes None."""
+        rows = [{key: _json_number(value) for key, value in asdict(view).items()} for view in self.views]
+        means = {"psnr": self.psnr, "ssim": self.ssim, "lpips": self.lpips}
+        return {key: _json_number(value) for key, value in means.items()} | {"views": rows}
+
+
+def _json_number(value: object) -> object:
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def evaluate(splats: Splats, views: Sequence[View], *, backend: str | None = None) -> Scores:
+    """Renders each view and compares it with its photo; masks are honoured.
+
+    Args:
+        splats: The scene.
+        views: The photos to compare with, at least one; never those it was fitted to.
+        backend: Rasteriser back-end; None takes the best that is there.
+
+    Raises:
+        InputError: If there are no views.
+    """
+    if not views:
+        raise InputError("views", got="none", wanted="at least one held-out view")
+    perceptual = lpips_metric()
+    rows = []
+    for view, image in zip(views, renders(splats, views, backend=backend), strict=True):
+        target = photo(view).to(image)
+        rows.append(
+            ViewScore(
+                name=view.name,
+                psnr=float(psnr(image, target, mask=view.mask)),
+                ssim=float(ssim(image, target, mask=view.mask)),
+                lpips=perceptual(image, target) if perceptual else None,
+            )
+        )
+    return Scores(rows)
+
+
+def photo(view: View) -> Tensor:
+    """The photo of a view as float32 colours in 0..1, shape (h, w, 3)."""
+    return view.image.float() / 255
+
+
+def renders(splats: Splats, views: Sequence[View], *, backend: str | None = None) -> Iterator[Tensor]:
+    """What the splats look like from each view: colours clamped to 0..1 on black, shape (h, w, 3)."""
+    for view in views:
+        fx, fy, cx, cy = (float(view.K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+        camera = pinhole(view.width, view.height, fx, fy, cx, cy)
+        T_world_cam = inverse_pose(view.viewmat.cpu().double().numpy())
+        with torch.no_grad():
+            yield render(splats, camera, T_world_cam, backend=backend).rgb.clamp(0, 1)
+
+
+def lpips_metric() -> Callable[[Tensor, Tensor], float] | None:
+    """LPIPS on AlexNet as a function of two images (h, w, 3) in 0..1, or None where package or weights are missing."""
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_WEIGHTS).is_file():
+        return None
+    try:
+        import lpips
+    except ImportError:
+        return None
+    network = lpips.LPIPS(net="alex", verbose=False).eval()
+
+    def distance(image: Tensor, target: Tensor) -> float:
+        with torch.no_grad():
+            pair = [t.cpu().float().permute(2, 0, 1)[None] * 2 - 1 for t in (image, target)]
+            return float(network(*pair))
+
+    return distance
