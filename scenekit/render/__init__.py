@@ -1,0 +1,1 @@
+"""State → observation: the splat rasteriser."""
