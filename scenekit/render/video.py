@@ -44,6 +44,7 @@ def turntable(poses: Array, *, frames: int = 120) -> Array:
     weights = np.exp(SMOOTHING * (np.cos(path[:, None] - azimuths) - 1)) + 1e-12
     weights /= weights.sum(1, keepdims=True)
     r, z = weights @ radii, weights @ heights
+    r = np.maximum(r, 0.05 * np.hypot(r, z))  # cameras straight above would have no azimuth
     eyes = focus + np.stack([r * np.cos(path), r * np.sin(path), z], 1)
     return np.stack([look_at(eye, focus) for eye in eyes])
 
