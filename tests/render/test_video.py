@@ -66,7 +66,7 @@ def test_parallel_axes_have_a_finite_focus_in_front(count: int) -> None:
 
 
 def test_cameras_straight_above_still_give_a_path() -> None:
-    above = np.stack([look_at(TARGET + [0, 0, h], TARGET, up=(1.0, 0.0, 0.0)) for h in (1.0, 1.5)])
+    above = np.stack([look_at(TARGET + np.array([0, 0, h]), TARGET, up=(1.0, 0.0, 0.0)) for h in (1.0, 1.5)])
     path = turntable(above, frames=8)
     assert np.isfinite(path).all()
     assert (path[:, 2, 3] > TARGET[2] + 0.5).all()

@@ -1,0 +1,133 @@
+"""The report of a run: one HTML file that needs nothing else. Letters: h w image."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from scenekit.capture.capture import Capture
+from scenekit.charts import Curve, chart, plan
+from scenekit.evaluate import Scores
+from scenekit.io.atomic import write_text
+
+MAX_ERROR = 0.25
+"""Mean absolute colour error at which the error map saturates; colours in 0..1."""
+
+INFERNO = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+"""Stops of the error map's colours, evenly spaced: the perceptually uniform map `inferno`, thinned out."""
+
+MAX_INLINE_VIDEO = 12_000_000
+"""A larger video [bytes] is left out of the page, which should stay quick to open."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A held-out photo beside its render."""
+
+    name: str
+    """Name of the photo."""
+    photo: NDArray[np.uint8]
+    """The photo, shape (h, w, 3)."""
+    render: NDArray[np.uint8]
+    """What the splats look like from there, shape (h, w, 3)."""
+    psnr: float
+    """Peak signal-to-noise ratio [dB]."""
+    ssim: float
+    """Structural similarity."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the page shows."""
+
+    title: str
+    """Name of the scene."""
+    capture: Capture
+    """The posed photos."""
+    scores: Scores | None
+    """Held-out metrics, None if no photo was held out."""
+    gaussians: int
+    """Number of Gaussians."""
+    sh_degree: int
+    """Degree of the spherical harmonics."""
+    image_size: tuple[int, int]
+    """Width and height at which the splats were fitted [px]."""
+    seconds: dict[str, float]
+    """Wall time per stage [s], in order."""
+    comparisons: list[Comparison] = field(default_factory=list)
+    """Held-out views to show."""
+    curves: list[Curve] = field(default_factory=list)
+    """Charts of the fit."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """More rows for the table of the fit."""
+    command: str = ""
+    """How to make it again."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What made it."""
+    video: Path | None = None
+    """A turntable to show at the top."""
+
+
+def write_report(path: str | Path, report: Report) -> None:
+    """Writes `report` as one HTML file, atomically: images, charts and video are inside, nothing is fetched."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"jpeg": jpeg_uri, "duration": duration, "thousands": thousands}
+    template = environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))
+    html = template.render(
+        report=report,
+        capture=report.capture,
+        total_seconds=sum(report.seconds.values()),
+        errors=[error_map(pair.photo, pair.render) for pair in report.comparisons],
+        max_error=MAX_ERROR,
+        charts=[chart(curve) for curve in report.curves if curve.is_drawable],
+        plan=plan(report.capture.centres, report.capture.points.xyz),
+        video=_video_uri(report.video),
+    )
+    write_text(path, html)
+
+
+def error_map(photo: NDArray[np.uint8], render: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mean absolute difference of the channels as colours, black for none to pale yellow for `MAX_ERROR`, (h, w, 3)."""
+    error = np.abs(photo.astype(np.float32) - render).mean(2) / 255 / MAX_ERROR
+    position = error.clip(0, 1) * (len(INFERNO) - 1)
+    stops = np.array(INFERNO, np.float32)
+    channels = [np.interp(position, np.arange(len(stops)), stops[:, i]) for i in range(3)]
+    return np.stack(channels, -1).round().astype(np.uint8)
+
+
+def jpeg_uri(image: NDArray[np.uint8], max_width: int = 640) -> str:
+    """A JPEG as a data URI, at most `max_width` wide [px]."""
+    picture = Image.fromarray(image)
+    if picture.width > max_width:
+        picture = picture.resize(
+            (max_width, round(picture.height * max_width / picture.width)), Image.Resampling.LANCZOS
+        )
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=86)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _video_uri(path: Path | None) -> str | None:
+    if path is None or not path.is_file() or path.stat().st_size > MAX_INLINE_VIDEO:
+        return None
+    return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 0.42 s, 8.1 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def thousands(number: float) -> str:
+    """An integer with narrow spaces between thousands."""
+    return f"{round(number):,}".replace(",", "\u202f")

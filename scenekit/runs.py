@@ -1,0 +1,173 @@
+"""Run folders: what a reconstruction leaves behind, resumable and never half-written.
+
+splats.ply       the Gaussians, in the layout every splat viewer opens
+cameras.json     cameras in the format of the original 3DGS viewer, and ours
+colmap/          the posed photos and sparse points as a COLMAP model, in the frame of the splats
+metrics.json     held-out scores, the history of the fit, seconds per stage
+video.mp4        a turntable
+report.html      all of it to look at
+config.json      every option
+run.json         which stages are done, by which version, and how long they took
+checkpoint/      the latest state of the fit
+cache/           the database of structure from motion and the undistorted photos
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import scenekit
+from scenekit.errors import FileError, InputError
+from scenekit.io.atomic import write_text
+
+FORGIVEN = {"output", "fresh"}
+"""Options that may differ between a run and its continuation."""
+
+
+@dataclass
+class Run:
+    """A run folder and what has been done in it."""
+
+    folder: Path
+    """Where everything is written."""
+    config: dict[str, Any]
+    """Every option, as in config.json."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds [s] spent in each finished stage, in order."""
+    started: str = ""
+    """When it was first started, ISO 8601, UTC."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what happens inside and notes in run.json that it is done; a stage of an earlier sitting is redone."""
+        start = time.perf_counter()
+        yield
+        self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
+        self.save()
+
+    def save(self) -> None:
+        """Writes run.json, atomically."""
+        state = {
+            "started": self.started,
+            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+            "finished": "report" in self.stages,
+            "command": " ".join(["scenekit", *sys.argv[1:]]),
+            "versions": versions(),
+        }
+        write_json(self.folder / "run.json", state)
+
+
+def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:
+    """Opens a new or empty folder for a run, or an earlier run with the same options to go on with.
+
+    Args:
+        folder: The run folder; made if it is missing.
+        config: The options, a dataclass.
+        fresh: Start over: drop the cache and checkpoint of an earlier run; its results stay until new ones are made.
+
+    Raises:
+        FileError: If the folder is a file, or holds other things than a run.
+        InputError: If the earlier run had other options and `fresh` is not given.
+    """
+    folder, options = Path(folder), as_json(config)
+    if folder.exists() and not folder.is_dir():
+        raise FileError(folder, got="a file", wanted="a folder to write to", hint="Choose another -o.")
+    if not folder.exists() or not any(folder.iterdir()):
+        run = Run(folder, options, started=datetime.now(UTC).isoformat(timespec="seconds"))
+    else:
+        run = _earlier(folder, options, fresh)
+    write_json(folder / "config.json", options)
+    run.save()
+    return run
+
+
+def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
+    if not (folder / "run.json").is_file():
+        hint = "Choose another -o; nothing was changed there."
+        raise FileError(folder, got="a folder with other things in it", wanted="a new, empty or run folder", hint=hint)
+    state = read_json(folder / "run.json")
+    if fresh:
+        for name in ("cache", "checkpoint"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        return Run(folder, options, started=datetime.now(UTC).isoformat(timespec="seconds"))
+    before = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    changed = sorted(_differences(before, options))
+    if changed:
+        hint = "Choose another -o, or add --fresh to start over in this one."
+        got = "an earlier run with other options (" + "; ".join(changed[:6]) + (" …" if len(changed) > 6 else "") + ")"
+        raise InputError(folder, got=got, wanted="the options of that run, to go on with it", hint=hint)
+    return Run(folder, options, stages=_stages(state), started=str(state.get("started", "")))
+
+
+def _stages(state: dict[str, Any]) -> dict[str, float]:
+    stages = state.get("stages")
+    return {str(k): float(v) for k, v in stages.items()} if isinstance(stages, dict) else {}
+
+
+def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            if not (prefix == "" and name in FORGIVEN):
+                yield from _differences(before.get(name), after.get(name), f"{prefix}.{name}".strip("."))
+    elif before != after:
+        yield f"{prefix} was {before}, now {after}"
+
+
+def as_json(value: Any) -> Any:
+    """A dataclass of options as plain JSON values; paths become absolute strings, anything else unknown its `str`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {str(k): as_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(v) for v in value]
+    if isinstance(value, Path):
+        return str(value.resolve())
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes indented JSON, atomically.
+
+    Raises:
+        ValueError: If a number is not finite: JSON has no NaN.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object of at most 64 MB.
+
+    Raises:
+        FileError: If the file is missing, too large, or not a JSON object.
+    """
+    try:
+        if path.stat().st_size > 64_000_000:
+            raise FileError(path, got=f"{path.stat().st_size} bytes", wanted="at most 64 MB of JSON")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileError(path, got="nothing", wanted="a JSON file", hint="Is this a run folder?") from None
+    except (ValueError, RecursionError) as error:
+        raise FileError(path, got=f"{error}", wanted="valid JSON") from None
+    if not isinstance(value, dict):
+        raise FileError(path, got=f"a JSON {type(value).__name__}", wanted="a JSON object")
+    return value
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with: scenekit, Python, the packages that decide the numbers, the machine."""
+    from importlib.metadata import version
+
+    packages = {name: version(name) for name in ("torch", "warp-lang", "pycolmap", "numpy")}
+    machine = f"{platform.system()} {platform.machine()}"
+    return {"scenekit": scenekit.__version__, "python": platform.python_version()} | packages | {"machine": machine}
