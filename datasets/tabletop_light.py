@@ -1,0 +1,261 @@
+"""Light in the room, computed once: a radiance per texel from area lights and three bounces; photos look it up.
+
+Letters: n rays, k texels of a light map, l light samples, b bounce samples, f faces. Light is linear, units arbitrary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scenekit.cameras import Array
+from scenekit.datasets.tabletop_objects import Thing
+from scenekit.datasets.tabletop_shapes import Patch, welded
+from scenekit.datasets.tabletop_textures import Canvas
+from scenekit.render.raycast import Hits, RayScene
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+LIFT = 4e-4
+"""How far rays start off their surface [m]."""
+
+
+class LitScene:
+    """Things with their textures lit. Building it paints, casts shadows and bounces light; `radiance` is then cheap."""
+
+    def __init__(
+        self, things: Sequence[Thing], rng: np.random.Generator, *, light_samples: int = 64, bounce_samples: int = 64,
+        detail: float = 1.0, progress: Callable[[str], None] = lambda stage: None,
+    ):  # fmt: skip
+        self.things = list(things)
+        progress("shapes")
+        self._build_meshes()
+        progress("textures")
+        paints = [self._painted(thing, patch, detail, rng) for thing, patch in self._patches]
+        self._build_light_maps(detail)
+        progress("shadows")
+        irradiance = self._direct(rng, light_samples)
+        progress("bounces")
+        irradiance = self._bounced(irradiance, paints, rng, bounce_samples)
+        self._build_pyramids(paints, irradiance)
+
+    def radiance(self, origins: Floats, directions: Floats, *, spread: float, dither: Floats) -> Floats:
+        """Light that arrives along rays, with one mirror reflection, shape (n, 3).
+
+        Args:
+            origins: [m], shape (n, 3).
+            directions: Of any length, shape (n, 3).
+            spread: Width of a ray's footprint per length of its direction [m]; chooses the texture level.
+            dither: Offsets 0..1 that spread neighbouring rays over two levels, shape (n,).
+        """
+        hits = self.rays.cast(origins, directions)
+        light = self._looked_up(hits, directions, spread, dither)
+        specular = self._specular[hits.face] * (hits.mesh >= 0)
+        shiny = np.flatnonzero(specular > 0)
+        if len(shiny):
+            mirrored, share = self._mirrored(hits, origins, directions, shiny, spread, dither)
+            light[shiny] += share[:, None] * (mirrored - light[shiny])
+        return light
+
+    def _build_meshes(self) -> None:
+        meshes, owners, uvs, normals, self._patches = [], [], [], [], []
+        for thing in self.things:
+            vertices, faces, smooth = welded(thing.shape)
+            rotation = thing.pose[:3, :3]
+            meshes.append((vertices @ rotation.T + thing.pose[:3, 3], faces))
+            smooth, start = smooth @ rotation.T, 0
+            for patch in thing.shape:
+                rows, columns = patch.points.shape[:2]
+                u, v = np.meshgrid(*patch.uv)
+                corners = patch.faces
+                uvs.append(np.stack([u, v], -1).reshape(-1, 2)[corners])
+                normals.append(smooth[start + corners])
+                owners.append(np.full(len(corners), len(self._patches)))
+                start += rows * columns
+                self._patches.append((thing, patch))
+        self.meshes = meshes
+        self.rays = RayScene(meshes)
+        self._owner = np.concatenate(owners)
+        self._uv = np.concatenate(uvs).astype(np.float32)
+        self._normal = np.concatenate(normals).astype(np.float32)
+        self._specular = np.array([thing.specular for thing, _ in self._patches], np.float32)[self._owner]
+
+    def _painted(self, thing: Thing, patch: Patch, detail: float, rng: np.random.Generator) -> Tensor:
+        """Reflectance of a patch, shape (h, w, 3)."""
+        width, height = (int(np.clip(size / thing.texel * detail, 4, 4096)) for size in patch.size)
+        canvas = Canvas(
+            patch.name, width, height, max(patch.size) / max(width, height),
+            lambda: patch.resampled(width, height).astype(np.float32), rng,
+        )  # fmt: skip
+        return torch.from_numpy(np.ascontiguousarray(thing.painter(canvas), dtype=np.float32)).clamp(0.01, 0.92)
+
+    def _build_light_maps(self, detail: float) -> None:
+        """Sizes, positions and normals of all light-map texels."""
+        positions, normals, self._map_size = [], [], []
+        for number, (thing, patch) in enumerate(self._patches):
+            width, height = (int(np.clip(size / thing.light_texel * detail, 2, 512)) for size in patch.size)
+            self._map_size.append((height, width))
+            at = patch.resampled(width, height).reshape(-1, 3)
+            positions.append(at @ thing.pose[:3, :3].T + thing.pose[:3, 3])
+            normals.append(self._grid_normals(number, patch, width, height))
+        self._position = np.concatenate(positions).astype(np.float32)
+        self._facing = np.concatenate(normals).astype(np.float32)
+        self._map_start = np.cumsum([0] + [h * w for h, w in self._map_size])
+
+    def _grid_normals(self, number: int, patch: Patch, width: int, height: int) -> Array:
+        thing = self._patches[number][0]
+        tilt_down, tilt_right = np.gradient(patch.resampled(2 * width + 1, 2 * height + 1), axis=(0, 1))
+        normals = np.cross(tilt_down, tilt_right)[1::2, 1::2].reshape(-1, 3)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        return normals @ thing.pose[:3, :3].T
+
+    def _direct(self, rng: np.random.Generator, samples: int) -> Tensor:
+        """Irradiance from the lamps with soft shadows, shape (k, 3): the mean of L cosθ cosθ' A / r² over each lamp."""
+        total = np.zeros((len(self._position), 3), np.float32)
+        for thing in self.things:
+            if thing.radiance is None:
+                continue
+            corner, right, down = _parallelogram(thing)
+            area_normal = np.cross(down, right)
+            side = int(samples**0.5)
+            for number in range(side * side):
+                jitter = rng.random((len(total), 2), dtype=np.float32)
+                s = (jitter + [number % side, number // side]) / side
+                toward = (corner + s[:, :1] * right + s[:, 1:] * down - self._position).astype(np.float32)
+                square = (toward**2).sum(1)
+                falloff = (self._facing * toward).sum(1) * -(toward @ area_normal.astype(np.float32)) / square**2
+                lit = np.flatnonzero(((self._facing * toward).sum(1) > 0) & (falloff > 0))
+                start = self._position[lit] + LIFT * self._facing[lit]
+                lit = lit[~self.rays.blocked(start, toward[lit], reach=0.998)]
+                total[lit] += np.outer(falloff[lit] / side**2, thing.radiance).astype(np.float32)
+        return torch.from_numpy(total)
+
+    def _bounced(self, direct: Tensor, paints: list[Tensor], rng: np.random.Generator, samples: int) -> Tensor:
+        """Adds three bounces: E = E_direct + π mean(B) over cosine-distributed rays, B = ρ E / π, shape (k, 3)."""
+        colour = torch.cat([_resized(p, size).reshape(-1, 3) for p, size in zip(paints, self._map_size, strict=True)])
+        side = int(samples**0.5)
+        seen = torch.stack([self._seen(rng, number, side) for number in range(side * side)])
+        bounced = torch.zeros_like(direct)
+        for _ in range(3):
+            glow = colour * (direct + bounced)
+            # One sample direction at a time: the order of the sum is fixed, whatever the number of threads.
+            bounced = sum((glow.index_select(0, index) for index in seen), torch.zeros_like(direct)) / len(seen)
+            bounced = self._smoothed(bounced)
+        return self._smoothed(direct, strength=0.5) + bounced
+
+    def _seen(self, rng: np.random.Generator, number: int, side: int) -> Tensor:
+        """Light-map texel that a chance ray from each texel meets, cosine-distributed in one stratum, shape (k,)."""
+        count = len(self._position)
+        s = (rng.random((count, 2), dtype=np.float32) + [number % side, number // side]) / side
+        radius, angle = np.sqrt(s[:, 0]), 2 * np.pi * s[:, 1]
+        helper = np.where(np.abs(self._facing[:, :1]) < 0.9, [[1.0, 0, 0]], [[0, 1.0, 0]])
+        a = np.cross(self._facing, helper)
+        a /= np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+        b = np.cross(self._facing, a)
+        flat = radius[:, None] * (np.cos(angle)[:, None] * a + np.sin(angle)[:, None] * b)
+        hits = self.rays.cast(
+            self._position + LIFT * self._facing, flat + np.sqrt(1 - s[:, :1]) * self._facing
+        )
+        patch = self._owner[hits.face]
+        uv = (self._uv[hits.face] * hits.weights[..., None]).sum(1)
+        height, width = np.array(self._map_size)[patch].T
+        column = np.clip((uv[:, 0] * width).astype(np.int64), 0, width - 1)
+        row = np.clip((uv[:, 1] * height).astype(np.int64), 0, height - 1)
+        return torch.from_numpy(self._map_start[patch] + row * width + column)
+
+    def _smoothed(self, values: Tensor, *, strength: float = 1.0) -> Tensor:
+        """Each light map blurred by a 3×3 binomial filter, shape (k, 3): takes the samples' noise out."""
+        weights = torch.tensor([0.25, 0.5, 0.25]) * strength + torch.tensor([0.0, 1.0, 0.0]) * (1 - strength)
+        kernel = torch.outer(weights, weights).expand(3, 1, 3, 3)
+        result = []
+        for part, (h, w) in zip(values.split([h * w for h, w in self._map_size]), self._map_size, strict=True):
+            image = part.reshape(1, h, w, 3).permute(0, 3, 1, 2)
+            padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
+            result.append(torch.nn.functional.conv2d(padded, kernel, groups=3)[0].permute(1, 2, 0).reshape(-1, 3))
+        return torch.cat(result)
+
+    def _build_pyramids(self, paints: list[Tensor], irradiance: Tensor) -> None:
+        """Radiance textures and their halved levels, all in one flat array of texels."""
+        maps = irradiance.split([h * w for h, w in self._map_size])
+        texels, self._levels, start = [], [], 0
+        widths, heights, starts = [], [], []
+        for (thing, _), paint, part, (h, w) in zip(self._patches, paints, maps, self._map_size, strict=True):
+            light = _resized(part.reshape(h, w, 3), (paint.shape[0], paint.shape[1]))
+            level = paint * light / torch.pi
+            if thing.radiance is not None:
+                level = level * 0 + torch.tensor(thing.radiance)
+            self._levels.append(len(widths))
+            while True:
+                texels.append(level.reshape(-1, 3))
+                heights.append(level.shape[0])
+                widths.append(level.shape[1])
+                starts.append(start)
+                start += level.shape[0] * level.shape[1]
+                if min(level.shape[:2]) < 4:
+                    break
+                level = _resized(level, (level.shape[0] // 2, level.shape[1] // 2))
+        self._texels = torch.cat(texels)
+        self._width, self._height, self._start = (np.array(x, np.int32) for x in (widths, heights, starts))
+        self._level_of = np.array(self._levels, np.int32)
+        self._level_count = np.diff([*self._levels, len(widths)]).astype(np.int32)
+        sizes = [max(p.size) / max(t.shape[:2]) for (_, p), t in zip(self._patches, paints, strict=True)]
+        self._texel_size = np.array(sizes, np.float32)
+
+    def _looked_up(self, hits: Hits, directions: Floats, spread: float, dither: Floats) -> Floats:
+        """Diffuse and emitted radiance at the hits: bilinear in the level that fits the ray's footprint, shape (n, 3)."""
+        face = hits.face
+        patch = self._owner[face]
+        uv = np.einsum("nkc,nk->nc", self._uv[face], hits.weights)
+        slant = np.abs(np.einsum("nc,nc->n", hits.normals, directions)) / np.linalg.norm(directions, axis=1)
+        footprint = hits.distance * spread / np.sqrt(np.maximum(slant, 0.05)) / self._texel_size[patch]
+        fine = np.floor(np.log2(np.maximum(np.where(hits.mesh < 0, 1.0, footprint), 1e-3)) + dither).astype(np.int32)
+        level = self._level_of[patch] + np.clip(fine, 0, self._level_count[patch] - 1)
+        width, height, start = self._width[level], self._height[level], self._start[level]
+        x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1.001)
+        y = np.clip(uv[:, 1] * height - 0.5, 0, height - 1.001)
+        column, row = x.astype(np.int32), y.astype(np.int32)
+        a, b = torch.from_numpy((x - column).astype(np.float32))[:, None], torch.from_numpy((y - row).astype(np.float32))[:, None]
+        corner = torch.from_numpy(start + row * width + column)
+        below = corner + torch.from_numpy(width)
+        top = torch.lerp(self._texels.index_select(0, corner), self._texels.index_select(0, corner + 1), a)
+        bottom = torch.lerp(self._texels.index_select(0, below), self._texels.index_select(0, below + 1), a)
+        light = torch.lerp(top, bottom, b).numpy()
+        light[hits.mesh < 0] = 0
+        return light
+
+    def _mirrored(
+        self, hits: Hits, origins: Floats, directions: Floats, shiny: Ints, spread: float, dither: Floats
+    ) -> tuple[Floats, Floats]:
+        """Radiance from the mirror direction and its share (Schlick 1994): F0 + (1 - F0)(1 - cosθ)⁵."""
+        face = hits.face[shiny]
+        normal = np.einsum("nkc,nk->nc", self._normal[face], hits.weights[shiny])
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        ray = directions[shiny] / np.linalg.norm(directions[shiny], axis=1, keepdims=True)
+        cosine = np.maximum(-(ray * normal).sum(1), 0.0)
+        out = (ray + 2 * cosine[:, None] * normal).astype(np.float32)
+        at = origins[shiny] + hits.distance[shiny, None] * directions[shiny] + LIFT * normal
+        found = self.rays.cast(at, out)
+        light = self._looked_up(found, out, 4 * spread, dither[shiny])
+        share = self._specular[face] + (1 - self._specular[face]) * (1 - cosine) ** 5
+        return light, share.astype(np.float32)
+
+
+def _parallelogram(thing: Thing) -> tuple[Array, Array, Array]:
+    """First corner and edges (right, down) of a flat lamp [m], in the world."""
+    points = thing.shape[0].points
+    R = thing.pose[:3, :3]
+    corner = R @ points[0, 0] + thing.pose[:3, 3]
+    return corner, R @ (points[0, -1] - points[0, 0]), R @ (points[-1, 0] - points[0, 0])
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image of shape (h, w, 3) at another size: areas when shrinking, bilinear when growing."""
+    mode = "area" if size[0] <= image.shape[0] else "bilinear"
+    planes = image.permute(2, 0, 1)[None]
+    options = {} if mode == "area" else {"align_corners": False}
+    return torch.nn.functional.interpolate(planes, size, mode=mode, **options)[0].permute(1, 2, 0).contiguous()
