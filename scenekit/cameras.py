@@ -180,6 +180,37 @@ def look_at(eye: Array, target: Array, *, up: tuple[float, float, float] = (0.0,
     return T_world_cam
 
 
+def rotation_from_quaternion(quat: Array) -> Array:
+    """Rotation matrix, shape (3, 3), of a quaternion wxyz, shape (4,), of any length but zero."""
+    w, x, y, z = quat / np.linalg.norm(quat)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def quaternion_from_rotation(R: Array) -> Array:
+    """Unit quaternion wxyz with w ≥ 0, shape (4,), of a rotation matrix, shape (3, 3).
+
+    It is the eigenvector of the largest eigenvalue of a symmetric 4×4 matrix that is linear in R (Bar-Itzhack 2000),
+    which is accurate for every angle.
+    """
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = R
+    N = np.array(
+        [
+            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
+            [zy - yz, xx - yy - zz, xy + yx, xz + zx],
+            [xz - zx, xy + yx, yy - xx - zz, yz + zy],
+            [yx - xy, xz + zx, yz + zy, zz - xx - yy],
+        ]
+    )
+    quat: Array = np.linalg.eigh(N)[1][:, -1]
+    return -quat if quat[0] < 0 else quat
+
+
 def inverse_pose(T: Array) -> Array:
     """Inverse of rigid transforms, shape (…, 4, 4): (R, t) → (Rᵀ, −Rᵀ t)."""
     result = np.zeros_like(T)

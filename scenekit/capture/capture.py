@@ -25,6 +25,8 @@ class Photo:
     """Pose: camera to world, OpenCV axes, shape (4, 4)."""
     mask: Path | None = None
     """Image whose black pixels are to be ignored, of the photo's size."""
+    background: int | None = None
+    """Grey level 0..255 that shows through transparent pixels; None ignores transparency."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Frame:
     """How the metre was found."""
     note: str = ""
     """One sentence on how."""
+    T_world_source: Array = field(default_factory=lambda: np.eye(4), compare=False)
+    """Similarity (scale·R, t) that took the source's frame to this one, shape (4, 4); its inverse leads back."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Capture:
     """Photos that were left out, by name, and why."""
     summary: dict[str, object] = field(default_factory=dict)
     """What structure from motion reported: registered, total, points, reprojection error [px], seconds."""
+    held_out: frozenset[str] | None = None
+    """Names that the source itself sets aside for evaluation; None if it says nothing."""
 
     @property
     def centres(self) -> Array:

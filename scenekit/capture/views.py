@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
+
+from scenekit.cameras import inverse_pose
+from scenekit.capture.capture import Capture, Photo
+from scenekit.errors import FileError, InputError
+from scenekit.io.images import read_image, read_mask, resized
+
+MAX_BYTES = 8 << 30
+"""Most memory [bytes] that views loaded at once may take."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +46,124 @@ class View:
     def height(self) -> int:
         """Image height [px]."""
         return self.image.shape[0]
+
+
+def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = None) -> View:
+    """One photo as a view, Lanczos-resized.
+
+    Args:
+        photo: An undistorted photo.
+        downscale: Divides both sides, rounded to whole pixels; the pinhole matrix follows what the rounding made.
+        max_side: Longest side [px] that is kept, after `downscale`.
+
+    Raises:
+        InputError: If the photo is distorted, or an option is out of range.
+        FileError: If the photo or its mask cannot be read, or has changed its size.
+    """
+    if not photo.camera.is_pinhole:
+        raise InputError(
+            photo.name, got=f"a {photo.camera.model} lens", wanted="a pinhole photo", hint="Call undistorted()."
+        )
+    if not (downscale >= 1 and (max_side is None or max_side >= 1)):
+        raise InputError("downscale, max_side", got=(downscale, max_side), wanted="both at least 1")
+    pixels = read_image(photo.path, background=photo.background)
+    if pixels.shape[:2] != (photo.camera.height, photo.camera.width):
+        got = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise FileError(photo.path, got=got, wanted=f"{photo.camera.width}x{photo.camera.height} as its camera says")
+    sides = photo.camera.width / downscale, photo.camera.height / downscale
+    shrink = min(1.0, max_side / max(sides)) if max_side else 1.0
+    width, height = (max(1, round(side * shrink)) for side in sides)
+    mask = torch.from_numpy(_resized_mask(read_mask(photo.mask), width, height)) if photo.mask else None
+    return View(
+        photo.name,
+        torch.from_numpy(np.array(resized(pixels, width, height))),
+        torch.from_numpy(photo.camera.resized(width, height).K).float(),
+        torch.from_numpy(inverse_pose(photo.T_world_cam)).float(),
+        mask,
+    )
+
+
+def load_views(
+    capture: Capture, *, downscale: float = 1.0, max_side: int | None = None, names: Iterable[str] | None = None
+) -> list[View]:
+    """Photos of an undistorted capture as views, in the capture's order; see `load_view`.
+
+    Args:
+        capture: An undistorted capture.
+        downscale: Divides both sides.
+        max_side: Longest side [px] that is kept.
+        names: Which photos; all if None.
+
+    Raises:
+        InputError: If a name is unknown, or the views together would take more than `MAX_BYTES`.
+        FileError: If a photo cannot be read.
+    """
+    photos = {photo.name: photo for photo in capture.photos}
+    wanted = set(photos if names is None else names)
+    if unknown := sorted(wanted - set(photos)):
+        raise InputError("names", got=unknown[:5], wanted=f"some of the {len(photos)} photos of the capture")
+    chosen = [photo for photo in capture.photos if photo.name in wanted]
+    size = sum(3 * photo.camera.width * photo.camera.height for photo in chosen) / downscale**2
+    if max_side is not None:
+        size = min(size, 3 * max_side**2 * len(chosen))
+    if size > MAX_BYTES:
+        got = f"{len(chosen)} views of together {size / 2**30:.1f} GiB"
+        raise InputError("load_views", got=got, wanted=f"at most {MAX_BYTES >> 30} GiB", hint="Raise `downscale`.")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda photo: load_view(photo, downscale=downscale, max_side=max_side), chosen))
+
+
+def _resized_mask(mask: NDArray[np.bool_], width: int, height: int) -> NDArray[np.bool_]:
+    """True where all that a resized pixel covers counts."""
+    if mask.shape == (height, width):
+        return np.array(mask)
+    grey = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
+    return np.asarray(grey.resize((width, height), Image.Resampling.BOX)) >= 254
+
+
+def split(photos: Capture | Sequence[str], *, every: int = 8) -> tuple[list[str], list[str]]:
+    """Names to fit and names held out for evaluation.
+
+    By the protocol of Mip-NeRF 360: sorted by name, every 8th is held out, starting with the first. What a source
+    itself sets aside (NeRF-synthetic's test set) counts before that.
+
+    Args:
+        photos: A capture, or names.
+        every: Distance between held-out photos; 0 holds out none.
+
+    Raises:
+        InputError: If `every` is 1 or negative, which would leave nothing to fit.
+    """
+    if every == 1 or every < 0:
+        raise InputError("every", got=every, wanted="0, or at least 2")
+    if isinstance(photos, Capture):
+        if photos.held_out and every:
+            names = [photo.name for photo in photos.photos]
+            return [n for n in names if n not in photos.held_out], [n for n in names if n in photos.held_out]
+        photos = [photo.name for photo in photos.photos]
+    names = sorted(photos)
+    held = names[::every] if every else []
+    return [name for name in names if name not in set(held)], held
+
+
+def split_by_region(capture: Capture, *, count: int | None = None) -> tuple[list[str], list[str]]:
+    """Names to fit and a held-out region of viewpoints: the camera farthest from the others, and those nearest to it.
+
+    Every 8th photo measures interpolation; this measures how far the scene can be looked at from elsewhere.
+
+    Args:
+        capture: The capture.
+        count: Photos held out; an eighth if None.
+
+    Raises:
+        InputError: If `count` leaves nothing to fit.
+    """
+    count = max(1, len(capture.photos) // 8) if count is None else count
+    if not 0 < count < len(capture.photos):
+        raise InputError("count", got=count, wanted=f"1 to {len(capture.photos) - 1}")
+    centres = capture.centres
+    extreme = int(np.argmax(np.linalg.norm(centres - centres.mean(0), axis=1)))
+    nearest = np.argsort(np.linalg.norm(centres - centres[extreme], axis=1), kind="stable")[:count]
+    held = {capture.photos[int(i)].name for i in nearest}
+    names = [photo.name for photo in capture.photos]
+    return [n for n in names if n not in held], [n for n in names if n in held]

@@ -1,0 +1,71 @@
+"""Options of everything between files and a `Capture`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SfmConfig:
+    """Structure from motion with COLMAP, in this process."""
+
+    camera_model: str = "SIMPLE_RADIAL"
+    """Lens model that is estimated, one of `scenekit.cameras.PARAMS`."""
+    mapper: Literal["incremental", "global"] = "incremental"
+    """Incremental mapping, or global mapping (GLOMAP: Pan et al., ECCV 2024) for many photos."""
+    pairs: Literal["auto", "exhaustive", "screened"] = "auto"
+    """Which pairs are matched: all, those that a cheap first pass finds promising, or by the number of photos."""
+    exhaustive_below: int = 20
+    """With "auto", sets of fewer photos are matched exhaustively."""
+    neighbours: int = 12
+    """Screening: the most similar photos that each photo is matched with."""
+    sequence_overlap: int = 5
+    """Screening: photos before and after in a video that each frame is matched with."""
+    max_features: int = 8192
+    """Most SIFT features kept in each photo."""
+    first_octave: int = 0
+    """Where the scale space starts: 0 at the photo's resolution, −1 at twice that (four times the work)."""
+    max_image_size: int = 3200
+    """Longest side at which features are sought [px]; larger photos are reduced."""
+    second_try: bool = True
+    """Look again, finer and with relaxed thresholds, for the photos that were not registered."""
+    min_focal_ratio: float = 0.1
+    """Smallest focal length that is believed [image sides]."""
+    single_camera: bool | None = None
+    """One lens for all photos; None decides by size and EXIF."""
+    level: bool = True
+    """Turn the world so that the photos' up is +Z, and scale it to a plausible size."""
+    seed: int = 0
+    """Seed of COLMAP's random sampling."""
+    verbose: bool = False
+    """Show COLMAP's own log."""
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """Choice of frames from a video."""
+
+    frames: int = 120
+    """Windows that the video is cut into; the sharpest frame of each is taken."""
+    max_side: int = 1920
+    """Longest side of the frames [px]; larger ones are reduced."""
+
+
+@dataclass(frozen=True)
+class CaptureConfig:
+    """How an input becomes a `Capture`."""
+
+    poses: Literal["given", "sfm"] = "given"
+    """Use the poses that come with the photos, where there are any, or find them from the photos alone."""
+    images: Path | None = None
+    """Folder of a COLMAP model's photos, where they do not lie beside it."""
+    background: Literal["white", "black", "ignore"] = "white"
+    """What transparent pixels show; NeRF-synthetic is scored on white."""
+    splits: tuple[str, ...] = ("train", "test")
+    """NeRF-synthetic: which of train, val, test are read; test is held out."""
+    video: VideoConfig = field(default_factory=VideoConfig)
+    """Choice of frames from a video."""
+    sfm: SfmConfig = field(default_factory=SfmConfig)
+    """Structure from motion."""

@@ -1,0 +1,342 @@
+"""COLMAP models: cameras, images and points3D, text and binary, in and out.
+
+The reader trusts no count in the file: each one is checked against the bytes that are left. World-to-camera poses and
+pixel conventions are COLMAP's, which are ours (OpenCV axes, pixel centres at +0.5). Formats:
+https://colmap.github.io/format.html
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekit.cameras import PARAMS, Array, Camera, inverse_pose, quaternion_from_rotation, rotation_from_quaternion
+from scenekit.capture.capture import Capture, Points
+from scenekit.errors import FileError, InputError
+from scenekit.io.atomic import write_bytes
+
+MODEL_IDS = {
+    "SIMPLE_PINHOLE": 0,
+    "PINHOLE": 1,
+    "SIMPLE_RADIAL": 2,
+    "RADIAL": 3,
+    "OPENCV": 4,
+    "OPENCV_FISHEYE": 5,
+    "FULL_OPENCV": 6,
+}
+"""COLMAP's numbers of the lens models."""
+
+MAX_BYTES = 4 << 30
+"""Largest file [bytes] that is read."""
+
+INVALID_POINT = -1
+"""Point number of an image feature that no scene point belongs to."""
+
+
+@dataclass(frozen=True)
+class ColmapImage:
+    """One registered image."""
+
+    name: str
+    """Path relative to the image folder, with forward slashes."""
+    camera_id: int
+    """Key into `ColmapModel.cameras`."""
+    T_cam_world: Array
+    """World to camera, shape (4, 4)."""
+
+
+@dataclass(frozen=True)
+class ColmapModel:
+    """A sparse model as the files have it."""
+
+    cameras: dict[int, Camera]
+    """By camera number."""
+    images: list[ColmapImage]
+    """Sorted by name."""
+    points: Points
+    """Sparse points."""
+
+
+def model_folder(folder: Path) -> Path | None:
+    """Where below `folder` a model lies: itself, sparse/0, sparse, or colmap/sparse/0; None if nowhere."""
+    for place in (folder, folder / "sparse" / "0", folder / "sparse", folder / "colmap" / "sparse" / "0"):
+        if any((place / f"cameras{suffix}").is_file() and (place / f"images{suffix}").is_file() for suffix in FORMATS):
+            return place
+    return None
+
+
+def read_model(folder: str | Path) -> ColmapModel:
+    """Reads cameras, images and points3D, binary if there, else text. points3D may be missing.
+
+    Raises:
+        FileError: If a file is missing, truncated, too large or corrupt, a lens model is unknown, a number is not
+            finite, or an image's name leads out of the image folder.
+    """
+    folder = Path(folder)
+    for suffix, (cameras, images, points) in FORMATS.items():
+        files = [folder / f"{stem}{suffix}" for stem in ("cameras", "images", "points3D")]
+        if files[0].is_file() and files[1].is_file():
+            model = ColmapModel(
+                cameras(files[0]),
+                sorted(images(files[1]), key=lambda image: image.name),
+                points(files[2]) if files[2].is_file() else Points.none(),
+            )
+            _check(model, files[1])
+            return model
+    raise FileError(folder, got="no COLMAP model", wanted="cameras and images, .bin or .txt, in one folder")
+
+
+def _check(model: ColmapModel, file: Path) -> None:
+    names = [image.name for image in model.images]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FileError(file, got=f"image {twice!r} twice", wanted="one entry per image")
+    for image in model.images:
+        if image.camera_id not in model.cameras:
+            got = f"camera {image.camera_id} in image {image.name!r}"
+            raise FileError(file, got=got, wanted=f"one of the {len(model.cameras)} cameras of the model")
+
+
+def _image(file: Path, name: str, camera_id: int, pose: tuple[float, ...]) -> ColmapImage:
+    """One image from its quaternion (wxyz) and translation, checked."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+        raise FileError(file, got=f"image name {name!r}", wanted="a path inside the image folder")
+    quat, T = np.array(pose[:4]), np.eye(4)
+    if not np.isfinite(pose).all() or not 1e-6 < np.linalg.norm(quat) < 1e6:
+        raise FileError(
+            file, got=f"pose {pose} of image {name!r}", wanted="finite numbers and a quaternion that is not zero"
+        )
+    T[:3, :3], T[:3, 3] = rotation_from_quaternion(quat), pose[4:]
+    return ColmapImage(path.as_posix(), camera_id, T)
+
+
+def _camera(file: Path, camera_id: int, model: str, width: int, height: int, params: tuple[float, ...]) -> Camera:
+    try:
+        return Camera(model, width, height, params, name=f"camera {camera_id}")
+    except InputError as error:
+        raise FileError(file, got=f"{error.name} {error.got}", wanted=error.wanted) from error
+
+
+def _points(file: Path, xyz: Array, rgb: NDArray[np.uint8], errors: Array) -> Points:
+    if not np.isfinite(xyz).all():
+        got = f"{int((~np.isfinite(xyz)).any(1).sum())} points at infinity or not a number"
+        raise FileError(file, got=got, wanted="finite positions")
+    return Points(xyz, rgb, np.where(np.isfinite(errors) & (errors > 0), errors, 0.0))
+
+
+# ---------------------------------------------------------------- binary
+
+
+class _Cursor:
+    """Reads little-endian records off a file and checks each against its end."""
+
+    def __init__(self, file: Path):
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            raise FileError(file, got=f"{size} bytes", wanted=f"at most {MAX_BYTES}")
+        self.file, self.data, self.at = file, file.read_bytes(), 0
+
+    def need(self, size: int, what: str) -> None:
+        if size > len(self.data) - self.at:
+            got = f"{what} needs {size} bytes at byte {self.at}, and {len(self.data) - self.at} are left"
+            raise FileError(self.file, got=got, wanted="a whole file", hint="It is truncated or no COLMAP file.")
+
+    def take(self, record: struct.Struct, what: str) -> tuple[float, ...]:
+        self.need(record.size, what)
+        self.at += record.size
+        return record.unpack_from(self.data, self.at - record.size)
+
+    def skip(self, size: int, what: str) -> None:
+        self.need(size, what)
+        self.at += size
+
+    def count(self, smallest: int, what: str) -> int:
+        """A count of records, of which each takes at least `smallest` bytes."""
+        count = int(self.take(_COUNT, f"the number of {what}")[0])
+        self.need(count * smallest, f"{count} {what}")
+        return count
+
+    def text(self, what: str) -> str:
+        end = self.data.find(b"\0", self.at, self.at + 4096)
+        if end < 0:
+            raise FileError(self.file, got=f"{what} without an end at byte {self.at}", wanted="a name of < 4096 bytes")
+        start, self.at = self.at, end + 1
+        return self.data[start:end].decode("utf-8", "surrogateescape")
+
+
+_COUNT = struct.Struct("<Q")
+_CAMERA = struct.Struct("<IiQQ")
+_IMAGE = struct.Struct("<I7dI")
+_POINT = struct.Struct("<Q3d3BdQ")
+_FEATURE_BYTES, _TRACK_BYTES = 24, 8
+
+
+def _read_cameras_binary(file: Path) -> dict[int, Camera]:
+    cursor, cameras = _Cursor(file), {}
+    models = {number: model for model, number in MODEL_IDS.items()}
+    for _ in range(cursor.count(_CAMERA.size, "cameras")):
+        camera_id, number, width, height = (int(x) for x in cursor.take(_CAMERA, "a camera"))
+        if number not in models:
+            wanted = "one of " + ", ".join(f"{n} {m}" for n, m in models.items())
+            raise FileError(file, got=f"lens model {number} in camera {camera_id}", wanted=wanted)
+        params = cursor.take(struct.Struct(f"<{len(PARAMS[models[number]])}d"), "a camera's parameters")
+        cameras[camera_id] = _camera(file, camera_id, models[number], width, height, params)
+    return cameras
+
+
+def _read_images_binary(file: Path) -> Iterator[ColmapImage]:
+    cursor = _Cursor(file)
+    for _ in range(cursor.count(_IMAGE.size + 1 + _COUNT.size, "images")):
+        _, *pose, camera_id = cursor.take(_IMAGE, "an image")
+        name = cursor.text("an image's name")
+        cursor.skip(cursor.count(_FEATURE_BYTES, "features") * _FEATURE_BYTES, "features")
+        yield _image(file, name, int(camera_id), tuple(pose))
+
+
+def _read_points_binary(file: Path) -> Points:
+    cursor = _Cursor(file)
+    n = cursor.count(_POINT.size, "points")
+    xyz, rgb, errors = np.empty((n, 3)), np.empty((n, 3), np.uint8), np.empty(n)
+    for i in range(n):
+        _, *xyz[i], red, green, blue, errors[i], length = cursor.take(_POINT, "a point")
+        rgb[i] = red, green, blue
+        cursor.skip(int(length) * _TRACK_BYTES, f"a track of {length}")
+    return _points(file, xyz, rgb, errors)
+
+
+# ---------------------------------------------------------------- text
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without comments; empty ones are kept, as an image without features has one."""
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise FileError(file, got=f"{size} bytes", wanted=f"at most {MAX_BYTES}")
+    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.startswith("#"):
+                yield number, line.strip()
+
+
+def _bad_line(file: Path, number: int, line: str, wanted: str) -> FileError:
+    return FileError(f"{file}:{number}", got=repr(line[:80]), wanted=wanted)
+
+
+def _read_cameras_text(file: Path) -> dict[int, Camera]:
+    cameras = {}
+    for number, line in _lines(file):
+        if not line:
+            continue
+        try:
+            camera_id, model, width, height, *params = line.split()
+            numbers = int(camera_id), int(width), int(height), tuple(float(p) for p in params)
+        except ValueError as error:
+            raise _bad_line(file, number, line, "CAMERA_ID MODEL WIDTH HEIGHT PARAMS…") from error
+        cameras[numbers[0]] = _camera(file, numbers[0], model, numbers[1], numbers[2], numbers[3])
+    return cameras
+
+
+def _read_images_text(file: Path) -> Iterator[ColmapImage]:
+    lines = _lines(file)
+    for number, line in lines:
+        if not line:
+            continue
+        try:
+            _, *pose, camera_id, name = line.split(maxsplit=9)
+            numbers = tuple(float(x) for x in pose), int(camera_id)
+        except ValueError as error:
+            raise _bad_line(file, number, line, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME") from error
+        next(lines, None)  # the features of this image
+        yield _image(file, name, numbers[1], numbers[0])
+
+
+def _read_points_text(file: Path) -> Points:
+    rows = []
+    for number, line in _lines(file):
+        if not line:
+            continue
+        try:
+            row = [float(x) for x in line.split(maxsplit=8)[1:8]]
+        except ValueError as error:
+            raise _bad_line(file, number, line, "POINT3D_ID X Y Z R G B ERROR TRACK…") from error
+        if len(row) < 7 or not all(0 <= colour <= 255 for colour in row[3:6]):
+            raise _bad_line(file, number, line, "POINT3D_ID X Y Z R G B ERROR TRACK… with colours 0..255")
+        rows.append(row)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 7)
+    return _points(file, table[:, :3], table[:, 3:6].astype(np.uint8), table[:, 6])
+
+
+FORMATS = {
+    ".bin": (_read_cameras_binary, _read_images_binary, _read_points_binary),
+    ".txt": (_read_cameras_text, _read_images_text, _read_points_text),
+}
+"""Readers by ending, in the order they are tried."""
+
+
+# ---------------------------------------------------------------- out
+
+
+def write_colmap(capture: Capture, folder: str | Path, *, binary: bool = True) -> None:
+    """Writes cameras, images and points3D of `capture` into `folder`, each file atomically.
+
+    Features and tracks are not kept in a `Capture`, so images have none and tracks are empty.
+    """
+    folder, number = (
+        Path(folder),
+        {camera: i for i, camera in enumerate(dict.fromkeys(p.camera for p in capture.photos), 1)},
+    )
+    write = _binary if binary else _text
+    for stem, data in write(capture, number).items():
+        write_bytes(folder / f"{stem}{'.bin' if binary else '.txt'}", data)
+
+
+def _poses(capture: Capture) -> Iterator[tuple[int, list[float], Camera, str]]:
+    """Number, quaternion wxyz and translation of world to camera, lens and name of each photo."""
+    for i, photo in enumerate(capture.photos, 1):
+        T_cam_world = inverse_pose(photo.T_world_cam)
+        yield i, [*quaternion_from_rotation(T_cam_world[:3, :3]), *T_cam_world[:3, 3]], photo.camera, photo.name
+
+
+def _binary(capture: Capture, number: dict[Camera, int]) -> dict[str, bytes]:
+    cameras = [
+        _CAMERA.pack(i, MODEL_IDS[c.model], c.width, c.height) + struct.pack(f"<{len(c.params)}d", *c.params)
+        for c, i in number.items()
+    ]
+    images = [
+        _IMAGE.pack(i, *pose, number[camera]) + name.encode("utf-8", "surrogateescape") + b"\0" + _COUNT.pack(0)
+        for i, pose, camera, name in _poses(capture)
+    ]
+    points = capture.points
+    rows = [
+        _POINT.pack(i, *xyz, *rgb, error, 0)
+        for i, (xyz, rgb, error) in enumerate(zip(points.xyz, points.rgb.tolist(), points.error, strict=True), 1)
+    ]
+    records = {"cameras": cameras, "images": images, "points3D": rows}
+    return {stem: _COUNT.pack(len(rows)) + b"".join(rows) for stem, rows in records.items()}
+
+
+def _text(capture: Capture, number: dict[Camera, int]) -> dict[str, bytes]:
+    def numbers(values: object) -> str:
+        return " ".join(repr(float(v)) for v in values)  # type: ignore[attr-defined]
+
+    cameras = [f"{i} {c.model} {c.width} {c.height} {numbers(c.params)}" for c, i in number.items()]
+    images = [f"{i} {numbers(pose)} {number[camera]} {name}\n" for i, pose, camera, name in _poses(capture)]
+    points = [
+        f"{i} {numbers(xyz)} {red} {green} {blue} {float(error)!r}"
+        for i, (xyz, (red, green, blue), error) in enumerate(
+            zip(capture.points.xyz, capture.points.rgb.tolist(), capture.points.error, strict=True), 1
+        )
+    ]
+    heads = {
+        "cameras": ("# CAMERA_ID MODEL WIDTH HEIGHT PARAMS[]", cameras),
+        "images": ("# IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then POINTS2D[] as (X Y POINT3D_ID)", images),
+        "points3D": ("# POINT3D_ID X Y Z R G B ERROR TRACK[] as (IMAGE_ID POINT2D_IDX)", points),
+    }
+    return {
+        stem: "\n".join([head, *rows, ""]).encode("utf-8", "surrogateescape") for stem, (head, rows) in heads.items()
+    }
