@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
 from scenekit.capture.capture import Capture
+from scenekit.capture.views import View
 from scenekit.charts import Curve, chart, plan
-from scenekit.evaluate import Scores
+from scenekit.evaluate import Scores, renders
 from scenekit.io.atomic import write_text
+from scenekit.splats import Splats
 
 MAX_ERROR = 0.25
 """Mean absolute colour error at which the error map saturates; colours in 0..1."""
@@ -57,8 +61,6 @@ class Report:
     """Number of Gaussians."""
     sh_degree: int
     """Degree of the spherical harmonics."""
-    image_size: tuple[int, int]
-    """Width and height at which the splats were fitted [px]."""
     seconds: dict[str, float]
     """Wall time per stage [s], in order."""
     comparisons: list[Comparison] = field(default_factory=list)
@@ -90,7 +92,24 @@ def write_report(path: str | Path, report: Report) -> None:
         plan=plan(report.capture.centres, report.capture.points.xyz),
         video=_video_uri(report.video),
     )
-    write_text(path, html)
+    write_text(path, html.encode("utf-8", "backslashreplace").decode())  # a file name need not be Unicode
+
+
+def comparisons(splats: Splats, views: Sequence[View], scores: Scores, *, limit: int = 8) -> list[Comparison]:
+    """Photo and render of at most `limit` views, evenly chosen from those scored."""
+    chosen = [round(i) for i in np.linspace(0, len(views) - 1, min(limit, len(views)))]
+    rows = [scores.views[i] for i in chosen]
+    pictures = renders(splats, [views[i] for i in chosen])
+    return [
+        Comparison(
+            name=row.name,
+            photo=views[i].image.numpy(),
+            render=(picture * 255).round().to(torch.uint8).cpu().numpy(),
+            psnr=row.psnr,
+            ssim=row.ssim,
+        )
+        for i, row, picture in zip(chosen, rows, pictures, strict=True)
+    ]
 
 
 def error_map(photo: NDArray[np.uint8], render: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -30,6 +31,9 @@ import scenekit
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_text
 
+LAST_STAGE = "report"
+"""The stage whose end is the end of the run."""
+
 FORGIVEN = {"output", "fresh"}
 """Options that may differ between a run and its continuation."""
 
@@ -42,29 +46,40 @@ class Run:
     """Where everything is written."""
     config: dict[str, Any]
     """Every option, as in config.json."""
-    stages: dict[str, float] = field(default_factory=dict)
-    """Seconds [s] spent in each finished stage, in order."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Time spent in each stage, over all sittings [s], in order."""
+    done: set[str] = field(default_factory=set)
+    """Stages that were finished."""
     started: str = ""
     """When it was first started, ISO 8601, UTC."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what happens inside and notes in run.json that it is done; a stage of an earlier sitting is redone."""
+        """Times what happens inside, even if it is interrupted, and notes in run.json when it is done."""
         start = time.perf_counter()
-        yield
-        self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
-        self.save()
+        try:
+            yield
+            self.done.add(name)
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.save()
 
     def save(self) -> None:
         """Writes run.json, atomically."""
         state = {
             "started": self.started,
-            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
-            "finished": "report" in self.stages,
-            "command": " ".join(["scenekit", *sys.argv[1:]]),
+            "finished": LAST_STAGE in self.done,
+            "done": sorted(self.done),
+            "seconds": {name: round(seconds, 3) for name, seconds in self.seconds.items()},
+            "command": command(),
             "versions": versions(),
         }
         write_json(self.folder / "run.json", state)
+
+
+def command() -> str:
+    """The words that started this process, as a shell would take them."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:
@@ -106,12 +121,14 @@ def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
         hint = "Choose another -o, or add --fresh to start over in this one."
         got = "an earlier run with other options (" + "; ".join(changed[:6]) + (" …" if len(changed) > 6 else "") + ")"
         raise InputError(folder, got=got, wanted="the options of that run, to go on with it", hint=hint)
-    return Run(folder, options, stages=_stages(state), started=str(state.get("started", "")))
-
-
-def _stages(state: dict[str, Any]) -> dict[str, float]:
-    stages = state.get("stages")
-    return {str(k): float(v) for k, v in stages.items()} if isinstance(stages, dict) else {}
+    seconds, done = state.get("seconds"), state.get("done")
+    return Run(
+        folder,
+        options,
+        seconds={str(k): float(v) for k, v in seconds.items()} if isinstance(seconds, dict) else {},
+        done=set(map(str, done)) if isinstance(done, list) else set(),
+        started=str(state.get("started", "")),
+    )
 
 
 def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
@@ -142,7 +159,7 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         ValueError: If a number is not finite: JSON has no NaN.
     """
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

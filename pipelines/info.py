@@ -1,0 +1,189 @@
+"""What is in a file or folder: splats, a run, a capture, a COLMAP model; nothing is changed or computed anew."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from torch import Tensor
+
+from scenekit.capture.photos import find_photos, photo_set
+from scenekit.errors import FileError
+from scenekit.io.colmap import model_folder, read_model
+from scenekit.io.ply import read_splats
+from scenekit.runs import read_json
+from scenekit.splats import Splats
+
+TRANSPARENT = 0.005
+"""Gaussians less opaque than this are hardly drawn (1/255 is the rasteriser's threshold)."""
+
+HUGE = 0.5
+"""Gaussians larger than this part of the scene's extent are worth a remark."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to look at."""
+
+    path: tyro.conf.Positional[Path]
+    """A PLY of splats, a run folder, a folder of photos, a COLMAP model or transforms.json."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Facts by name, nested."""
+
+    facts: dict[str, Any]
+    """Numbers, texts, lists and groups of them."""
+    as_json: bool = False
+    """How to print them."""
+
+    def __str__(self) -> str:
+        return json.dumps(self.facts, indent=2, default=str) if self.as_json else "\n".join(_lines(self.facts))
+
+
+def run(config: Config) -> Result:
+    """Recognises what `config.path` is by its content and describes it.
+
+    Raises:
+        FileError: If it is missing, damaged, or nothing we know.
+    """
+    return Result(_facts(config.path), config.json)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FileError(path, got="nothing", wanted="a PLY, a run folder, photos, a COLMAP model or transforms.json")
+    if path.suffix.lower() == ".ply":
+        return {"kind": "splats"} | splats_facts(path)
+    if (path / "run.json").is_file():
+        return {"kind": "run"} | _run_facts(path)
+    if path.suffix.lower() == ".json" or (path / "transforms.json").is_file():
+        return {"kind": "nerfstudio"} | _transforms_facts(path if path.is_file() else path / "transforms.json")
+    if path.is_dir() and (model := model_folder(path)) is not None:
+        return {"kind": "colmap"} | _colmap_facts(model)
+    if path.is_dir() and find_photos(path):
+        return {"kind": "photos"} | _photo_facts(path)
+    got = "an empty folder" if path.is_dir() and not any(path.iterdir()) else "none of these"
+    raise FileError(path, got=got, wanted="a PLY, a run folder, photos, a COLMAP model or transforms.json")
+
+
+def splats_facts(path: Path) -> dict[str, Any]:
+    """Counts, extents and statistics of a PLY of splats, and what looks wrong in it."""
+    splats = read_splats(path, drop_non_finite=True)
+    facts: dict[str, Any] = {
+        "gaussians": len(splats),
+        "sh_degree": splats.sh_degree,
+        "antialiased": splats.antialiased,
+        "bytes": path.stat().st_size,
+    }
+    if len(splats) == 0:
+        return facts | {"findings": ["No Gaussians."]}
+    facts |= {
+        "lowest_corner_m": _rounded(splats.means.amin(0)),
+        "highest_corner_m": _rounded(splats.means.amax(0)),
+        "middle_90_percent_m": _rounded(_quantiles(splats.means, 0.95) - _quantiles(splats.means, 0.05)),
+        "opacity": _spread(splats.opacities),
+        "largest_scale_m": _spread(splats.scales.amax(1)),
+    }
+    return facts | {"findings": _findings(path, splats)}
+
+
+def _findings(path: Path, splats: Splats) -> list[str]:
+    findings = []
+    try:
+        read_splats(path)
+    except FileError as error:
+        findings.append(f"{error.got}.")
+    faint = int((splats.opacities < TRANSPARENT).sum())
+    if faint > 0.02 * len(splats):
+        findings.append(
+            f"{faint} Gaussians ({faint / len(splats):.0%}) are below opacity {TRANSPARENT} and hardly drawn."
+        )
+    extent = float((_quantiles(splats.means, 0.95) - _quantiles(splats.means, 0.05)).max())
+    huge = int((splats.scales.amax(1) > HUGE * extent).sum())
+    if huge:
+        findings.append(f"{huge} Gaussians are larger than {HUGE:.0%} of the scene's extent.")
+    unset = int((splats.quats.norm(dim=1) < 1e-6).sum())
+    if unset:
+        findings.append(f"{unset} Gaussians have a rotation of length zero.")
+    return findings
+
+
+def _run_facts(folder: Path) -> dict[str, Any]:
+    state = read_json(folder / "run.json")
+    facts: dict[str, Any] = {"finished": state.get("finished"), "seconds": state.get("seconds")}
+    facts["command"] = state.get("command")
+    if (folder / "capture.json").is_file():
+        capture = read_json(folder / "capture.json")
+        facts["capture"] = capture.get("summary")
+        facts["frame"] = {k: v for k, v in dict(capture.get("frame") or {}).items() if k != "T_world_source"}
+        facts["skipped"] = capture.get("skipped")
+    if (folder / "metrics.json").is_file():
+        held_out = read_json(folder / "metrics.json").get("held_out")
+        facts["held_out"] = (
+            {k: held_out.get(k) for k in ("psnr", "ssim", "lpips")} if isinstance(held_out, dict) else None
+        )
+    if (folder / "splats.ply").is_file():
+        facts["splats"] = splats_facts(folder / "splats.ply")
+    return facts
+
+
+def _photo_facts(folder: Path) -> dict[str, Any]:
+    photos = photo_set(folder)
+    sizes = sorted({f"{info.width}x{info.height}" for info in photos.infos.values()})
+    return {"photos": len(photos.infos), "sizes": sizes, "masks": len(photos.masks), "skipped": photos.skipped}
+
+
+def _colmap_facts(folder: Path) -> dict[str, Any]:
+    model = read_model(folder)
+    centres = np.array([-image.T_cam_world[:3, :3].T @ image.T_cam_world[:3, 3] for image in model.images])
+    return {
+        "images": len(model.images),
+        "cameras": [f"{c.model} {c.width}x{c.height}" for c in model.cameras.values()],
+        "points": len(model.points),
+        "camera_extent": np.ptp(centres, axis=0).round(4).tolist() if len(centres) else None,
+    }
+
+
+def _transforms_facts(file: Path) -> dict[str, Any]:
+    document = read_json(file)
+    frames = document.get("frames")
+    keys = ("camera_model", "w", "h", "fl_x", "fl_y")
+    return {"frames": len(frames) if isinstance(frames, list) else None} | {k: document.get(k) for k in keys}
+
+
+def _quantiles(values: Tensor, q: float) -> Tensor:
+    return torch.from_numpy(np.quantile(values.numpy(), q, axis=0))
+
+
+def _spread(values: Tensor) -> dict[str, float]:
+    quantiles = np.quantile(values.numpy(), [0, 0.05, 0.5, 0.95, 1])
+    return {
+        name: float(f"{q:.4g}") for name, q in zip(("least", "5%", "median", "95%", "most"), quantiles, strict=True)
+    }
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [float(f"{value:.4g}") for value in values.tolist()]
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for name, value in facts.items():
+        label = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, dict) and value:
+            lines += [label, *_lines(value, indent + "  ")]
+        elif isinstance(value, list) and any(isinstance(item, str) for item in value):
+            lines += [label, *(f"{indent}  - {item}" for item in value)]
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"{label:<26} {'none' if value in (None, [], {}) else shown}")
+    return lines

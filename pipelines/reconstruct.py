@@ -1,0 +1,203 @@
+"""Photos, a video or a posed capture → Gaussian splats, scored on photos that the fit never saw, in a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import tyro
+
+from scenekit.cameras import Camera, pinhole
+from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
+from scenekit.capture.saved import read_capture, write_capture
+from scenekit.evaluate import Scores, evaluate
+from scenekit.fit import FitConfig, FitResult, fit, initial_splats
+from scenekit.io.ply import write_splats
+from scenekit.io.video import write_video
+from scenekit.render.video import draw, turntable
+from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report
+from scenekit.runs import Run, command, open_run, versions, write_json
+from scenekit.splats import Splats
+
+
+class Preset(NamedTuple):
+    """How much work is done."""
+
+    steps: int
+    """Optimisation steps."""
+    max_side: int
+    """Longest side that the photos are reduced to [px]."""
+
+
+PRESETS = {"quick": Preset(steps=1000, max_side=400), "full": Preset(steps=7000, max_side=1000)}
+"""quick shows within a minute or two whether a capture is any good; full is for keeping."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is reconstructed, how thoroughly, and where the run is kept."""
+
+    photos: tyro.conf.Positional[Path]
+    """A folder of photos, a video, a COLMAP model or transforms.json."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("scene")
+    """The run folder; a run that was interrupted goes on there."""
+    preset: Literal["quick", "full"] = "full"
+    """Sets steps and max_side where they are not given."""
+    steps: int | None = None
+    """Optimisation steps."""
+    max_side: int | None = None
+    """Longest side that the photos are reduced to [px]."""
+    held_out: int = 8
+    """Every how many-th photo is kept from the fit and scored, starting with the first; 0 for none."""
+    region: bool = False
+    """Hold out a region of viewpoints instead: scores how far the scene can be looked at from elsewhere."""
+    video_frames: int = 120
+    """Length of the turntable; 0 for none."""
+    seed: int = 0
+    """Seed of everything random."""
+    fresh: bool = False
+    """Start over where an earlier run is in the way."""
+    capture: CaptureConfig = field(default_factory=CaptureConfig)
+    """How photos become a capture."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """How a capture becomes splats."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run."""
+
+    splats: Splats
+    """The scene."""
+    capture: Capture
+    """The posed photos it was made from."""
+    scores: Scores | None
+    """Held-out metrics, None if no photo was held out."""
+    metrics: dict[str, Any]
+    """What metrics.json holds."""
+    folder: Path
+    """The run folder."""
+
+    def __str__(self) -> str:
+        scores = self.scores
+        quality = "no photo held out" if scores is None else (
+            f"held-out PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.3f} over {len(scores.views)} photos"
+        )  # fmt: skip
+        total = sum(self.metrics["seconds"].values())
+        return (
+            f"{len(self.capture.photos)} photos → {thousands(len(self.splats))} Gaussians in {duration(total)}: {quality}\n"
+            f"  report  {self.folder / 'report.html'}\n"
+            f"  splats  {self.folder / 'splats.ply'}"
+        )
+
+
+def run(config: Config) -> Result:
+    """Reconstructs a scene and leaves a run folder.
+
+    Raises:
+        ScenekitError: If the photos, the options or the folder cannot be used; see `scenekit.errors`.
+    """
+    config = settled(config)
+    run = open_run(config.output, config, fresh=config.fresh)
+    with run.stage("cameras"):
+        capture = posed(run, config)
+    with run.stage("photos"):
+        train, held_out = divided(run.folder, capture, config)
+    with run.stage("fit"):
+        start, checkpoint = initial_splats(capture.points, train), run.folder / "checkpoint"
+        fitted = fit(train, start, config.fit, folder=checkpoint, held_out=held_out, resume=not config.fresh)
+        write_splats(run.folder / "splats.ply", fitted.splats)
+    with run.stage("scores"):
+        scores = evaluate(fitted.splats, held_out) if held_out else None
+    with run.stage("video"):
+        write_turntable(run, fitted.splats, capture, train[0], frames=config.video_frames)
+    with run.stage("report"):
+        pairs = comparisons(fitted.splats, held_out, scores) if scores else []
+        write_report(run.folder / "report.html", told(run, config, capture, fitted, scores, pairs))
+    metrics = measured(run, capture, fitted, scores)
+    write_json(run.folder / "metrics.json", metrics)
+    return Result(fitted.splats, capture, scores, metrics, run.folder)
+
+
+def reconstruct(photos: str | Path, output: str | Path = "scene", **options: Any) -> Result:
+    """Photos, a video or a posed capture → a run folder with Gaussian splats; `options` are the fields of `Config`.
+
+    Example: `reconstruct("photos/", "kitchen", preset="quick").splats`
+    """
+    return run(Config(Path(photos), Path(output), **options))
+
+
+def settled(config: Config) -> Config:
+    """The options with steps, size and seed filled in everywhere."""
+    preset = PRESETS[config.preset]
+    steps, max_side = config.steps or preset.steps, config.max_side or preset.max_side
+    sfm = replace(config.capture.sfm, seed=config.seed)
+    return replace(
+        config,
+        steps=steps,
+        max_side=max_side,
+        capture=replace(config.capture, sfm=sfm),
+        fit=replace(config.fit, steps=steps, seed=config.seed),
+    )
+
+
+def posed(run: Run, config: Config) -> Capture:
+    """The capture: from the run folder if an earlier sitting found it, so that a resumed fit goes on in its world."""
+    if "cameras" not in run.done:
+        capture = open_capture(config.photos, workspace=run.folder / "cache" / "sfm", config=config.capture)
+        write_capture(run.folder, capture)
+    return read_capture(run.folder)
+
+
+def divided(folder: Path, capture: Capture, config: Config) -> tuple[list[View], list[View]]:
+    """The views to fit and those held out; undistorted photos are cached in the run folder."""
+    flat = undistorted(capture, folder / "cache" / "undistorted")
+    names = split_by_region(flat) if config.region else split(flat, every=config.held_out)
+    train, held_out = (load_views(flat, max_side=config.max_side, names=some) for some in names)
+    return train, held_out
+
+
+def write_turntable(run: Run, splats: Splats, capture: Capture, view: View, *, frames: int) -> None:
+    """Writes video.mp4, in the size and lens of `view`."""
+    if frames:
+        path = turntable(np.stack([photo.T_world_cam for photo in capture.photos]), frames=frames)
+        write_video(run.folder / "video.mp4", draw(splats, lens(view), path))
+
+
+def measured(run: Run, capture: Capture, fitted: FitResult, scores: Scores | None) -> dict[str, Any]:
+    """What metrics.json holds."""
+    return {
+        "held_out": None if scores is None else scores.as_dict(),
+        "gaussians": len(fitted.splats),
+        "history": history(fitted),
+        "capture": {"photos": len(capture.photos), "skipped": len(capture.skipped), "points": len(capture.points)},
+        "seconds": run.seconds,
+    }
+
+
+def told(
+    run: Run, config: Config, capture: Capture, fitted: FitResult, scores: Scores | None, pairs: list[Comparison]
+) -> Report:
+    """What the report shows."""
+    return Report(
+        title=config.photos.resolve().name,
+        capture=capture,
+        scores=scores,
+        gaussians=len(fitted.splats),
+        sh_degree=fitted.splats.sh_degree,
+        seconds=run.seconds,
+        comparisons=pairs,
+        curves=curves(fitted),
+        facts={"Preset": config.preset, "Steps": thousands(config.steps or 0), "Longest side": f"{config.max_side} px"},
+        command=command(),
+        versions=versions(),
+        video=run.folder / "video.mp4" if config.video_frames else None,
+    )
+
+
+def lens(view: View) -> Camera:
+    """The pinhole camera of a view."""
+    fx, fy, cx, cy = (float(view.K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return pinhole(view.width, view.height, fx, fy, cx, cy)

@@ -1,0 +1,121 @@
+"""The command line: `scenekit COMMAND …`. Each command is a pipeline; its options are the fields of its `Config`.
+
+A command's module is imported only when it is called, so that `scenekit --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import tyro
+
+import scenekit
+from scenekit._layout import sibling
+from scenekit.errors import InputError, ScenekitError
+
+COMMANDS = {
+    "demo": ("Photograph a table, reconstruct it, score the result.", "scenekit demo -o demo"),
+    "capture": ("Make photos of a scene whose truth is known.", "scenekit capture tabletop -o photos --photos 48"),
+    "reconstruct": ("Photos, a video or a posed capture → Gaussian splats.", "scenekit reconstruct photos/ -o kitchen"),
+    "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
+    "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
+    "info": ("What is in a PLY, a run, a capture or a COLMAP model.", "scenekit info kitchen/splats.ply"),
+    "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench splats"),
+}
+"""Every command: what it does, and an example."""
+
+MODULES = {"eval": "evaluate"}
+"""Commands whose pipeline has another name."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 2 unusable input, 3 to 5 see `scenekit.errors`, 130 Ctrl-C.
+
+    Args:
+        argv: The words after `scenekit`; None takes them from the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    verbose = any(word in ("-v", "--verbose") for word in words)
+    words = [word for word in words if word not in ("-v", "--verbose")]
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"scenekit {scenekit.__version__}")
+        return 0
+    config: object = None
+    try:
+        module, prog, rest = _pipeline(words)
+        config = tyro.cli(module.Config, args=rest, prog=prog, description=_description(module, words[0]))
+        result = module.run(config)
+    except ScenekitError as error:
+        return _failed(str(error), error.exit_code, verbose)
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _failed(str(error), 1, verbose)
+    except KeyboardInterrupt:
+        return _failed(f"interrupted.{_kept(config)}", INTERRUPTED, verbose=False)
+    if result is not None:
+        print(result)
+    return 0
+
+
+def overview() -> str:
+    """What `scenekit --help` says."""
+    lines = [f"  {name:<12} {what}\n  {'':<12}   {example}" for name, (what, example) in COMMANDS.items()]
+    head = ["scenekit: photos in, a 3D scene a program can own out.", "", "usage: scenekit COMMAND [options] [-v]", ""]
+    tail = ["", "scenekit COMMAND --help lists a command's options; -v shows the log and, on errors, the traceback."]
+    return "\n".join([*head, *lines, *tail])
+
+
+def benchmarks() -> list[str]:
+    """Names of the benchmarks: every pipelines/bench_NAME.py."""
+    return sorted(path.stem.removeprefix("bench_") for path in Path(sibling("pipelines")).glob("bench_*.py"))
+
+
+def _pipeline(words: list[str]) -> tuple[ModuleType, str, list[str]]:
+    """The module of a command, what to call the program in its help, and the words that are left for its options."""
+    command, rest = words[0], words[1:]
+    if command not in COMMANDS:
+        raise InputError("command", got=repr(command), wanted="one of " + ", ".join(COMMANDS), hint="scenekit --help")
+    if command != "bench":
+        name = MODULES.get(command, command)
+        return import_module(f"scenekit.pipelines.{name}"), f"scenekit {command}", rest
+    known = ", ".join(benchmarks()) or "none in this installation"
+    if not rest or rest[0] in ("-h", "--help"):
+        raise SystemExit(print(f"usage: scenekit bench NAME [options]\n\nNAME: {known}"))
+    if rest[0] not in benchmarks():
+        raise InputError("benchmark", got=repr(rest[0]), wanted=f"one of: {known}")
+    return import_module(f"scenekit.pipelines.bench_{rest[0]}"), f"scenekit bench {rest[0]}", rest[1:]
+
+
+def _description(module: ModuleType, command: str) -> str:
+    text = (module.__doc__ or COMMANDS[command][0]).strip()
+    return text if command == "bench" else f"{text}\n\nExample: {COMMANDS[command][1]}"
+
+
+def _failed(message: str, code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    print(f"scenekit: {message}", file=sys.stderr)
+    return code
+
+
+def _kept(config: object) -> str:
+    """Where to go on after an interruption, if the command has a run folder with a checkpoint."""
+    output = getattr(config, "output", None)
+    folder = Path(output) / "checkpoint" if output is not None else None
+    if folder is None or not folder.exists():
+        return ""
+    return f" The last checkpoint is kept in {folder}; the same command goes on from there."
