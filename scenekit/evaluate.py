@@ -1,6 +1,6 @@
 """Metrics of rendered against photographed views; docs/evaluation.md is the protocol.
 
-Letters: h w image, d channels.
+Letters: h w image, d channels, c cameras.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenekit.cameras import inverse_pose, pinhole
+from scenekit.cameras import Array, inverse_pose, pinhole
 from scenekit.capture.views import View
 from scenekit.errors import InputError
 from scenekit.render.splats import render
@@ -180,6 +182,42 @@ def renders(splats: Splats, views: Sequence[View], *, backend: str | None = None
         T_world_cam = inverse_pose(view.viewmat.cpu().double().numpy())
         with torch.no_grad():
             yield render(splats, camera, T_world_cam, backend=backend).rgb.clamp(0, 1)
+
+
+class PoseErrors(NamedTuple):
+    """How far estimated cameras are from the true ones, after the best similarity alignment of their centres."""
+
+    position: Array
+    """Distances of the centres [m of the truth], shape (c,)."""
+    rotation: Array
+    """Angles between the orientations [rad], shape (c,)."""
+    scale: float
+    """True metres per estimated metre."""
+
+
+def pose_errors(estimated: Array, truth: Array) -> PoseErrors:
+    """Compares `T_world_cam` of the same cameras in two worlds, each of shape (c, 4, 4).
+
+    The similarity s R x + t that minimises Σ |y − (s R x + t)|² over the centres is Umeyama's (1991, Eq. 40–43).
+
+    Raises:
+        InputError: If the shapes differ, there are fewer than three cameras, or all centres coincide.
+    """
+    if estimated.shape != truth.shape or len(truth) < 3:
+        got = f"{estimated.shape} and {truth.shape}"
+        raise InputError("poses", got=got, wanted="the same number of poses, at least three")
+    x, y = estimated[:, :3, 3], truth[:, :3, 3]
+    x0, y0 = x - x.mean(0), y - y.mean(0)
+    spread = (x0**2).sum()
+    if spread < 1e-18:
+        raise InputError("poses", got="centres that coincide", wanted="cameras in different places")
+    U, D, Vt = np.linalg.svd(y0.T @ x0)
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
+    R, scale = U @ np.diag(signs) @ Vt, float((D * signs).sum() / spread)
+    position = np.linalg.norm(scale * x0 @ R.T - y0, axis=1)
+    turned = R @ estimated[:, :3, :3]
+    chord = np.linalg.norm(turned - truth[:, :3, :3], axis=(1, 2))  # 2√2 sin(θ/2); exact where arccos of a trace is not
+    return PoseErrors(position, 2 * np.arcsin(np.clip(chord / np.sqrt(8), 0, 1)), scale)
 
 
 def lpips_metric() -> Callable[[Tensor, Tensor], float] | None:

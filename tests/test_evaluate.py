@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 import scenekit.evaluate
+from scenekit.cameras import Array, look_at
 from scenekit.capture.views import View
 from scenekit.errors import InputError
-from scenekit.evaluate import Scores, ViewScore, evaluate, psnr, ssim, ssim_map
+from scenekit.evaluate import Scores, ViewScore, evaluate, pose_errors, psnr, ssim, ssim_map
 from scenekit.render.splats import rasterization
 from scenekit.splats import Splats, random_splats
 
@@ -136,3 +137,40 @@ def test_a_render_compared_with_itself_as_a_photo_is_limited_by_eight_bits_only(
     )  # fmt: skip
     taken = View("a", (image[0].clamp(0, 1) * 255).round().to(torch.uint8), K, viewmat)
     assert evaluate(splats, [taken], backend="torch").psnr > 58
+
+
+def poses(count: int, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    return np.stack([look_at(rng.normal(size=3), rng.normal(size=3) * 0.1 + [0, 0, 5.0]) for _ in range(count)])
+
+
+def test_cameras_that_differ_by_a_similarity_have_no_error() -> None:
+    truth, T = poses(7), look_at(np.array([1.0, 2.0, 0.5]), np.zeros(3))
+    moved = T @ truth
+    moved[:, :3, 3] *= 0.4
+    errors = pose_errors(moved, truth)
+    np.testing.assert_allclose(errors.position, 0, atol=1e-9)
+    np.testing.assert_allclose(errors.rotation, 0, atol=1e-7)
+    assert errors.scale == pytest.approx(2.5)
+
+
+def test_a_turned_camera_is_off_by_its_angle() -> None:
+    truth = poses(6)
+    turned, angle = truth.copy(), 0.03
+    c, s = math.cos(angle), math.sin(angle)
+    turned[2, :3, :3] = truth[2, :3, :3] @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    errors = pose_errors(turned, truth)
+    np.testing.assert_allclose(errors.rotation, [0, 0, angle, 0, 0, 0], atol=1e-7)
+
+
+def test_a_mirror_image_is_not_mistaken_for_a_rotation() -> None:
+    truth = poses(8)
+    mirrored = truth.copy()
+    mirrored[:, 0, 3] *= -1
+    assert pose_errors(mirrored, truth).position.max() > 0.1
+
+
+@pytest.mark.parametrize(("estimated", "truth"), [(poses(4), poses(5)), (poses(2), poses(2)), (poses(1)[[0] * 4],) * 2])
+def test_poses_that_determine_no_similarity_are_refused(estimated: Array, truth: Array) -> None:
+    with pytest.raises(InputError, match="poses"):
+        pose_errors(estimated, truth)
