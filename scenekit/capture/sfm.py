@@ -55,11 +55,12 @@ def structure_from_motion(
         pycolmap.set_random_seed(config.seed)
         database = SfmDatabase(workspace / "sfm", photos, config)
         with _stage(bar, "Features", len(photos.infos), seconds) as task:
-            database.extract(_extraction(config), poll=lambda: bar.update(task, completed=database.count("keypoints")))
+            database.extract(_extraction(config), progress=lambda done: bar.update(task, completed=done))
         pairs = _pairs(database, config, sequence=sequence)
         with _stage(bar, "Matches", len(pairs), seconds) as task:
-            poll = lambda: bar.update(task, completed=min(database.count("two_view_geometries"), len(pairs)))  # noqa: E731
-            database.match(pairs, pycolmap.FeatureMatchingOptions(), poll=poll)
+            database.match(
+                pairs, pycolmap.FeatureMatchingOptions(), progress=lambda done: bar.update(task, completed=done)
+            )
         with _stage(bar, "Mapping", len(photos.infos), seconds) as task:
             model = _mapped(database, config, bar, task)
         if config.second_try and (left := _left_out(database, model)):
@@ -176,12 +177,12 @@ def _second_try(
     database.forget(left)
     finer = _extraction(config)
     finer.sift.first_octave, finer.sift.peak_threshold = -1, finer.sift.peak_threshold / 2
-    database.extract(finer, poll=lambda: None)
+    database.extract(finer, progress=lambda _: None)
     relaxed_matching = pycolmap.FeatureMatchingOptions()
     relaxed_matching.sift.max_ratio = 0.85
     again = {i for i, name in enumerate(database.names) if name in set(left)}
     pairs = [pair for pair in all_pairs(len(database.names)) if again & set(pair)]
-    database.match(pairs, relaxed_matching, poll=lambda: None)
+    database.match(pairs, relaxed_matching, progress=lambda _: None)
     options = _mapping(config)
     options.mapper.abs_pose_min_num_inliers, options.mapper.abs_pose_min_inlier_ratio = 15, 0.15
     options.mapper.init_min_num_inliers, options.mapper.init_min_tri_angle = 50, 4.0

@@ -92,12 +92,20 @@ class SfmDatabase:
                 self.staged_masks.mkdir(exist_ok=True)
                 _link(self.photos.masks[name], self.staged_masks / f"{staged}.png")
 
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        with closing(sqlite3.connect(f"{self.file.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+    def _watched(
+        self,
+        call: Callable[[pycolmap.CancellationToken], Result],
+        count: Callable[[pycolmap.Database], int],
+        progress: Callable[[int], None],
+    ) -> Result:
+        """Runs `call` and reports what `count` finds meanwhile.
 
-    def extract(self, options: pycolmap.FeatureExtractionOptions, *, poll: Callable[[], None]) -> None:
+        COLMAP's own SQLite watches: a second SQLite library on an open database in one process breaks its locks.
+        """
+        with closing(pycolmap.Database.open(self.file)) as database:
+            return supervised(call, poll=lambda: progress(count(database)))
+
+    def extract(self, options: pycolmap.FeatureExtractionOptions, *, progress: Callable[[int], None]) -> None:
         """Finds the features of photos that have none yet; photos of one lens share one camera."""
         for lens in self._lenses():
             reader = pycolmap.ImageReaderOptions()
@@ -106,7 +114,7 @@ class SfmDatabase:
                 reader.mask_path = self.staged_masks
             if (camera := self._camera_of(lens)) is not None:
                 reader.existing_camera_id = camera
-            supervised(partial(self._extract_lens, lens, reader, options), poll=poll)
+            self._watched(partial(self._extract_lens, lens, reader, options), pycolmap.Database.num_images, progress)
 
     def _extract_lens(
         self,
@@ -160,7 +168,9 @@ class SfmDatabase:
                 result[i, : len(chosen)] = torch.from_numpy(values[chosen].astype(np.float32))
         return torch.nn.functional.normalize(result, dim=-1)
 
-    def match(self, pairs: list[Pair], matching: pycolmap.FeatureMatchingOptions, *, poll: Callable[[], None]) -> None:
+    def match(
+        self, pairs: list[Pair], matching: pycolmap.FeatureMatchingOptions, *, progress: Callable[[int], None]
+    ) -> None:
         """Matches and verifies pairs (numbers of photos) that are not in the database yet."""
         names = list(self.names)
         listing = self.folder / "pairs.txt"
@@ -169,7 +179,7 @@ class SfmDatabase:
         pairing.match_list_path, pairing.block_size = listing, BLOCK
         verification = pycolmap.TwoViewGeometryOptions()
         verification.ransac.random_seed = self.config.seed
-        supervised(
+        self._watched(
             lambda token: pycolmap.match_image_pairs(
                 self.file,
                 matching_options=matching,
@@ -178,7 +188,8 @@ class SfmDatabase:
                 device=pycolmap.Device.cpu,
                 cancellation_token=token,
             ),
-            poll=poll,
+            pycolmap.Database.num_matched_image_pairs,
+            progress,
         )
 
     def forget(self, staged: Iterable[str]) -> None:

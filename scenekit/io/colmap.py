@@ -108,7 +108,7 @@ def _image(file: Path, name: str, camera_id: int, pose: tuple[float, ...]) -> Co
     if not name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
         raise FileError(file, got=f"image name {name!r}", wanted="a path inside the image folder")
     quat, T = np.array(pose[:4]), np.eye(4)
-    if not np.isfinite(pose).all() or not 1e-6 < np.linalg.norm(quat) < 1e6:
+    if not np.isfinite(pose).all() or not 1e-6 < np.abs(quat).max() < 1e6:
         raise FileError(
             file, got=f"pose {pose} of image {name!r}", wanted="finite numbers and a quaternion that is not zero"
         )
@@ -248,9 +248,11 @@ def _read_images_text(file: Path) -> Iterator[ColmapImage]:
             continue
         try:
             _, *pose, camera_id, name = line.split(maxsplit=9)
-            numbers = tuple(float(x) for x in pose), int(camera_id)
+            numbers = tuple(map(float, pose)), int(camera_id)
         except ValueError as error:
             raise _bad_line(file, number, line, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME") from error
+        if len(pose) != 7:
+            raise _bad_line(file, number, line, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
         next(lines, None)  # the features of this image
         yield _image(file, name, numbers[1], numbers[0])
 
