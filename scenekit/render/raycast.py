@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,12 +89,23 @@ class RayScene:
 
     def frame(self, camera: Camera, T_world_cam: Array) -> Frame:
         """Depth and mesh numbers as `camera` at `T_world_cam` sees them, lens distortion included."""
-        v, u = np.mgrid[: camera.height, : camera.width] + 0.5
         # Directions have z = 1 in the camera, so distances along them are depths.
-        directions = camera.unproject(np.stack([u, v], -1).reshape(-1, 2)) @ T_world_cam[:3, :3].T
+        directions = pixel_rays(camera).reshape(-1, 3) @ T_world_cam[:3, :3].T.astype(np.float32)
         hits = self.cast(np.broadcast_to(T_world_cam[:3, 3], directions.shape), directions)
         shape = (camera.height, camera.width)
         return Frame(hits.distance.reshape(shape), hits.mesh.reshape(shape), hits)
+
+
+@functools.lru_cache(maxsize=4)
+def pixel_rays(camera: Camera) -> Floats:
+    """Directions with z = 1, in camera coordinates, through the pixel centres, read-only, shape (h, w, 3).
+
+    Kept for the last few cameras: undistorting a whole image costs more than casting its rays.
+    """
+    v, u = np.mgrid[: camera.height, : camera.width] + 0.5
+    rays = camera.unproject(np.stack([u, v], -1).reshape(-1, 2)).astype(np.float32)
+    rays.setflags(write=False)
+    return rays.reshape(camera.height, camera.width, 3)
 
 
 def _rays(origins: NDArray[np.floating], directions: NDArray[np.floating]) -> open3d.core.Tensor:

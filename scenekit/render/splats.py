@@ -216,7 +216,7 @@ def render(
 def _backend(name: str | None, means: Tensor) -> Backend:
     """The back-end's function; imported here, so that a machine without Warp or gsplat can use the others."""
     if name is None:
-        name = "gsplat" if means.is_cuda and importlib.util.find_spec("gsplat") else "torch"  # until warp lands
+        name = "gsplat" if means.is_cuda and importlib.util.find_spec("gsplat") else "warp"
     return importlib.import_module(f"scenekit.render.splats_{name}").rasterize
 
 

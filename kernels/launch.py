@@ -1,0 +1,63 @@
+"""Launches: one source on all cores of a CPU, or as one grid on CUDA.
+
+Stock Warp runs a CPU launch on one core, but a native call releases Python's lock. So a launch is cut into strided parts
+that run on a pool. The contract: a kernel's first two arguments are `first` and `stride`, it works on item
+`first + wp.tid() * stride`, and whatever an item writes belongs to it alone; then the number of threads changes nothing
+in the result.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import warp as wp
+
+wp.config.log_level = wp.LOG_ERROR  # Warp reports devices and every module it loads on standard output
+
+FLAGS = "-march=native -ffp-contract=fast -mprefer-vector-width=512"
+"""Let LLVM fuse multiply and add, and use the widest registers; neither reorders a sum."""
+
+OPTIONS = {"enable_backward": False, "max_unroll": 0, "optimization_level": 3, "cpu_compiler_flags": FLAGS}
+"""Options of our modules: adjoints are written by hand, and loops stay loops for the vectoriser."""
+
+_pool: ThreadPoolExecutor | None = None
+_threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or len(os.sched_getaffinity(0))
+
+
+def threads() -> int:
+    """Threads that a CPU launch is split over."""
+    return _threads
+
+
+def set_threads(count: int) -> None:
+    """Split CPU launches over `count` threads from now on; the default is `SCENEKIT_THREADS`, else every core."""
+    global _pool, _threads
+    if count < 1:
+        raise ValueError(f"threads must be at least 1, got {count}")
+    if _pool is not None:
+        _pool.shutdown()
+    _pool, _threads = None, count
+
+
+def launch(kernel: wp.Kernel, count: int, inputs: list, device: str) -> None:
+    """Run `kernel` on items 0 … count−1; `inputs` follow its `first` and `stride`."""
+    if count == 0:
+        return
+    if device != "cpu":
+        wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
+        return
+    stride = min(_threads, count)
+    parts = [
+        wp.launch(kernel, (count - i + stride - 1) // stride, inputs=[i, stride, *inputs], device="cpu", record_cmd=True)
+        for i in range(stride)
+    ]
+    waiting = [_workers().submit(part.launch) for part in parts[1:]]
+    parts[0].launch()
+    for part in waiting:
+        part.result()
+
+
+def _workers() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="scenekit-kernel")
+    return _pool

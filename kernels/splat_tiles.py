@@ -1,0 +1,252 @@
+"""Tile stage of the splat rasteriser: 2D Gaussians → pixels, and back.
+
+One item is a tile of 16×16 pixels. A Gaussian is a row `x, y` of `centres` [px], a row `p, q, r, s` of `shapes` and a row
+of `features`; its opacity at a pixel is α = min(0.999, 2^(s − u² − v²)) with u = p·dx + q·dy, v = r·dy, (dx, dy) from the
+pixel to the centre. That is o·exp(−½ Δᵀ Σ⁻¹ Δ) with Σ⁻¹ factored: it costs two multiply-adds a pixel, and does not cancel
+where a needle's conic would.
+
+The loops over the 16 pixels of a row are written for LLVM's vectoriser (one scratch array, regions at constant offsets,
+indices provably not negative, selects, no calls).
+"""
+
+import functools
+
+import warp as wp
+
+from scenekit._kernels.launch import OPTIONS
+
+TILE = 16
+CHUNK = 8
+"""Channels that one launch can blend."""
+
+wp.set_module_options(OPTIONS)
+
+LOG2_255 = wp.constant(7.994353436858858)
+LN2 = wp.constant(0.6931471805599453)
+ALPHA_MAX = wp.constant(0.999)
+TRANSMITTANCE_MIN = wp.constant(1.0e-4)
+
+
+@wp.func
+def exp2(t: float):
+    """2^t for −126 < t < 64 to 1e-7 by a degree-5 polynomial; a library call would stop the vectoriser."""
+    i = t + 12582912.0  # 1.5·2²³: leaves round(t) in the low bits
+    f = t - (i - 12582912.0)
+    p = 1.327647245e-3 * f + 9.675541893e-3
+    p = p * f + 5.550713092e-2
+    p = p * f + 2.402212024e-1
+    p = p * f + 6.931469440e-1
+    p = p * f + 1.000000119
+    return wp.cast(wp.cast(p, int) + (wp.cast(i, int) << 23), float)
+
+
+@wp.func
+def rows_of(gy: float, r: float, reach: float, limit: int):
+    """First and last row of the tile that the ellipse s − u² − v² ≥ −log₂ 255 can meet."""
+    half = wp.sqrt(reach) / r
+    return wp.vec2i(int(wp.max(wp.ceil(gy - half), 0.0)), int(wp.min(wp.floor(gy + half), float(limit))))
+
+
+@wp.func
+def misses_row(u: float, p: float, reach: float):
+    """True if no pixel of a row has u² ≤ reach, for u at the first and u − 15 p at the last of them."""
+    near = wp.max(wp.min(u, 0.0), u - 15.0 * p)
+    return near * near > reach
+
+
+@functools.cache
+def tile_kernels(channels: int, absgrad: bool):
+    """The forward and backward kernel for so many channels (at most `CHUNK`); compiled at the first launch of each."""
+    color = wp.types.vector(length=channels, dtype=float)
+    moments = 256 * (2 + channels)  # where the lane sums of one pair begin, rows of 16 in the order of a `d_pairs` row
+
+    @wp.kernel(module="unique", module_options=OPTIONS)
+    def forward(first: int, stride: int, tiles_x: int, width: int, height: int, channel: int, offsets: wp.array(dtype=wp.int32),
+                ids: wp.array(dtype=wp.int32), centres: wp.array2d(dtype=float), shapes: wp.array2d(dtype=float),
+                features: wp.array2d(dtype=float), background: wp.array(dtype=float), image: wp.array2d(dtype=float),
+                alphas: wp.array(dtype=float), ends: wp.array(dtype=wp.int32)):
+        # scratch: transmittance T (negative once the pixel has ended), then the channels
+        tile = first + wp.tid() * stride
+        ty = tile // tiles_x
+        tx = tile - ty * tiles_x
+        S = wp.zeros(shape=wp.static(256 * (1 + channels)), dtype=float)
+        for i in range(256):
+            S[i] = 1.0
+        for i in range(256 * channels):
+            S[i + 256] = 0.0
+        k = offsets[tile]
+        end = offsets[tile + 1]
+        while k < end:
+            g = ids[k]
+            gx = centres[g, 0] - float(tx * 16) - 0.5
+            gy = centres[g, 1] - float(ty * 16) - 0.5
+            p = shapes[g, 0]
+            q = shapes[g, 1]
+            r = shapes[g, 2]
+            s = shapes[g, 3]
+            c = color()
+            for j in range(channels):
+                c[j] = features[g, channel + j]
+            rows = rows_of(gy, r, s + LOG2_255, 15)
+            for y in range(rows[0], rows[1] + 1):
+                dy = gy - float(y)
+                v = r * dy
+                t0 = s - v * v
+                u0 = p * gx + q * dy
+                if not misses_row(u0, p, t0 + LOG2_255):
+                    base = (y & 15) << 4
+                    for x in range(16):
+                        u = u0 - p * float(x)
+                        t = t0 - u * u
+                        a = wp.min(exp2(wp.max(t, -9.0)), ALPHA_MAX)
+                        a = wp.where(t >= -LOG2_255, a, 0.0)
+                        T = S[base + x]
+                        w = a * T
+                        left = T - w
+                        ended = left <= TRANSMITTANCE_MIN
+                        w = wp.where(ended, 0.0, w)
+                        S[base + x] = wp.where(ended, -wp.abs(T), left)
+                        for j in range(channels):
+                            S[base + x + 256 * (1 + j)] = S[base + x + 256 * (1 + j)] + w * c[j]
+            k = k + 1
+            if (k & 15) == 0:
+                m = float(0.0)
+                for i in range(256):
+                    m = wp.max(m, S[i])
+                if m <= 0.0:
+                    end = k
+        ends[tile] = end
+        for y in range(wp.min(16, height - ty * 16)):
+            for x in range(wp.min(16, width - tx * 16)):
+                i = (ty * 16 + y) * width + tx * 16 + x
+                o = y * 16 + x
+                T = wp.abs(S[o])
+                alphas[i] = 1.0 - T
+                for j in range(channels):
+                    image[i, channel + j] = S[o + 256 * (1 + j)] + T * background[channel + j]
+
+    @wp.kernel(module="unique", module_options=OPTIONS)
+    def backward(first: int, stride: int, tiles_x: int, width: int, height: int, channel: int, begin: int,
+                 offsets: wp.array(dtype=wp.int32), ends: wp.array(dtype=wp.int32), ids: wp.array(dtype=wp.int32),
+                 centres: wp.array2d(dtype=float), shapes: wp.array2d(dtype=float), features: wp.array2d(dtype=float),
+                 image: wp.array2d(dtype=float), alphas: wp.array(dtype=float), d_image: wp.array2d(dtype=float),
+                 d_alphas: wp.array(dtype=float), d_pairs: wp.array2d(dtype=float)):
+        # scratch: T, what is still to come of Σ d_image·image − d_alpha·T, d_image, then the lane sums
+        tile = begin + first + wp.tid() * stride
+        ty = tile // tiles_x
+        tx = tile - ty * tiles_x
+        S = wp.zeros(shape=wp.static(moments + 256), dtype=float)
+        for i in range(moments + 256):
+            S[i] = 0.0
+        for y in range(wp.min(16, height - ty * 16)):
+            for x in range(wp.min(16, width - tx * 16)):
+                i = (ty * 16 + y) * width + tx * 16 + x
+                o = y * 16 + x
+                S[o] = 1.0
+                rest = float(0.0)
+                if channel == 0:
+                    rest = (alphas[i] - 1.0) * d_alphas[i]
+                for j in range(channels):
+                    d = d_image[i, channel + j]
+                    S[o + 256 * (2 + j)] = d
+                    rest += d * image[i, channel + j]
+                S[o + 256] = rest
+        start = offsets[begin]
+        for k in range(offsets[tile], ends[tile]):
+            g = ids[k]
+            gx = centres[g, 0] - float(tx * 16) - 0.5
+            gy = centres[g, 1] - float(ty * 16) - 0.5
+            p = shapes[g, 0]
+            q = shapes[g, 1]
+            r = shapes[g, 2]
+            s = shapes[g, 3]
+            c = color()
+            for j in range(channels):
+                c[j] = features[g, channel + j]
+            for i in range(16 * (8 + channels)):
+                S[i + moments] = 0.0
+            rows = rows_of(gy, r, s + LOG2_255, 15)
+            for y in range(rows[0], rows[1] + 1):
+                dy = gy - float(y)
+                v = r * dy
+                t0 = s - v * v
+                u0 = p * gx + q * dy
+                if not misses_row(u0, p, t0 + LOG2_255):
+                    base = (y & 15) << 4
+                    for x in range(16):
+                        u = u0 - p * float(x)
+                        t = t0 - u * u
+                        e = exp2(wp.max(t, -9.0))
+                        a = wp.min(e, ALPHA_MAX)
+                        a = wp.where(t >= -LOG2_255, a, 0.0)
+                        T = S[base + x]
+                        w = a * T
+                        left = T - w
+                        ended = left <= TRANSMITTANCE_MIN
+                        w = wp.where(ended, 0.0, w)
+                        S[base + x] = wp.where(ended, -wp.abs(T), left)
+                        cd = float(0.0)
+                        for j in range(channels):
+                            d = S[base + x + 256 * (2 + j)]
+                            cd += c[j] * d
+                            S[x + moments + 16 * (8 + j)] = S[x + moments + 16 * (8 + j)] + w * d
+                        rest = S[base + x + 256] - w * cd
+                        S[base + x + 256] = rest
+                        da = T * cd - rest / (1.0 - a)
+                        da = wp.where(w > 0.0, da, 0.0)
+                        m = wp.where(e < ALPHA_MAX, a * da, 0.0)
+                        if absgrad:
+                            S[x + moments + 96] = S[x + moments + 96] + wp.abs(m * u)
+                            S[x + moments + 112] = S[x + moments + 112] + wp.abs(m * (q * u + r * v))
+                        S[x + moments + 80] = S[x + moments + 80] + m
+                        m = m * dy
+                        S[x + moments + 16] = S[x + moments + 16] + m
+                        S[x + moments + 64] = S[x + moments + 64] + m * dy
+            for x in range(16):
+                dx = gx - float(x)
+                m = S[x + moments + 80] * dx
+                S[x + moments] = m
+                S[x + moments + 32] = m * dx
+                S[x + moments + 48] = S[x + moments + 16] * dx
+            for i in range(8 + channels):
+                m = float(0.0)
+                for x in range(16):
+                    m += S[(i << 4) + x + moments]
+                d_pairs[k - start, i] = m
+        for k in range(ends[tile], offsets[tile + 1]):
+            for i in range(8 + channels):
+                d_pairs[k - start, i] = 0.0
+
+    return forward, backward
+
+
+@wp.kernel
+def reduce(first: int, stride: int, channel: int, channels: int, begin: int, end: int, order: wp.array(dtype=wp.int32),
+           starts: wp.array(dtype=wp.int32), pairs: wp.array(dtype=wp.int32), shapes: wp.array2d(dtype=float),
+           d_pairs: wp.array2d(dtype=float), d_centres: wp.array2d(dtype=float), d_shapes: wp.array2d(dtype=float),
+           d_features: wp.array2d(dtype=float), absgrad: wp.array2d(dtype=float)):
+    """One item is a drawn Gaussian: adds up the rows of its pairs among `begin … end` and expands moments to gradients."""
+    i = first + wp.tid() * stride
+    g = order[i]
+    S = wp.zeros(shape=16, dtype=float)
+    for c in range(16):
+        S[c] = 0.0
+    for j in range(starts[i], starts[i + 1]):
+        k = pairs[j]
+        if k >= begin and k < end:
+            for c in range(16):
+                S[c] = S[c] + d_pairs[k - begin, c]
+    p = shapes[g, 0]
+    q = shapes[g, 1]
+    r = shapes[g, 2]
+    mu = p * S[0] + q * S[1]
+    d_centres[g, 0] = d_centres[g, 0] - 2.0 * LN2 * p * mu
+    d_centres[g, 1] = d_centres[g, 1] - 2.0 * LN2 * (q * mu + r * r * S[1])
+    d_shapes[g, 0] = d_shapes[g, 0] - 2.0 * LN2 * (p * S[2] + q * S[3])
+    d_shapes[g, 1] = d_shapes[g, 1] - 2.0 * LN2 * (p * S[3] + q * S[4])
+    d_shapes[g, 2] = d_shapes[g, 2] - 2.0 * LN2 * r * S[4]
+    d_shapes[g, 3] = d_shapes[g, 3] + LN2 * S[5]
+    absgrad[g, 0] = absgrad[g, 0] + 2.0 * LN2 * p * S[6]
+    absgrad[g, 1] = absgrad[g, 1] + 2.0 * LN2 * S[7]
+    for j in range(channels):
+        d_features[g, channel + j] = d_features[g, channel + j] + S[8 + j]

@@ -1,0 +1,249 @@
+"""The rasteriser's Warp back-end: the same kernels on a CPU's cores and on CUDA. Float32.
+
+Three stages: projection (one Gaussian at a time), binning (which tile sees which Gaussians, in order of depth), tiles
+(pixels, and back). Each stage's adjoint is a kernel; torch's graph sees two nodes, so that the centres on the image plane
+are a tensor between them. Letters: c cameras, n Gaussians, d channels, h w image.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+from scenekit._kernels import splat_binning, splat_projection, splat_tiles
+from scenekit._kernels.launch import launch, threads
+from scenekit.errors import InputError
+
+if TYPE_CHECKING:
+    from scenekit.render.splats import RasterOptions
+
+TILE = splat_tiles.TILE
+PAIRS_AT_ONCE = 1 << 20
+"""(tile, Gaussian) pairs whose gradients are held at once: 64 bytes each."""
+PAIRS_MAX = 2**31 - 1
+
+
+class Bins(NamedTuple):
+    """Which tiles see which Gaussians of one camera."""
+
+    tiles_x: int
+    tiles_y: int
+    order: Tensor
+    """The drawn Gaussians from near to far, int32 (m,)."""
+    starts: Tensor
+    """Where each one's pairs start, in that order, int32 (m + 1,)."""
+    pairs: Tensor
+    """Positions of those pairs in `ids`, int32 (pairs,)."""
+    offsets: Tensor
+    """Where each tile's list starts in `ids`, int32 (tiles + 1,)."""
+    ids: Tensor
+    """Gaussians tile by tile, each tile from near to far, int32 (pairs,)."""
+
+
+def rasterize(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor | None,
+    viewmats: Tensor,
+    Ks: Tensor,
+    backgrounds: Tensor | None,
+    options: RasterOptions,
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """See `scenekit.render.splats.Backend`.
+
+    Raises:
+        InputError: If the tensors are not float32, or more than 2³¹ (tile, Gaussian) pairs would be drawn.
+    """
+    if means.dtype != torch.float32:
+        raise InputError("means", got=means.dtype, wanted="float32", hint="backend='torch' takes any dtype.")
+    sh = colors if colors is not None and options.sh_degree is not None else means.new_zeros(len(means), 0, 3)
+    centres, shapes, features, depths, conics, drawn, radii = _Project.apply(
+        means, quats, scales, opacities, sh, viewmats, Ks, options
+    )
+    if colors is not None and options.sh_degree is None:
+        plain = colors.expand(len(viewmats), *colors.shape[-2:])
+        features = torch.cat([plain, features], -1) if features.shape[-1] else plain.contiguous()
+    with torch.no_grad():
+        bins = [_bin(centres[i], shapes[i], depths[i], radii[i], options) for i in range(len(viewmats))]
+    if backgrounds is None:
+        backgrounds = means.new_zeros(len(viewmats), features.shape[-1])
+    image, alphas = _Blend.apply(centres, shapes, features, backgrounds, bins, options)
+    meta = {"means2d": centres, "radii": radii, "depths": depths, "conics": conics, "opacities": drawn}
+    meta |= {"tile_size": TILE, "tile_width": bins[0].tiles_x, "tile_height": bins[0].tiles_y, "bins": bins}
+    return image, alphas, meta
+
+
+class _Project(torch.autograd.Function):
+    """Gaussians → centres (c, n, 2), shapes (c, n, 4), features (c, n, SH colour + depth + normal), and facts about them."""
+
+    @staticmethod
+    def forward(ctx: Any, means, quats, scales, opacities, sh, viewmats, Ks, options) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+        n, c = len(means), len(viewmats)
+        inputs = [t.detach().contiguous() for t in (means, quats, scales, opacities, sh.flatten(1))]
+        views = [_view(viewmat, K, options) for viewmat, K in zip(viewmats.cpu(), Ks.cpu(), strict=True)]
+        d = 3 * (options.sh_degree is not None) + options.with_depth + 3 * options.with_normals
+        centres, shapes, features, depths, conics, drawn = (
+            means.new_zeros(c, n, *shape) for shape in ((2,), (4,), (d,), (), (3,), ())
+        )
+        radii = torch.zeros(c, n, 2, dtype=torch.int32, device=means.device)
+        for i, view in enumerate(views):
+            outputs = [t[i] for t in (centres, shapes, features, depths, conics, drawn, radii)]
+            arrays = _arrays(splat_projection.forward, 3, [*inputs, *outputs])
+            launch(splat_projection.forward, n, [view, *arrays], str(means.device))
+        ctx.save_for_backward(*inputs, radii, shapes, features)
+        ctx.views, ctx.sh_shape = views, sh.shape
+        ctx.mark_non_differentiable(depths, conics, drawn, radii)
+        return centres, shapes, features, depths, conics, drawn, radii
+
+    @staticmethod
+    def backward(ctx: Any, d_centres, d_shapes, d_features, *_) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+        *inputs, radii, shapes, features = ctx.saved_tensors
+        n, device = len(inputs[0]), inputs[0].device
+        gradients = [torch.zeros_like(t) for t in inputs]
+        d_viewmats = None
+        if ctx.needs_input_grad[5]:
+            d_viewmats = inputs[0].new_zeros(len(ctx.views), 4, 4)
+        for i, view in enumerate(ctx.views):
+            rows = inputs[0].new_zeros(n if d_viewmats is not None else 0, 12)
+            given = [t[i].contiguous() for t in (radii, shapes, features, d_centres, d_shapes, d_features)]
+            arrays = _arrays(splat_projection.backward, 3, [*inputs, *given, *gradients, rows])
+            launch(splat_projection.backward, n, [view, *arrays], str(device))
+            if d_viewmats is not None:
+                d_viewmats[i, :3] = rows.double().sum(0).reshape(3, 4)
+        *others, d_sh = gradients
+        return *others, d_sh.reshape(ctx.sh_shape), d_viewmats, None, None
+
+
+class _Blend(torch.autograd.Function):
+    """Centres, shapes, features, backgrounds → image (c, h, w, d) and alphas (c, h, w, 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, centres, shapes, features, backgrounds, bins, options) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+        c, d, size = len(centres), features.shape[-1], (options.width, options.height)
+        image = centres.new_empty(c, size[1] * size[0], d)
+        alphas = centres.new_empty(c, size[1] * size[0])
+        ends = []
+        for i, bin in enumerate(bins):
+            ends.append(torch.empty_like(bin.offsets[:-1]))
+            for channel, count in _channel_chunks(d):
+                kernel, _ = splat_tiles.tile_kernels(count, False)
+                tensors = [bin.offsets, bin.ids, centres[i], shapes[i], features[i], backgrounds[i], image[i], alphas[i]]
+                arrays = _arrays(kernel, 6, [*tensors, ends[i]])
+                launch(kernel, len(ends[i]), [bin.tiles_x, *size, channel, *arrays], str(centres.device))
+        ctx.save_for_backward(centres, shapes, features, image, alphas)
+        ctx.bins, ctx.ends, ctx.size, ctx.absgrad = bins, ends, size, options.absgrad
+        ctx.means2d = centres
+        return image.reshape(c, size[1], size[0], d), alphas.reshape(c, size[1], size[0], 1)
+
+    @staticmethod
+    def backward(ctx: Any, d_image, d_alphas) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+        centres, shapes, features, image, alphas = ctx.saved_tensors
+        d_image, d_alphas = d_image.reshape(image.shape).contiguous(), d_alphas.reshape(alphas.shape).contiguous()
+        d_centres, d_shapes, d_features = (torch.zeros_like(t) for t in (centres, shapes, features))
+        absgrad = torch.zeros_like(centres)
+        device, d = str(centres.device), features.shape[-1]
+        for i, (bin, ends) in enumerate(zip(ctx.bins, ctx.ends, strict=True)):
+            for begin, count, k0, k1 in _tile_chunks(bin.offsets):
+                d_pairs = centres.new_empty(k1 - k0, 16)
+                for channel, channels in _channel_chunks(d):
+                    _, kernel = splat_tiles.tile_kernels(channels, ctx.absgrad)
+                    tensors = [bin.offsets, ends, bin.ids, centres[i], shapes[i], features[i]]
+                    tensors += [image[i], alphas[i], d_image[i], d_alphas[i], d_pairs]
+                    arrays = _arrays(kernel, 7, tensors)
+                    launch(kernel, count, [bin.tiles_x, *ctx.size, channel, begin, *arrays], device)
+                    tensors = [bin.order, bin.starts, bin.pairs, shapes[i], d_pairs]
+                    tensors += [d_centres[i], d_shapes[i], d_features[i], absgrad[i]]
+                    arrays = _arrays(splat_tiles.reduce, 6, tensors)
+                    launch(splat_tiles.reduce, len(bin.order), [channel, channels, k0, k1, *arrays], device)
+        if ctx.absgrad:
+            ctx.means2d.absgrad = absgrad
+        d_backgrounds = ((1 - alphas)[..., None] * d_image).sum(1) if ctx.needs_input_grad[3] else None
+        return d_centres, d_shapes, d_features, d_backgrounds, None, None
+
+
+def _bin(centres: Tensor, shapes: Tensor, depths: Tensor, radii: Tensor, options: RasterOptions) -> Bins:
+    """Sort the drawn Gaussians by depth, then their (tile, Gaussian) pairs by tile."""
+    device = str(centres.device)
+    tiles_x, tiles_y = -(-options.width // TILE), -(-options.height // TILE)
+    order = _nearest_first(depths, radii)
+    chunks = 4 * threads() if device == "cpu" else 1024
+    per_chunk = max(1, -(-len(order) // chunks))
+    counts = torch.zeros(chunks, tiles_x * tiles_y, dtype=torch.int32, device=device)
+    spans = torch.empty_like(order)
+    grid = [tiles_x, tiles_y, per_chunk]
+    launch(splat_binning.count, chunks, [*grid, *_arrays(splat_binning.count, 5, [order, centres, shapes, counts, spans])], device)
+
+    starts = _running_sum(spans)
+    offsets = _running_sum(counts.sum(0))
+    pairs = int(starts[-1])
+    if pairs > PAIRS_MAX:
+        raise InputError("scales", got=f"{pairs} tiles touched", wanted=f"at most {PAIRS_MAX}", hint="Draw less at once.")
+    cursors = (offsets[:-1] + counts.cumsum(0) - counts).to(torch.int32)
+    starts, offsets = starts.to(torch.int32), offsets.to(torch.int32)
+    ids, slots = (torch.empty(pairs, dtype=torch.int32, device=device) for _ in range(2))
+    arrays = _arrays(splat_binning.fill, 5, [order, centres, shapes, cursors, starts, ids, slots])
+    launch(splat_binning.fill, chunks, [*grid, *arrays], device)
+    return Bins(tiles_x, tiles_y, order, starts, slots, offsets, ids)
+
+
+def _nearest_first(depths: Tensor, radii: Tensor) -> Tensor:
+    """Indices of the drawn Gaussians by depth, ties by index, int32 (m,).
+
+    Positive floats sort like their bits, so depth and index make one unique integer key.
+    """
+    index = radii[:, 0].nonzero()[:, 0]
+    keys = depths[index].view(torch.int32).long() << 32 | index
+    if keys.is_cuda:
+        keys = keys.sort().values
+    else:
+        keys.numpy().sort()  # NumPy's vectorised sort; torch's is several times slower
+    return keys.to(torch.int32)
+
+
+def _running_sum(counts: Tensor) -> Tensor:
+    """0, c₀, c₀ + c₁, …; int64."""
+    return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int64), (1, 0))
+
+
+def _channel_chunks(channels: int) -> list[tuple[int, int]]:
+    """(first channel, how many) of each pass over the tiles."""
+    return [(j, min(splat_tiles.CHUNK, channels - j)) for j in range(0, channels, splat_tiles.CHUNK)]
+
+
+def _tile_chunks(offsets: Tensor) -> list[tuple[int, int, int, int]]:
+    """(first tile, how many, first pair, pair after the last) of runs of tiles with about `PAIRS_AT_ONCE` pairs."""
+    at = offsets.cpu().numpy().astype(np.int64)
+    begin, chunks = 0, []
+    while begin < len(at) - 1:
+        end = max(begin + 1, int(np.searchsorted(at, at[begin] + PAIRS_AT_ONCE, side="right")) - 1)
+        chunks.append((begin, end - begin, int(at[begin]), int(at[end])))
+        begin = end
+    return chunks
+
+
+def _view(viewmat: Tensor, K: Tensor, options: RasterOptions) -> Any:
+    """The kernel's struct for one camera."""
+    view = splat_projection.View()
+    view.W, view.t = wp.mat33(*viewmat[:3, :3].flatten().tolist()), wp.vec3(*viewmat[:3, 3].tolist())
+    view.fx, view.fy, view.cx, view.cy = K[0, 0].item(), K[1, 1].item(), K[0, 2].item(), K[1, 2].item()
+    view.width, view.height = float(options.width), float(options.height)
+    view.near, view.far, view.eps2d = options.near_plane, options.far_plane, options.eps2d
+    view.degree = -1 if options.sh_degree is None else options.sh_degree
+    view.antialiased, view.with_depth = int(options.antialiased), int(options.with_depth)
+    view.with_normals = int(options.with_normals)
+    return view
+
+
+def _arrays(kernel: wp.Kernel, first: int, tensors: list[Tensor]) -> list[Any]:
+    """Warp's descriptors of tensors, without copies, as the arguments of `kernel` from `first` on declare them."""
+    declared = kernel.adj.args[first:]
+    return [
+        wp.from_torch(t.detach(), dtype=arg.type.dtype, return_ctype=True)
+        for t, arg in zip(tensors, declared, strict=True)
+    ]
