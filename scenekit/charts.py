@@ -68,7 +68,7 @@ def chart(curve: Curve) -> Chart:
     x, y = _thinned(curve.x, curve.y)
     if curve.log:
         y = np.log10(np.maximum(y, 1e-12))
-    y_ticks = ticks(float(y.min()), float(y.max()), 4)
+    y_ticks = (decades if curve.log else ticks)(float(y.min()), float(y.max()), 4)
     low, high = min(y_ticks[0], float(y.min())), max(y_ticks[-1], float(y.max()))
     x_low, x_high = float(x.min()), float(x.max())
     right, bottom, top = CHART_WIDTH - MARGIN_RIGHT, CHART_HEIGHT - MARGIN_BOTTOM, MARGIN_TOP
@@ -88,7 +88,7 @@ def chart(curve: Curve) -> Chart:
         area=f"{path}L{points[-1][0]} {bottom}L{points[0][0]} {bottom}Z",
         x_ticks=[(place_x(t), short(t)) for t in ticks(x_low, x_high, 5) if x_low <= t <= x_high],
         y_ticks=[(place_y(t), short(10**t if curve.log else t)) for t in y_ticks],
-        last=(*points[-1], short(10 ** y[-1] if curve.log else y[-1], digits=3)),
+        last=(*points[-1], short(10 ** y[-1] if curve.log else y[-1])),
     )
 
 
@@ -110,6 +110,18 @@ def ticks(low: float, high: float, about: int) -> list[float]:
     first = floor(low / step + 1e-9)
     count = int(np.ceil(high / step - 1e-9)) - first
     return [round((first + i) * step, 12) for i in range(count + 1)]
+
+
+def decades(low: float, high: float, about: int) -> list[float]:
+    """Logarithms of round numbers (1, 2, 5 times a power of ten) that reach from log10 `low` to log10 `high`."""
+    powers = range(floor(low), floor(high) + 2)
+    for digits in ((1, 2, 5), (1,)):
+        values = [power + log10(digit) for power in powers for digit in digits]
+        first = max((i for i, value in enumerate(values) if value <= low + 1e-9), default=0)
+        last = min((i for i, value in enumerate(values) if value >= high - 1e-9), default=len(values) - 1)
+        if last - first <= 2 * about:
+            break
+    return values[first : max(last, first + 1) + 1]
 
 
 def short(value: float, *, digits: int = 2) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenekit.charts import CHART_HEIGHT, CHART_WIDTH, Curve, chart, plan, short, ticks
+from scenekit.charts import CHART_HEIGHT, CHART_WIDTH, Curve, chart, decades, plan, short, ticks
 
 numbers = st.floats(-1e9, 1e9, allow_nan=False)
 
@@ -66,6 +66,15 @@ def test_a_curve_of_one_sample_is_not_drawn() -> None:
     assert not Curve("a", [1], [2]).is_drawable
     assert not Curve("a", [1, 1], [2, 3]).is_drawable
     assert Curve("a", [1, 2], [2, 3]).is_drawable
+
+
+@given(low=st.floats(-9, 9), width=st.floats(0, 9))
+def test_logarithmic_ticks_cover_the_range_with_round_numbers(low: float, width: float) -> None:
+    values = decades(low, low + width, 4)
+    assert values[0] <= low + 1e-9
+    assert values[-1] >= low + width - 1e-9
+    assert 2 <= len(values) <= 12
+    assert {f"{10**v:.1e}"[0] for v in values} <= {"1", "2", "5"}
 
 
 def test_the_plan_keeps_proportions_and_turns_y_up() -> None:
