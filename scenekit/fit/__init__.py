@@ -1,0 +1,8 @@
+"""Observation → state: losses, densification, trainer, checkpoints."""
+
+from scenekit.fit.initial import initial_splats as initial_splats
+from scenekit.fit.strategies import ADC as ADC
+from scenekit.fit.strategies import MCMC as MCMC
+from scenekit.fit.trainer import FitConfig as FitConfig
+from scenekit.fit.trainer import FitResult as FitResult
+from scenekit.fit.trainer import fit as fit

@@ -1,0 +1,111 @@
+"""Adaptive density control (Kerbl et al. 2023, §5): clone and split where the image pulls, prune what is not seen.
+
+Letters: n Gaussians.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenekit.fit.optimizer import Adam
+from scenekit.fit.strategies.strategy import Run, State, logit, rotations
+from scenekit.splats import Splats
+
+
+@dataclass(frozen=True)
+class ADC:
+    """The paper's numbers; its 30 000 steps are progress 0..1, so a shorter run densifies as often, only sooner."""
+
+    cap: int = 1_000_000
+    """Most Gaussians there may be."""
+    start_at: float = 500 / 30_000
+    """Densify from this progress."""
+    stop_at: float = 0.5
+    """Densify until this progress."""
+    every: float = 100 / 30_000
+    """Interval between densifications, as progress."""
+    reset_every: float = 3_000 / 30_000
+    """Interval between resets of the opacities, as progress; 0 for none."""
+    absgrad: bool = True
+    """Sum absolute gradients of pixels (AbsGS, Ye et al. 2024), so that opposite pulls do not cancel."""
+    grow_gradient: float = 8e-4
+    """Grow where the mean screen-space gradient exceeds this [1 / half image]; 2e-4 goes with absgrad off."""
+    grow_scale: float = 0.01
+    """Split what is larger than this, clone what is smaller, as a fraction of the extent."""
+    split_shrink: float = 1.6
+    """Divides the scales of both halves of a split."""
+    prune_opacity: float = 0.005
+    """Remove what is fainter."""
+    prune_scale: float = 0.1
+    """Remove what is larger, as a fraction of the extent, once opacities have been reset."""
+
+    def start(self, splats: Splats) -> State:
+        zeros = torch.zeros(len(splats), device=splats.means.device)
+        return {"gradient": zeros, "seen": zeros.clone()}
+
+    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any]) -> None:
+        """Add up the screen-space gradients of what was drawn, in units of half an image."""
+        means2d = meta["means2d"]
+        pull = (means2d.absgrad if self.absgrad else means2d.grad).detach()
+        half = torch.tensor([meta["width"] / 2, meta["height"] / 2], device=pull.device)
+        drawn = (meta["radii"] > 0).all(-1)
+        state["gradient"] += ((pull * half).norm(dim=-1) * drawn).sum(0)
+        state["seen"] += drawn.sum(0)
+
+    def after_step(
+        self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
+    ) -> None:
+        """Densify and reset when their time has come."""
+        if run.is_due(step, self.every, self.start_at, self.stop_at):
+            with torch.no_grad():
+                self._grow(state, adam, run, generator)
+                was_reset = self.reset_every > 0 and step > self.reset_every * run.steps
+                self._prune(adam, run, too_large=was_reset)
+            state.update(self.start(adam.splats))
+        if self.reset_every > 0 and run.is_due(step, self.reset_every, 0.0, self.stop_at):
+            reset_opacities(adam, 2 * self.prune_opacity)
+
+    def _grow(self, state: State, adam: Adam, run: Run, generator: torch.Generator) -> None:
+        pull = state["gradient"] / state["seen"].clamp(min=1)
+        rows = torch.nonzero(pull > self.grow_gradient)[:, 0]
+        room = max(0, self.cap - len(adam.splats))
+        if len(rows) > room:
+            rows = rows[torch.argsort(pull[rows], descending=True, stable=True)[:room]].sort().values
+        if len(rows) == 0:
+            return
+        large = adam.splats.log_scales[rows].amax(-1).exp() > self.grow_scale * run.extent
+        chosen = adam.splats.map(lambda t: t.detach())
+        clones = chosen.map(lambda t: t[rows[~large]])
+        halves = split(chosen.map(lambda t: t[rows[large]]), self.split_shrink, generator)
+        keep = torch.ones(len(adam.splats), dtype=torch.bool, device=rows.device)
+        keep[rows[large]] = False
+        adam.keep(keep)
+        adam.append(clones)
+        adam.append(halves)
+
+    def _prune(self, adam: Adam, run: Run, *, too_large: bool) -> None:
+        keep = adam.splats.opacities >= self.prune_opacity
+        if too_large:
+            keep &= adam.splats.log_scales.amax(-1).exp() <= self.prune_scale * run.extent
+        if not keep.all():
+            adam.keep(keep)
+
+
+def split(splats: Splats, shrink: float, generator: torch.Generator) -> Splats:
+    """Two Gaussians for each, drawn from it, with scales divided by `shrink`; 2n in all."""
+    twice = splats.map(lambda t: torch.cat([t, t]))
+    noise = torch.randn(twice.means.shape, generator=generator).to(twice.means)
+    offsets = (rotations(twice.quats) @ (twice.scales * noise)[..., None])[..., 0]
+    return replace(twice, means=twice.means + offsets, log_scales=twice.log_scales - torch.tensor(shrink).log())
+
+
+def reset_opacities(adam: Adam, most: float) -> None:
+    """Lower all opacities to at most `most` and forget their moments, so that only what is needed comes back."""
+    ceiling: Tensor = logit(torch.tensor(most))
+    with torch.no_grad():
+        adam.splats.logit_opacities.clamp_(max=float(ceiling))
+    adam.forget(torch.arange(len(adam.splats)), "logit_opacities")

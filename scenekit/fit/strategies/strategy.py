@@ -1,0 +1,68 @@
+"""The protocol of densification strategies. Letters: n Gaussians."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from scenekit.fit.optimizer import Adam
+from scenekit.splats import Splats
+
+State = dict[str, Tensor]
+"""What a strategy remembers between steps; goes into the checkpoint as it is."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is constant over one fit."""
+
+    steps: int
+    """Length of the fit."""
+    extent: float
+    """Radius of the scene [m]."""
+
+    def is_due(self, step: int, every: float, start: float, stop: float) -> bool:
+        """True every `every` steps between `start` and `stop`, all three as fractions of the run.
+
+        `step` counts the steps that are done, from 1.
+        """
+        interval = max(1, round(every * self.steps))
+        return start * self.steps < step <= stop * self.steps and step % interval == 0
+
+
+class Strategy(Protocol):
+    """Two hooks in each step; a strategy is a frozen dataclass of its paper's numbers."""
+
+    @property
+    def absgrad(self) -> bool:
+        """True if `after_backward` reads `meta["means2d"].absgrad`."""
+
+    def start(self, splats: Splats) -> State:
+        """The state before the first step."""
+
+    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any]) -> None:
+        """Gather statistics from the render's `meta`, and add the gradients of regularisers to those of `splats`."""
+
+    def after_step(
+        self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
+    ) -> None:
+        """Add, move and remove Gaussians of `adam`, after `step` steps; `rate` is the last learning rate of means."""
+
+
+def rotations(quats: Tensor) -> Tensor:
+    """Rotation matrices, shape (n, 3, 3), of quaternions wxyz that need not be unit, shape (n, 4)."""
+    w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(rows, -1).reshape(-1, 3, 3)
+
+
+def logit(opacities: Tensor) -> Tensor:
+    """Inverse of the sigmoid, for opacities kept off 0 and 1."""
+    return torch.logit(opacities, eps=1e-6)

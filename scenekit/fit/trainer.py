@@ -1,0 +1,337 @@
+"""The fit: posed photos → splats (Kerbl et al. 2023). Letters: n Gaussians, h w image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenekit.capture.views import View
+from scenekit.errors import FitError, InputError
+from scenekit.fit import schedules
+from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from scenekit.fit.losses import Loss, PhotometricLoss
+from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
+from scenekit.fit.optimizer import Adam, Rates
+from scenekit.fit.strategies import ADC, MCMC, Run
+from scenekit.fit.strategies.strategy import State
+from scenekit.render.splats import rasterization
+from scenekit.splats import Splats
+
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of the checkpoint in a fit's folder."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How to fit. Whatever happens at a time happens at a progress, step / steps, so `steps` scales the whole run."""
+
+    steps: int = 2000
+    """Optimisation steps; each looks at one photo."""
+    seed: int = 0
+    """Of the order of photos, densification and random backgrounds."""
+    strategy: ADC | MCMC = field(default_factory=ADC)
+    """Densification."""
+    rates: Rates = field(default_factory=Rates)
+    """Learning rates as published, for 30 000 steps."""
+    rate_scale: float = 4.0
+    """Multiplies all learning rates: a short run must take longer steps."""
+    last_rate: float = 0.01
+    """Learning rate of the means at the end, as a fraction of that at the start; exponential between."""
+    ssim_weight: float = 0.2
+    """λ of the loss (1 − λ)·L1 + λ·(1 − SSIM)."""
+    sh_until: float = 0.1
+    """Progress at which the full SH degree is in use; it grows from 0 by equal intervals."""
+    coarse: schedules.Coarse = ((0.15, 4), (0.4, 2))
+    """(until, factor): up to this progress photos are used at 1/factor of their size; afterwards at full size."""
+    background: str = "black"
+    """What shines through: "black", "white" or "random", a new colour each step."""
+    antialiased: bool = False
+    """Fit with Mip-Splatting's opacity compensation (Yu et al. 2024)."""
+    log_every: int = 10
+    """Steps between records of the history."""
+    evaluate_every: int = 0
+    """Steps between evaluations on held-out photos; 0 for only after the last."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints, where there is a folder."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(name, got=getattr(self, name), wanted="at least 1")
+        if self.background not in BACKGROUNDS:
+            raise InputError("background", got=repr(self.background), wanted="one of " + ", ".join(BACKGROUNDS))
+        schedules.check_coarse(self.coarse)
+
+
+BACKGROUNDS = ("black", "white", "random")
+"""Kinds of background."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted scene."""
+
+    splats: Splats
+    """On the device they were given on, without gradients."""
+    history: History
+    """How the fit went."""
+
+
+def fit(
+    views: Sequence[View],
+    splats: Splats,
+    config: FitConfig = FitConfig(),
+    *,
+    folder: Path | None = None,
+    held_out: Sequence[View] = (),
+    resume: bool = True,
+    progress: bool = True,
+    on_step: Callable[[Record], None] | None = None,
+) -> FitResult:
+    """Fit splats to posed photos by gradient descent on what they look like.
+
+    Each step renders one photo's view, compares (`PhotometricLoss`), goes back through the rasteriser, takes a step of
+    Adam, and lets the strategy add and remove Gaussians. On a CPU the same arguments give the same bits.
+
+    Args:
+        views: Photos to fit, at least one.
+        splats: Where to start; see `initial_splats`.
+        config: How to fit.
+        folder: For checkpoints and TensorBoard event files; nothing is written without it.
+        held_out: Photos to evaluate on, not fitted.
+        resume: Go on from the checkpoint in `folder`, if there is one.
+        progress: Show a progress bar.
+        on_step: Called with each new record of the history.
+
+    Raises:
+        InputError: If there are no views, or no splats.
+        FileError: If the checkpoint in `folder` is damaged or belongs to another fit.
+        FitError: If the loss stops being finite; the last good checkpoint stays.
+        KeyboardInterrupt: As it comes, after a checkpoint was written.
+    """
+    trainer = Trainer(views, splats, config, folder=folder)
+    if resume:
+        trainer.restore()
+    with Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
+        try:
+            while trainer.step < config.steps:
+                record = trainer.advance()
+                if record is not None:
+                    records = trainer.history.records
+                    monitor.show(record, records[-2] if len(records) > 1 else None)
+                    if on_step is not None:
+                        on_step(record)
+                if trainer.evaluation_is_due(held_out):
+                    monitor.show_held_out(trainer.evaluate(held_out))
+                if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
+                    trainer.save()
+        except KeyboardInterrupt:
+            trainer.save()
+            raise
+    return FitResult(trainer.adam.splats.map(Tensor.detach), trainer.history)
+
+
+class Trainer:
+    """A fit between two steps: constant views and config, changing splats, moments and strategy state."""
+
+    def __init__(self, views: Sequence[View], splats: Splats, config: FitConfig, *, folder: Path | None = None):
+        if not views:
+            raise InputError("views", got="none", wanted="at least one photo to fit")
+        if len(splats) == 0:
+            raise InputError("splats", got="none", wanted="at least one Gaussian to start from")
+        self.config, self.folder = config, folder
+        self.views = list(views)
+        self.run = Run(config.steps, _extent(views, splats))
+        self.adam = Adam(splats)
+        self.state: State = config.strategy.start(splats)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+        """Steps done."""
+        self.history = History()
+        self.watch = Stopwatch()
+        self._compare = PhotometricLoss(ssim_weight=config.ssim_weight)
+        self._levels: tuple[int, list[View]] = (1, self.views)
+        self._since: list[Loss] = []
+        self._saved = -1
+
+    def advance(self) -> Record | None:
+        """One step; gives a record every `log_every` steps and after the last."""
+        with self.watch:
+            loss = self._step()
+        self._since.append(loss)
+        if self.step % self.config.log_every and self.step < self.config.steps:
+            return None
+        mse = sum(loss.mse for loss in self._since) / len(self._since)
+        total = sum(loss.total for loss in self._since) / len(self._since)
+        record = Record(self.step, self.watch.seconds, total, _decibel(mse), len(self.adam.splats))
+        self.history.records.append(record)
+        self._since.clear()
+        return record
+
+    def _step(self) -> Loss:
+        config, adam, progress = self.config, self.adam, self.step / self.config.steps
+        view = self._views_at(progress)[schedules.view_at(self.step, len(self.views), config.seed)]
+        degree = schedules.sh_degree_at(progress, adam.splats.sh_degree, config.sh_until)
+        image, meta = self._render(view, degree)
+        loss = self._compare(image, view.image, mask=view.mask)
+        self._check(loss)
+        image.backward(loss.gradient)
+        config.strategy.after_backward(self.state, adam.splats, meta)
+        rates = config.rates.scaled(
+            config.rate_scale, means=self.run.extent * schedules.decay(progress, config.last_rate)
+        )
+        adam.step(rates)
+        self.step += 1
+        config.strategy.after_step(self.state, adam, self.step, self.run, rate=rates.means, generator=self.generator)
+        return loss
+
+    def _render(self, view: View, degree: int) -> tuple[Tensor, dict[str, Any]]:
+        splats = self.adam.splats
+        image, _, meta = rasterization(
+            splats.means,
+            splats.quats,
+            splats.scales,
+            splats.opacities,
+            splats.sh,
+            view.viewmat[None],
+            view.K[None],
+            view.width,
+            view.height,
+            sh_degree=degree,
+            backgrounds=self._background(),
+            rasterize_mode="antialiased" if self.config.antialiased else "classic",
+            absgrad=self.config.strategy.absgrad,
+        )
+        if meta["means2d"].requires_grad:
+            meta["means2d"].retain_grad()
+        return image[0], meta
+
+    def _background(self) -> Tensor | None:
+        if self.config.background == "black":
+            return None
+        color = torch.ones(1, 3)
+        if self.config.background == "random":
+            color = torch.rand(1, 3, generator=self.generator)
+        return color.to(self.adam.splats.means)
+
+    def _views_at(self, progress: float) -> list[View]:
+        factor = schedules.factor_at(progress, self.config.coarse)
+        if self._levels[0] != factor:
+            self._levels = factor, [schedules.shrunk(view, factor) for view in self.views]
+        return self._levels[1]
+
+    def _check(self, loss: Loss) -> None:
+        if math.isfinite(loss.total):
+            return
+        term = "L1" if not math.isfinite(loss.l1) else "D-SSIM"
+        kept = (
+            f"The last good checkpoint is in {self.folder}." if self._saved >= 0 else "No checkpoint was written yet."
+        )
+        raise FitError(
+            f"loss at step {self.step}, term {term}",
+            got=loss.total,
+            wanted="a finite number",
+            hint=f"Try a smaller rate_scale. {kept}",
+        )
+
+    def evaluation_is_due(self, held_out: Sequence[View]) -> bool:
+        every = self.config.evaluate_every
+        return len(held_out) > 0 and (self.step == self.config.steps or (every > 0 and self.step % every == 0))
+
+    @torch.no_grad()
+    def evaluate(self, held_out: Sequence[View]) -> HeldOut:
+        """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still."""
+        degree = schedules.sh_degree_at(self.step / self.config.steps, self.adam.splats.sh_degree, self.config.sh_until)
+        row = HeldOut(
+            self.step, self.watch.seconds, mean_psnr(self.adam.splats, held_out, degree, self.config.antialiased)
+        )
+        self.history.held_out.append(row)
+        return row
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is a folder and the state is finite."""
+        if self.folder is None or self._saved == self.step:
+            return
+        splats = self.adam.splats.tensors()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in splats.values()):
+            return
+        groups = {"splats": splats, "first": self.adam.first, "second": self.adam.second, "strategy": self.state}
+        tensors = {f"{group}.{name}": t for group, named in groups.items() for name, t in named.items()}
+        tensors["generator"] = self.generator.get_state()
+        header = {
+            "step": self.step,
+            "adam_steps": self.adam.steps,
+            "seconds": self.watch.seconds,
+            "history": self.history.to_json(),
+            "since": [[loss.mse, loss.total] for loss in self._since],
+        }
+        write_checkpoint(self.folder / CHECKPOINT, Checkpoint(self._fingerprint(), header, tensors))
+        self._saved = self.step
+
+    def restore(self) -> None:
+        """Go on from the checkpoint in the folder, if there is one."""
+        if self.folder is None or not (self.folder / CHECKPOINT).exists():
+            return
+        checkpoint = read_checkpoint(self.folder / CHECKPOINT, self._fingerprint())
+        header, device = checkpoint.header, self.adam.splats.means.device
+        groups: dict[str, dict[str, Tensor]] = {"splats": {}, "first": {}, "second": {}, "strategy": {}}
+        for name, tensor in checkpoint.tensors.items():
+            group, _, key = name.partition(".")
+            if key:
+                groups[group][key] = tensor.to(device)
+        self.adam = Adam(Splats(**groups["splats"], antialiased=self.config.antialiased))
+        self.adam.first, self.adam.second, self.adam.steps = groups["first"], groups["second"], header["adam_steps"]
+        self.state = groups["strategy"]
+        self.generator.set_state(checkpoint.tensors["generator"])
+        self.step = self._saved = header["step"]
+        self.watch = Stopwatch(header["seconds"])
+        self.history = History.from_json(header["history"])
+        self._since = [Loss(0.0, mse, 0.0, total, torch.empty(0)) for mse, total in header["since"]]
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {
+            "config": asdict(self.config)
+            | {"strategy": [type(self.config.strategy).__name__, asdict(self.config.strategy)]},
+            "views": [[view.name, view.width, view.height] for view in self.views],
+        }
+
+
+@torch.no_grad()
+def mean_psnr(splats: Splats, views: Sequence[View], degree: int, antialiased: bool = False) -> float:
+    """Mean over views of the PSNR [dB] of renders clamped to 0..1, over black, where the masks are true."""
+    values = []
+    for view in views:
+        image, _, _ = rasterization(
+            splats.means,
+            splats.quats,
+            splats.scales,
+            splats.opacities,
+            splats.sh,
+            view.viewmat[None],
+            view.K[None],
+            view.width,
+            view.height,
+            sh_degree=degree,
+            rasterize_mode="antialiased" if antialiased else "classic",
+        )
+        error = (image[0].clamp(0, 1) - view.image / 255).square()
+        values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
+    return sum(values) / len(values)
+
+
+def _decibel(mse: float) -> float:
+    return -10 * math.log10(max(mse, 1e-12))
+
+
+def _extent(views: Sequence[View], splats: Splats) -> float:
+    """The cameras' extent, or where they all stand in one place, the median distance of the splats from there."""
+    extent = schedules.extent_of(views)
+    if extent > 1e-6:
+        return extent
+    return float((splats.means - splats.means.median(0).values).norm(dim=-1).median()) or 1.0
