@@ -7,11 +7,12 @@ in the result.
 """
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import warp as wp
 
-wp.config.log_level = wp.LOG_ERROR  # Warp reports devices and every module it loads on standard output
+wp.config.log_level = wp.LOG_ERROR  # Warp reports devices and every module it loads
 
 FLAGS = "-march=native -ffp-contract=fast -mprefer-vector-width=512"
 """Let LLVM fuse multiply and add, and use the widest registers; neither reorders a sum."""
@@ -19,6 +20,24 @@ FLAGS = "-march=native -ffp-contract=fast -mprefer-vector-width=512"
 OPTIONS = {"enable_backward": False, "max_unroll": 0, "optimization_level": 3, "cpu_compiler_flags": FLAGS}
 """Options of our modules: adjoints are written by hand, and loops stay loops for the vectoriser."""
 
+NO_DRIVER = "Could not find or load the NVIDIA CUDA driver"
+
+
+def _init() -> None:
+    """`wp.init()` that does not warn of a missing GPU; its library writes to the process's stderr, past `sys.stderr`."""
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            wp.init()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if NO_DRIVER.encode() not in line))
+
+
+_init()
 _pool: ThreadPoolExecutor | None = None
 _threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or len(os.sched_getaffinity(0))
 

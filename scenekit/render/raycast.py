@@ -61,8 +61,8 @@ class RayScene:
         for k, (vertices, faces) in enumerate(meshes):
             _check(k, vertices, faces)
             self._scene.add_triangles(
-                open3d.core.Tensor(np.ascontiguousarray(vertices, dtype=np.float32)),
-                open3d.core.Tensor(np.ascontiguousarray(faces, dtype=np.uint32)),
+                open3d.core.Tensor.from_numpy(np.ascontiguousarray(vertices, dtype=np.float32)),
+                open3d.core.Tensor.from_numpy(np.ascontiguousarray(faces, dtype=np.uint32)),
             )
             counts.append(len(faces))
         if not sum(counts):
@@ -122,6 +122,6 @@ def _check(k: int, vertices: NDArray[np.floating], faces: NDArray[np.integer]) -
             raise InputError(f"mesh {k}: {name}", got=f"shape {array.shape}", wanted="shape (n, 3)")
     if not np.isfinite(vertices).all():
         raise InputError(f"mesh {k}: vertices", got="a number that is not finite", wanted="finite positions [m]")
-    if faces.size and not (0 <= faces.min() and faces.max() < len(vertices)):
+    if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
         got = f"vertex numbers {faces.min()} to {faces.max()}"
         raise InputError(f"mesh {k}: faces", got=got, wanted=f"0 to {len(vertices) - 1}")

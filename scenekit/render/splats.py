@@ -106,6 +106,7 @@ def rasterization(
         render_mode: One of `RENDER_MODES`; depth is the last channel.
         rasterize_mode: One of `RASTERIZE_MODES`.
         absgrad: Fill `meta["means2d"].absgrad` in backward: Σ over pixels of |∂L/∂means2d| (AbsGS, Ye et al. 2024).
+            More than 8 channels are blended in passes of 8 in Warp (32 in gsplat), whose magnitudes are added up.
         normals: Also blend normals into `meta["normals"]`: each Gaussian's shortest axis, turned to face the camera,
             in the world frame, weighted by alpha and not normalised, shape (c, h, w, 3).
         backend: One of `BACKENDS`; None takes gsplat for CUDA tensors if it is installed, else Warp.

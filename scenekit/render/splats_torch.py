@@ -94,7 +94,7 @@ def project(means: Tensor, covs: Tensor, viewmat: Tensor, K: Tensor, options: Ra
     in_range = (depths >= options.near_plane) & (depths <= options.far_plane)
     z = torch.where(in_range, depths, torch.ones_like(depths))  # keeps what is behind the camera finite
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    means2d = torch.stack([fx * x / z + cx, fy * y / z + cy], -1)
+    means2d = torch.stack([fx * x / z + cx, fy * y / z + cy], -1) * in_range[:, None]
 
     margin_x, margin_y = 0.15 * options.width / fx, 0.15 * options.height / fy
     tx = z * torch.clamp(x / z, -cx / fx - margin_x, (options.width - cx) / fx + margin_x)
