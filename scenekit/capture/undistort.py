@@ -57,12 +57,18 @@ def pinhole_of(camera: Camera, *, samples: int = 200) -> Camera:
         if _is_inside(camera, bounds, s):
             break
         bounds = bounds * 0.985
+    else:
+        raise _hopeless(camera)
     left, top = np.ceil(bounds[:2] * [camera.fx, camera.fy] - 1e-6)
     right, bottom = np.floor(bounds[2:] * [camera.fx, camera.fy] + 1e-6)
     if right - left < 2 or bottom - top < 2:
-        raise InputError(camera.name, got=f"distortion {camera.params}", wanted="a lens that can be undistorted")
+        raise _hopeless(camera)
     size = int(right - left), int(bottom - top)
     return Camera("PINHOLE", *size, (camera.fx, camera.fy, -float(left), -float(top)), name=camera.name)
+
+
+def _hopeless(camera: Camera) -> InputError:
+    return InputError(camera.name, got=f"{camera.model} {camera.params}", wanted="a lens that can be undistorted")
 
 
 def _is_inside(camera: Camera, bounds: Array, s: Array) -> bool:
@@ -73,7 +79,8 @@ def _is_inside(camera: Camera, bounds: Array, s: Array) -> bool:
     pixels = camera.distort(grid) * [camera.fx, camera.fy] + [camera.cx, camera.cy]
     slack = 0.5  # [px]: the outermost half pixel is repeated
     seen = (pixels >= -slack).all() and (pixels <= np.array([camera.width, camera.height]) + slack).all()
-    along_x, along_y = np.diff(pixels, axis=1)[:-1], np.diff(pixels, axis=0)[:, :-1]
+    h = 1e-6
+    along_x, along_y = (camera.distort(grid + step) - camera.distort(grid) for step in ([h, 0.0], [0.0, h]))
     turned = along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0]
     return bool(seen and (turned > 0).all())
 
@@ -113,7 +120,7 @@ def undistorted(capture: Capture, cache: str | Path) -> Capture:
         raise CaptureError(error.name, got=error.got, wanted=error.wanted) from error
     grids = {lens: warp_grid(lens, pinhole) for lens, pinhole in pinholes.items()}
     index_file = cache / "index.json"
-    index: dict[str, str] = json.loads(index_file.read_text()) if index_file.is_file() else {}
+    index = _index(index_file)
 
     def one(photo: Photo) -> Photo:
         if photo.camera not in pinholes:
@@ -134,6 +141,15 @@ def undistorted(capture: Capture, cache: str | Path) -> Capture:
                 pool.shutdown(cancel_futures=True)
                 write_text(index_file, json.dumps(index, indent=1))
     return replace(capture, photos=photos)
+
+
+def _index(file: Path) -> dict[str, str]:
+    """Keys of the cached photos by name; none if there is no index or it was damaged, and all are made again."""
+    try:
+        index = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
 
 
 def _bare(camera: Camera) -> Camera:

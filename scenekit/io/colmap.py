@@ -63,8 +63,9 @@ class ColmapModel:
 
 
 def model_folder(folder: Path) -> Path | None:
-    """Where below `folder` a model lies: itself, sparse/0, sparse, or colmap/sparse/0; None if nowhere."""
-    for place in (folder, folder / "sparse" / "0", folder / "sparse", folder / "colmap" / "sparse" / "0"):
+    """Where below `folder` a model lies: itself, 0, sparse/0, sparse, or colmap/sparse/0; None if nowhere."""
+    for below in ("", "0", "sparse/0", "sparse", "colmap/sparse/0"):
+        place = folder / below
         if any((place / f"cameras{suffix}").is_file() and (place / f"images{suffix}").is_file() for suffix in FORMATS):
             return place
     return None
