@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import warp as wp
 from torch import Tensor
 
-from scenekit._kernels import ssim as kernels
+import scenekit._kernels.ssim as kernels
 from scenekit._kernels.launch import launch
 from scenekit.errors import InputError
 
@@ -94,7 +95,7 @@ class _Space:
     """Σ|x − y|, Σ(x − y)², Σ(1 − SSIM) of each block."""
     gradient: Tensor
     """∂L/∂image, shape (h, w, 3)."""
-    pointers: wp.array = field(repr=False)
+    pointers: Any = field(repr=False)
     """Addresses of the planes."""
 
     @staticmethod

@@ -23,8 +23,8 @@ class Record(NamedTuple):
     """Photometric loss."""
     psnr: float
     """Of the training renders at their current resolution [dB]."""
-    count: int
-    """Gaussians."""
+    gaussians: int
+    """How many there are."""
 
 
 class HeldOut(NamedTuple):
@@ -114,16 +114,12 @@ class Monitor:
     def show(self, record: Record, last: Record | None) -> None:
         """Show a record; `last` is the one before, for the speed."""
         rate = (record.step - last.step) / max(record.seconds - last.seconds, 1e-9) if last else 0.0
-        note = f"loss {record.loss:.4f}  {record.psnr:.2f} dB  {record.count:,} Gaussians  {rate:.1f} steps/s"
+        note = f"loss {record.loss:.4f}  {record.psnr:.2f} dB  {record.gaussians:,} Gaussians  {rate:.1f} steps/s"
         self._progress.update(self._task, completed=record.step, note=note)
         if self._writer is not None:
-            for name, value in (
-                ("loss", record.loss),
-                ("psnr", record.psnr),
-                ("gaussians", record.count),
-                ("steps_per_s", rate),
-            ):
-                self._writer.add_scalar(f"fit/{name}", value, record.step)
+            for name in ("loss", "psnr", "gaussians"):
+                self._writer.add_scalar(f"fit/{name}", getattr(record, name), record.step)
+            self._writer.add_scalar("fit/steps_per_s", rate, record.step)
 
     def show_held_out(self, row: HeldOut) -> None:
         """Show an evaluation."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 import warp as wp
 from torch import Tensor
 
-from scenekit._kernels import adam as kernels
+import scenekit._kernels.adam as kernels
 from scenekit._kernels.launch import launch
 from scenekit.errors import InputError
 from scenekit.splats import Splats
@@ -87,7 +87,7 @@ class Adam:
         """Add Gaussians, with moments 0."""
         new = splats.tensors()
         merged = {name: torch.cat([t.detach(), new[name].to(t)]) for name, t in self.splats.tensors().items()}
-        self.splats = _leaves(replace(self.splats, **merged))
+        self.splats = _leaves(Splats(**merged, antialiased=self.splats.antialiased))
         for moments in (self.first, self.second):
             for name, moment in moments.items():
                 moments[name] = torch.cat([moment, torch.zeros_like(new[name]).to(moment)])

@@ -65,8 +65,7 @@ class MCMC:
             if run.is_due(step, self.every, self.start_at, self.stop_at) and len(adam.splats):
                 self._relocate(adam, generator)
                 self._grow(adam, generator)
-            splats = adam.splats
-            splats.means += exploration(splats, self.noise * rate, generator)
+            adam.splats.means.add_(exploration(adam.splats, self.noise * rate, generator))
 
     def _relocate(self, adam: Adam, generator: torch.Generator) -> None:
         dead = adam.splats.opacities <= self.dead_opacity
@@ -134,7 +133,10 @@ def relocated(opacities: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def exploration(splats: Splats, scale: float, generator: torch.Generator) -> Tensor:
-    """Noise Σ η · scale · σ(−k (o − t)), η normal, k = 100, t = 0.005: only what is faint wanders (Eq. 8), [m], (n, 3)."""
+    """Noise of the means [m], shape (n, 3): scale · σ(−k (o − t)) · Σ η, η normal, k = 100, t = 0.005 (Eq. 8).
+
+    Only what is faint wanders, and along its own shape.
+    """
     noise = torch.randn(splats.means.shape, generator=generator).to(splats.means)
     faint = torch.sigmoid(-100 * (splats.opacities - 0.005))
     R, variances = rotations(splats.quats), splats.scales.square()
