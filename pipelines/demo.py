@@ -29,8 +29,6 @@ class Config:
     """Number of photos."""
     size: tuple[int, int] = (640, 480)
     """Width and height of the photos [px]."""
-    steps: int = 2000
-    """Optimisation steps."""
     max_side: int = 480
     """Longest side that the photos are reduced to for the fit [px]."""
     seed: int = 0
@@ -74,7 +72,6 @@ def run(config: Config) -> Result:
         reconstruct.Config(
             photos=folder,
             output=config.output / "scene",
-            steps=config.steps,
             max_side=config.max_side,
             seed=config.seed,
             fresh=config.fresh,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -12,8 +12,11 @@ import tyro
 from scenekit.cameras import Camera, pinhole
 from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
 from scenekit.capture.saved import read_capture, write_capture
+from scenekit.charts import Curve
+from scenekit.errors import FileError
 from scenekit.evaluate import Scores, evaluate
 from scenekit.fit import FitConfig, FitResult, fit, initial_splats
+from scenekit.fit.metrics import History
 from scenekit.io.ply import write_splats
 from scenekit.io.video import write_video
 from scenekit.render.video import draw, turntable
@@ -21,18 +24,11 @@ from scenekit.report import Comparison, Report, comparisons, duration, thousands
 from scenekit.runs import Run, command, open_run, versions, write_json
 from scenekit.splats import Splats
 
+QUICK_STEPS, QUICK_SIDE = 0.25, 400
+"""The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
 
-class Preset(NamedTuple):
-    """How much work is done."""
-
-    steps: int
-    """Optimisation steps."""
-    max_side: int
-    """Longest side that the photos are reduced to [px]."""
-
-
-PRESETS = {"quick": Preset(steps=1000, max_side=400), "full": Preset(steps=7000, max_side=1000)}
-"""quick shows within a minute or two whether a capture is any good; full is for keeping."""
+EVALUATIONS = 10
+"""How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +40,8 @@ class Config:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("scene")
     """The run folder; a run that was interrupted goes on there."""
     preset: Literal["quick", "full"] = "full"
-    """Sets steps and max_side where they are not given."""
-    steps: int | None = None
-    """Optimisation steps."""
-    max_side: int | None = None
+    """full does what the options say; quick takes a quarter of the steps, at 400 px, to see if a capture is good."""
+    max_side: int = 960
     """Longest side that the photos are reduced to [px]."""
     held_out: int = 8
     """Every how many-th photo is kept from the fit and scored, starting with the first; 0 for none."""
@@ -87,7 +81,8 @@ class Result:
         )  # fmt: skip
         total = sum(self.metrics["seconds"].values())
         return (
-            f"{len(self.capture.photos)} photos → {thousands(len(self.splats))} Gaussians in {duration(total)}: {quality}\n"
+            f"{len(self.capture.photos)} photos → {thousands(len(self.splats))} Gaussians in {duration(total)}: "
+            f"{quality}\n"
             f"  report  {self.folder / 'report.html'}\n"
             f"  splats  {self.folder / 'splats.ply'}"
         )
@@ -99,6 +94,8 @@ def run(config: Config) -> Result:
     Raises:
         ScenekitError: If the photos, the options or the folder cannot be used; see `scenekit.errors`.
     """
+    if not config.photos.exists():
+        raise FileError(config.photos, got="nothing", wanted="photos, a video, a COLMAP model or transforms.json")
     config = settled(config)
     run = open_run(config.output, config, fresh=config.fresh)
     with run.stage("cameras"):
@@ -106,8 +103,8 @@ def run(config: Config) -> Result:
     with run.stage("photos"):
         train, held_out = divided(run.folder, capture, config)
     with run.stage("fit"):
-        start, checkpoint = initial_splats(capture.points, train), run.folder / "checkpoint"
-        fitted = fit(train, start, config.fit, folder=checkpoint, held_out=held_out, resume=not config.fresh)
+        start = initial_splats(capture.points, views=train, seed=config.seed)
+        fitted = fit(train, start, config.fit, folder=run.folder / "checkpoint", held_out=held_out)
         write_splats(run.folder / "splats.ply", fitted.splats)
     with run.stage("scores"):
         scores = evaluate(fitted.splats, held_out) if held_out else None
@@ -130,16 +127,15 @@ def reconstruct(photos: str | Path, output: str | Path = "scene", **options: Any
 
 
 def settled(config: Config) -> Config:
-    """The options with steps, size and seed filled in everywhere."""
-    preset = PRESETS[config.preset]
-    steps, max_side = config.steps or preset.steps, config.max_side or preset.max_side
-    sfm = replace(config.capture.sfm, seed=config.seed)
+    """The options with the preset applied and one seed everywhere."""
+    quick = config.preset == "quick"
+    steps = max(1, round(config.fit.steps * QUICK_STEPS)) if quick else config.fit.steps
+    every = config.fit.evaluate_every or max(1, steps // EVALUATIONS)
     return replace(
         config,
-        steps=steps,
-        max_side=max_side,
-        capture=replace(config.capture, sfm=sfm),
-        fit=replace(config.fit, steps=steps, seed=config.seed),
+        max_side=min(config.max_side, QUICK_SIDE) if quick else config.max_side,
+        capture=replace(config.capture, sfm=replace(config.capture.sfm, seed=config.seed)),
+        fit=replace(config.fit, steps=steps, evaluate_every=every, seed=config.seed),
     )
 
 
@@ -171,7 +167,7 @@ def measured(run: Run, capture: Capture, fitted: FitResult, scores: Scores | Non
     return {
         "held_out": None if scores is None else scores.as_dict(),
         "gaussians": len(fitted.splats),
-        "history": history(fitted),
+        "history": fitted.history.to_json(),
         "capture": {"photos": len(capture.photos), "skipped": len(capture.skipped), "points": len(capture.points)},
         "seconds": run.seconds,
     }
@@ -189,12 +185,32 @@ def told(
         sh_degree=fitted.splats.sh_degree,
         seconds=run.seconds,
         comparisons=pairs,
-        curves=curves(fitted),
-        facts={"Preset": config.preset, "Steps": thousands(config.steps or 0), "Longest side": f"{config.max_side} px"},
+        curves=curves(fitted.history),
+        facts={
+            "Steps": thousands(config.fit.steps),
+            "Densification": type(config.fit.strategy).__name__,
+            "Longest side": f"{config.max_side} px",
+            "Seed": str(config.seed),
+        },
         command=command(),
         versions=versions(),
         video=run.folder / "video.mp4" if config.video_frames else None,
     )
+
+
+def curves(history: History) -> list[Curve]:
+    """The charts of the report."""
+    steps = [record.step for record in history.records]
+    return [
+        Curve("Loss", steps, [record.loss for record in history.records], log=True),
+        Curve("Gaussians", steps, [record.count for record in history.records]),
+        Curve(
+            "Held-out PSNR [dB]",
+            [row.seconds for row in history.held_out],
+            [row.psnr for row in history.held_out],
+            x_label="seconds",
+        ),
+    ]
 
 
 def lens(view: View) -> Camera:

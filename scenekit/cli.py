@@ -118,4 +118,5 @@ def _kept(config: object) -> str:
     folder = Path(output) / "checkpoint" if output is not None else None
     if folder is None or not folder.exists():
         return ""
-    return f" The last checkpoint is kept in {folder}; the same command goes on from there."
+    same = "the same command without --fresh" if getattr(config, "fresh", False) else "the same command"
+    return f" The last checkpoint is kept in {folder}; {same} goes on from there."
