@@ -24,7 +24,7 @@ class Config:
     """How many photos of the table are made, and how long they are fitted."""
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/demo")
-    """Where the photos (in photos/) and the run (in scene/) are kept."""
+    """Where the photos (in photos/) and the run (in tabletop/) are kept."""
     photos: int = 48
     """Number of photos."""
     size: tuple[int, int] = (640, 480)
@@ -71,7 +71,7 @@ def run(config: Config) -> Result:
     result = reconstruct.run(
         reconstruct.Config(
             photos=folder,
-            output=config.output / "scene",
+            output=config.output / "tabletop",
             max_side=config.max_side,
             seed=config.seed,
             fresh=config.fresh,

@@ -178,7 +178,7 @@ def told(
 ) -> Report:
     """What the report shows."""
     return Report(
-        title=config.photos.resolve().name,
+        title=run.folder.resolve().name,
         capture=capture,
         scores=scores,
         gaussians=len(fitted.splats),
@@ -203,7 +203,7 @@ def curves(history: History) -> list[Curve]:
     steps = [record.step for record in history.records]
     return [
         Curve("Loss", steps, [record.loss for record in history.records], log=True),
-        Curve("Gaussians", steps, [record.count for record in history.records]),
+        Curve("Gaussians", steps, [record.gaussians for record in history.records]),
         Curve(
             "Held-out PSNR [dB]",
             [row.seconds for row in history.held_out],

@@ -80,7 +80,7 @@ class Report:
 def write_report(path: str | Path, report: Report) -> None:
     """Writes `report` as one HTML file, atomically: images, charts and video are inside, nothing is fetched."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"jpeg": jpeg_uri, "duration": duration, "thousands": thousands}
+    environment.filters |= {"jpeg": jpeg_uri, "duration": duration, "thousands": thousands, "plainly": plainly}
     template = environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))
     html = template.render(
         report=report,
@@ -145,6 +145,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plainly(value: object) -> str:
+    """A value of a summary as text: numbers rounded, groups as a list."""
+    if isinstance(value, dict):
+        return ", ".join(f"{str(name).replace('_', ' ')} {plainly(part)}" for name, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def thousands(number: float) -> str:

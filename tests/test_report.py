@@ -13,7 +13,7 @@ from scenekit.cameras import look_at, pinhole
 from scenekit.capture.capture import Capture, Frame, Photo, Points
 from scenekit.charts import Curve
 from scenekit.evaluate import Scores, ViewScore
-from scenekit.report import Comparison, Report, duration, error_map, jpeg_uri, thousands, write_report
+from scenekit.report import Comparison, Report, duration, error_map, jpeg_uri, plainly, thousands, write_report
 
 HOSTILE = '"><script>alert(1)</script><img src=http://example.com/x.png onerror=alert(2)>.jpg'
 
@@ -134,6 +134,13 @@ def test_wide_pictures_are_reduced_in_proportion() -> None:
 )
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.71234, "0.7123"), (7, "7"), ("a", "a"), ({"second_try": 2.5, "n": 1}, "second try 2.5, n 1")]
+)
+def test_summaries_are_written_plainly(value: object, text: str) -> None:
+    assert plainly(value) == text
 
 
 def test_thousands_are_set_apart() -> None:
