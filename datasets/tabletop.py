@@ -1,12 +1,12 @@
 """Tabletop: a made room with a laid table, photographed by ray casting, and the truth behind the photos.
 
-    DIR/images/0000.jpg …          the photos
-    DIR/truth/cameras.json         lens, pose and exposure of each photo
-    DIR/truth/colmap/              the same as a COLMAP model
-    DIR/truth/depth/0000.npz …     "depth": along the optical axis [m], float32, in the photo's own pixels
-    DIR/truth/ids/0000.png …       object number of each pixel
-    DIR/truth/meshes/mug.ply …     one closed mesh per object in its own frame, and the room in the world's
-    DIR/truth/objects.json         number, name, mass, material and pose of each object
+DIR/images/0000.jpg …          the photos
+DIR/truth/cameras.json         lens, pose and exposure of each photo
+DIR/truth/colmap/              the same as a COLMAP model
+DIR/truth/depth/0000.npz …     "depth": along the optical axis [m], float32, in the photo's own pixels
+DIR/truth/ids/0000.png …       object number of each pixel
+DIR/truth/meshes/mug.ply …     one closed mesh per object in its own frame, and the room in the world's
+DIR/truth/objects.json         number, name, mass, material and pose of each object
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import trimesh
@@ -29,8 +28,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scenekit.cameras import Camera
 from scenekit.capture.capture import Capture, Frame, Photo, Points
 from scenekit.datasets.tabletop_light import LitScene
-from scenekit.datasets.tabletop_objects import Thing, objects, room, table
-from scenekit.datasets.tabletop_photos import Shot, developed, exposed, lens, ray_grid, walk, write_jpeg
+from scenekit.datasets.tabletop_objects import Thing, objects, table
+from scenekit.datasets.tabletop_photos import Shot, developed, exposed, lens, walk, write_jpeg
+from scenekit.datasets.tabletop_room import room
 from scenekit.datasets.tabletop_shapes import welded
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_text
@@ -85,19 +85,19 @@ def _check(
     low, high = SIDES
     for name, got, good, wanted in (
         ("photos", photos, 2 <= photos <= MAX_PHOTOS, f"2 to {MAX_PHOTOS}"),
-        ("size", f"{width}x{height}", low <= min(width, height) and max(width, height) <= high, f"{low} to {high} px each way"),
+        ("size", f"{width}x{height}", low <= min(width, height) <= max(width, height) <= high, f"{low} to {high} px"),
         ("seed", seed, seed >= 0, "0 or more"),
         ("samples", samples, 1 <= samples <= 8, "1 to 8"),
         ("detail", detail, 0.01 <= detail <= 4, "0.01 to 4"),
         ("exposure_spread", exposure_spread, 0 <= exposure_spread <= 3, "0 to 3 EV"),
-    ):  # fmt: skip
+    ):
         if not good:
             raise InputError(name, got=got, wanted=wanted)
 
 
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder beside `folder` that takes its place at the end; on any error it is removed and nothing changes."""
+    """A draft beside `folder` that takes its place at the end; on any error it is removed and nothing changes."""
     if folder.exists() and not _is_replaceable(folder):
         hint = "Choose another folder; nothing was touched."
         raise FileError(folder, got="a folder or file with other content", wanted="a new or empty folder", hint=hint)
@@ -153,25 +153,19 @@ def _write_photos(
 ) -> None:  # fmt: skip
     for name in ("images", "truth/depth", "truth/ids"):
         (draft / name).mkdir(parents=True)
-    rays = ray_grid(camera, samples)
-    ids = np.array([k + 1 if k < props else 0 for k in range(len(scene.things))], np.uint8)
-    writing: Future[None] | None = None
-    with ThreadPoolExecutor(1) as pool:
-        for shot in shots:
+    numbers = np.array([k + 1 if k < props else 0 for k in range(len(scene.things))], np.uint8)
+
+    def photograph(shot: Shot) -> None:
+        picture = developed(exposed(scene, camera, shot, samples=samples), shot)
+        seen = scene.rays.frame(camera, shot.T_world_cam)
+        write_jpeg(draft / "images" / f"{shot.name}.jpg", picture, camera, shot)
+        np.savez_compressed(draft / "truth" / "depth" / f"{shot.name}.npz", depth=seen.depth)
+        Image.fromarray(numbers[seen.mesh]).save(draft / "truth" / "ids" / f"{shot.name}.png")
+
+    # Ray casting uses every core by itself; a second photo in hand fills the gaps between its calls.
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(photograph, shots):
             advance("photos", total=len(shots))
-            light = exposed(scene, camera, rays, shot, samples=samples)
-            seen = scene.rays.frame(camera, shot.T_world_cam)
-            if writing is not None:
-                writing.result()
-            writing = pool.submit(_write_photo, draft, camera, shot, developed(light, shot), seen.depth, ids[seen.mesh])
-        if writing is not None:
-            writing.result()
-
-
-def _write_photo(draft: Path, camera: Camera, shot: Shot, picture: Any, depth: Any, ids: Any) -> None:
-    write_jpeg(draft / "images" / f"{shot.name}.jpg", picture, camera, shot)
-    np.savez_compressed(draft / "truth" / "depth" / f"{shot.name}.npz", depth=depth)
-    Image.fromarray(ids).save(draft / "truth" / "ids" / f"{shot.name}.png")
 
 
 def _write_cameras(draft: Path, camera: Camera, shots: Sequence[Shot]) -> None:
@@ -214,4 +208,6 @@ def object_mesh(thing: Thing) -> trimesh.Trimesh:
     """The thing's welded mesh in its own frame [m], in float32 as the file keeps it."""
     vertices, faces, _ = welded(thing.shape)
     whole = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    return trimesh.Trimesh(vertices.astype(np.float32), faces[whole], process=False)
+    mesh = trimesh.Trimesh(vertices.astype(np.float32), faces[whole], process=False)
+    mesh.remove_unreferenced_vertices()
+    return mesh

@@ -18,7 +18,7 @@ from scenekit.datasets.tabletop_shapes import Patch, welded
 from scenekit.datasets.tabletop_textures import Canvas
 from scenekit.render.raycast import Hits, RayScene
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
 LIFT = 4e-4
@@ -63,7 +63,8 @@ class LitScene:
         return light
 
     def _build_meshes(self) -> None:
-        meshes, owners, uvs, normals, self._patches = [], [], [], [], []
+        meshes, owners, uvs, normals = [], [], [], []
+        self._patches: list[tuple[Thing, Patch]] = []
         for thing in self.things:
             vertices, faces, smooth = welded(thing.shape)
             rotation = thing.pose[:3, :3]
@@ -87,7 +88,7 @@ class LitScene:
 
     def _painted(self, thing: Thing, patch: Patch, detail: float, rng: np.random.Generator) -> Tensor:
         """Reflectance of a patch, shape (h, w, 3)."""
-        width, height = (int(np.clip(size / thing.texel * detail, 4, 4096)) for size in patch.size)
+        width, height = map(_halvable, _texels(patch, thing.texel / detail, 4, 4096))
         canvas = Canvas(
             patch.name, width, height, max(patch.size) / max(width, height),
             lambda: patch.resampled(width, height).astype(np.float32), rng,
@@ -98,7 +99,7 @@ class LitScene:
         """Sizes, positions and normals of all light-map texels."""
         positions, normals, self._map_size = [], [], []
         for number, (thing, patch) in enumerate(self._patches):
-            width, height = (int(np.clip(size / thing.light_texel * detail, 2, 512)) for size in patch.size)
+            width, height = _texels(patch, thing.light_texel / detail, 2, 512)
             self._map_size.append((height, width))
             at = patch.resampled(width, height).reshape(-1, 3)
             positions.append(at @ thing.pose[:3, :3].T + thing.pose[:3, 3])
@@ -121,23 +122,27 @@ class LitScene:
             if thing.radiance is None:
                 continue
             corner, right, down = _parallelogram(thing)
-            area_normal = np.cross(down, right)
+            area_normal = np.cross(down, right).astype(np.float32)
             side = int(samples**0.5)
+            received = np.zeros(len(total), np.float32)
             for number in range(side * side):
                 jitter = rng.random((len(total), 2), dtype=np.float32)
-                s = (jitter + [number % side, number // side]) / side
-                toward = (corner + s[:, :1] * right + s[:, 1:] * down - self._position).astype(np.float32)
-                square = (toward**2).sum(1)
-                falloff = (self._facing * toward).sum(1) * -(toward @ area_normal.astype(np.float32)) / square**2
-                lit = np.flatnonzero(((self._facing * toward).sum(1) > 0) & (falloff > 0))
+                s = (jitter + np.array([number % side, number // side], np.float32)) / np.float32(side)
+                toward = s @ np.array([right, down], np.float32) + (corner.astype(np.float32) - self._position)
+                here, there = np.einsum("kc,kc->k", self._facing, toward), -(toward @ area_normal)
+                lit = np.flatnonzero((here > 0) & (there > 0))
+                falloff = here * there / np.einsum("kc,kc->k", toward, toward) ** 2
                 start = self._position[lit] + LIFT * self._facing[lit]
                 lit = lit[~self.rays.blocked(start, toward[lit], reach=0.998)]
-                total[lit] += np.outer(falloff[lit] / side**2, thing.radiance).astype(np.float32)
+                received[lit] += falloff[lit] / side**2
+            # No lamp gives more than π L; the estimate does, close to it.
+            total += np.outer(np.minimum(received, np.pi), thing.radiance).astype(np.float32)
         return torch.from_numpy(total)
 
     def _bounced(self, direct: Tensor, paints: list[Tensor], rng: np.random.Generator, samples: int) -> Tensor:
         """Adds three bounces: E = E_direct + π mean(B) over cosine-distributed rays, B = ρ E / π, shape (k, 3)."""
-        colour = torch.cat([_resized(p, size).reshape(-1, 3) for p, size in zip(paints, self._map_size, strict=True)])
+        averages = [_averaged(p.numpy(), *size) for p, size in zip(paints, self._map_size, strict=True)]
+        colour = torch.from_numpy(np.concatenate([average.reshape(-1, 3) for average in averages]))
         side = int(samples**0.5)
         seen = torch.stack([self._seen(rng, number, side) for number in range(side * side)])
         bounced = torch.zeros_like(direct)
@@ -151,42 +156,44 @@ class LitScene:
     def _seen(self, rng: np.random.Generator, number: int, side: int) -> Tensor:
         """Light-map texel that a chance ray from each texel meets, cosine-distributed in one stratum, shape (k,)."""
         count = len(self._position)
-        s = (rng.random((count, 2), dtype=np.float32) + [number % side, number // side]) / side
-        radius, angle = np.sqrt(s[:, 0]), 2 * np.pi * s[:, 1]
-        helper = np.where(np.abs(self._facing[:, :1]) < 0.9, [[1.0, 0, 0]], [[0, 1.0, 0]])
-        a = np.cross(self._facing, helper)
-        a /= np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
-        b = np.cross(self._facing, a)
-        flat = radius[:, None] * (np.cos(angle)[:, None] * a + np.sin(angle)[:, None] * b)
-        hits = self.rays.cast(
-            self._position + LIFT * self._facing, flat + np.sqrt(1 - s[:, :1]) * self._facing
-        )
+        s = (
+            rng.random((count, 2), dtype=np.float32) + np.array([number % side, number // side], np.float32)
+        ) / np.float32(side)
+        # A point spread evenly on the sphere, added to the normal, gives a cosine distribution.
+        height, angle = 2 * s[:, 0] - 1, np.float32(2 * np.pi) * s[:, 1]
+        radius = np.sqrt(1 - height**2)
+        sphere = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], 1)
+        hits = self.rays.cast(self._position + LIFT * self._facing, sphere + 1.0005 * self._facing)
         patch = self._owner[hits.face]
-        uv = (self._uv[hits.face] * hits.weights[..., None]).sum(1)
-        height, width = np.array(self._map_size)[patch].T
+        uv = np.einsum("nkc,nk->nc", self._uv[hits.face], hits.weights)
+        height, width = np.array(self._map_size, np.int64)[patch].T
         column = np.clip((uv[:, 0] * width).astype(np.int64), 0, width - 1)
         row = np.clip((uv[:, 1] * height).astype(np.int64), 0, height - 1)
         return torch.from_numpy(self._map_start[patch] + row * width + column)
 
     def _smoothed(self, values: Tensor, *, strength: float = 1.0) -> Tensor:
-        """Each light map blurred by a 3×3 binomial filter, shape (k, 3): takes the samples' noise out."""
-        weights = torch.tensor([0.25, 0.5, 0.25]) * strength + torch.tensor([0.0, 1.0, 0.0]) * (1 - strength)
-        kernel = torch.outer(weights, weights).expand(3, 1, 3, 3)
-        result = []
-        for part, (h, w) in zip(values.split([h * w for h, w in self._map_size]), self._map_size, strict=True):
-            image = part.reshape(1, h, w, 3).permute(0, 3, 1, 2)
-            padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
-            result.append(torch.nn.functional.conv2d(padded, kernel, groups=3)[0].permute(1, 2, 0).reshape(-1, 3))
-        return torch.cat(result)
+        """Each light map blurred by (1, 2, 1)/4 both ways, shape (k, 3): takes the samples' noise out."""
+        result = np.empty_like(values.numpy())
+        for start, (h, w) in zip(self._map_start, self._map_size, strict=False):
+            image = values.numpy()[start : start + h * w].reshape(h, w, 3)
+            for axis in (0, 1):
+                ahead = np.concatenate([image.take(range(1, image.shape[axis]), axis), image.take([-1], axis)], axis)
+                behind = np.concatenate([image.take([0], axis), image.take(range(image.shape[axis] - 1), axis)], axis)
+                image = image + strength * (ahead + behind - 2 * image) / 4
+            result[start : start + h * w] = image.reshape(-1, 3)
+        return torch.from_numpy(result)
 
     def _build_pyramids(self, paints: list[Tensor], irradiance: Tensor) -> None:
         """Radiance textures and their halved levels, all in one flat array of texels."""
         maps = irradiance.split([h * w for h, w in self._map_size])
         texels, self._levels, start = [], [], 0
-        widths, heights, starts = [], [], []
+        widths: list[int] = []
+        heights: list[int] = []
+        starts: list[int] = []
         for (thing, _), paint, part, (h, w) in zip(self._patches, paints, maps, self._map_size, strict=True):
-            light = _resized(part.reshape(h, w, 3), (paint.shape[0], paint.shape[1]))
-            level = paint * light / torch.pi
+            planes = part.reshape(1, h, w, 3).permute(0, 3, 1, 2)
+            light = torch.nn.functional.interpolate(planes, paint.shape[:2], mode="bilinear", align_corners=False)
+            level = paint * light[0].permute(1, 2, 0) / torch.pi
             if thing.radiance is not None:
                 level = level * 0 + torch.tensor(thing.radiance)
             self._levels.append(len(widths))
@@ -196,9 +203,10 @@ class LitScene:
                 widths.append(level.shape[1])
                 starts.append(start)
                 start += level.shape[0] * level.shape[1]
-                if min(level.shape[:2]) < 4:
+                rows, columns = level.shape[0] // 2, level.shape[1] // 2
+                if min(rows, columns) < 2 or level.shape[:2] != (2 * rows, 2 * columns):
                     break
-                level = _resized(level, (level.shape[0] // 2, level.shape[1] // 2))
+                level = level.reshape(rows, 2, columns, 2, 3).mean((1, 3))
         self._texels = torch.cat(texels)
         self._width, self._height, self._start = (np.array(x, np.int32) for x in (widths, heights, starts))
         self._level_of = np.array(self._levels, np.int32)
@@ -207,7 +215,7 @@ class LitScene:
         self._texel_size = np.array(sizes, np.float32)
 
     def _looked_up(self, hits: Hits, directions: Floats, spread: float, dither: Floats) -> Floats:
-        """Diffuse and emitted radiance at the hits: bilinear in the level that fits the ray's footprint, shape (n, 3)."""
+        """Diffuse and emitted radiance at the hits, bilinear in the level that fits the footprint, shape (n, 3)."""
         face = hits.face
         patch = self._owner[face]
         uv = np.einsum("nkc,nk->nc", self._uv[face], hits.weights)
@@ -219,7 +227,10 @@ class LitScene:
         x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1.001)
         y = np.clip(uv[:, 1] * height - 0.5, 0, height - 1.001)
         column, row = x.astype(np.int32), y.astype(np.int32)
-        a, b = torch.from_numpy((x - column).astype(np.float32))[:, None], torch.from_numpy((y - row).astype(np.float32))[:, None]
+        a, b = (
+            torch.from_numpy((x - column).astype(np.float32))[:, None],
+            torch.from_numpy((y - row).astype(np.float32))[:, None],
+        )
         corner = torch.from_numpy(start + row * width + column)
         below = corner + torch.from_numpy(width)
         top = torch.lerp(self._texels.index_select(0, corner), self._texels.index_select(0, corner + 1), a)
@@ -245,6 +256,19 @@ class LitScene:
         return light, share.astype(np.float32)
 
 
+def _texels(patch: Patch, texel: float, low: int, high: int) -> tuple[int, int]:
+    """Width and height of a patch's texture; undersides, which no photo shows, get a coarse one."""
+    coarser = 6 if patch.name == "bottom" else 1
+    width, height = (int(np.clip(size / texel / coarser, low, high)) for size in patch.size)
+    return width, height
+
+
+def _halvable(count: int) -> int:
+    """The next number of texels that can be halved again and again down to a few: levels then line up exactly."""
+    step = 2 ** max(0, count.bit_length() - 3)
+    return -(-count // step) * step
+
+
 def _parallelogram(thing: Thing) -> tuple[Array, Array, Array]:
     """First corner and edges (right, down) of a flat lamp [m], in the world."""
     points = thing.shape[0].points
@@ -253,9 +277,12 @@ def _parallelogram(thing: Thing) -> tuple[Array, Array, Array]:
     return corner, R @ (points[0, -1] - points[0, 0]), R @ (points[-1, 0] - points[0, 0])
 
 
-def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image of shape (h, w, 3) at another size: areas when shrinking, bilinear when growing."""
-    mode = "area" if size[0] <= image.shape[0] else "bilinear"
-    planes = image.permute(2, 0, 1)[None]
-    options = {} if mode == "area" else {"align_corners": False}
-    return torch.nn.functional.interpolate(planes, size, mode=mode, **options)[0].permute(1, 2, 0).contiguous()
+def _averaged(image: Floats, height: int, width: int) -> Floats:
+    """An image of shape (h, w, 3) shrunk to (height, width, 3) by the mean over each new pixel."""
+    for axis, count in enumerate((height, width)):
+        starts = np.arange(count) * image.shape[axis] // count
+        sizes = np.maximum(np.diff([*starts, image.shape[axis]]), 1)
+        image = np.add.reduceat(image, starts, axis) / np.expand_dims(sizes, tuple({0, 1, 2} - {axis})).astype(
+            np.float32
+        )
+    return image

@@ -16,6 +16,7 @@ from scenekit.cameras import Array, Camera, look_at
 from scenekit.datasets.tabletop_light import Floats, LitScene
 from scenekit.datasets.tabletop_objects import TABLE_TOP
 from scenekit.datasets.tabletop_textures import display
+from scenekit.render.raycast import pixel_rays
 
 RINGS = ((0.42, 1.32, 1.42), (0.33, 1.10, 1.72), (0.25, 0.95, 1.20))
 """Share of the photos, radius around the table [m] and height above the floor [m] of each round."""
@@ -27,7 +28,7 @@ DISTORTION = -0.06
 """Radial distortion k1 of the lens: slightly barrel, as phones are."""
 EXPOSURE = 1 / 60
 """Shutter time at exposure value 0 [s]."""
-SENSITIVITY = 0.85
+SENSITIVITY = 1.0
 """Sensor signal at white 1.0 per unit radiance, at `EXPOSURE`."""
 FULL_WELL = 9000.0
 """Electrons at signal 1.0; its square root is the shot noise."""
@@ -83,20 +84,19 @@ def walk(photos: int, seed: int, *, exposure_spread: float) -> Iterator[Shot]:
             number += 1
 
 
-def exposed(scene: LitScene, camera: Camera, directions: Floats, shot: Shot, *, samples: int) -> Floats:
+def exposed(scene: LitScene, camera: Camera, shot: Shot, *, samples: int) -> Floats:
     """Light on the sensor, shape (h, w, 3): the mean of samples × samples rays a pixel.
 
     Args:
         scene: What is photographed.
         camera: The lens.
-        directions: `ray_grid` of the lens.
         shot: Pose and exposure.
         samples: Rays per pixel along each side.
     """
-    fine_height, fine_width, _ = directions.shape
+    directions = pixel_rays(camera.resized(camera.width * samples, camera.height * samples))
     spread = 1 / (camera.fx * samples)
     turn, eye = shot.T_world_cam[:3, :3].T.astype(np.float32), shot.T_world_cam[:3, 3].astype(np.float32)
-    offsets = np.indices((fine_height, fine_width)).transpose(1, 2, 0) % samples @ [samples, 1]
+    offsets = np.indices(directions.shape[:2]).transpose(1, 2, 0) % samples @ [samples, 1]
     dither = ((offsets + 0.5) / samples**2).astype(np.float32)
     image = np.empty((camera.height, camera.width, 3), np.float32)
     band = max(1, 1_500_000 // (camera.width * samples**2))
@@ -108,13 +108,6 @@ def exposed(scene: LitScene, camera: Camera, directions: Floats, shot: Shot, *, 
         blocks = np.minimum(light, 4.0).reshape(-1, samples, camera.width, samples, 3)
         image[top : top + band] = blocks.mean((1, 3))
     return image
-
-
-def ray_grid(camera: Camera, samples: int) -> Floats:
-    """Ray directions with z = 1, samples × samples to a pixel, shape (h·samples, w·samples, 3)."""
-    v, u = (np.mgrid[: camera.height * samples, : camera.width * samples] + 0.5) / samples
-    flat = camera.unproject(np.stack([u, v], -1).reshape(-1, 2))
-    return flat.astype(np.float32).reshape(*u.shape, 3)
 
 
 def developed(light: Floats, shot: Shot) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
-"""Shapes made of textured grids. A patch is a grid of points, row 0 at the top of its texture, seen from outside.
+"""Shapes made of textured grids of points, row 0 at the top of the texture, seen from outside.
 
-Letters: r rows, c columns of a patch; v vertices, f faces of a shape. Local frames are [m], z up, origin under the shape.
+Letters: r rows, c columns of a patch; v vertices, f faces of a shape. Local frames: [m], z up, origin below.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ def box(size: tuple[float, float, float], *, radius: float = 0.002, steps: int =
         offset = cube - inner
         norm = np.maximum(np.linalg.norm(offset, axis=-1, keepdims=True), 1e-12)
         points = inner + radius * offset / norm + [0, 0, half[2]]
-        size = (2 * float(abs(u) @ half), 2 * float(abs(v) @ half))
-        lines = (0.5 + along / size[0], 0.5 + across / size[1])
-        shape.append(Patch(name, points, size, lines=lines))
+        extent = (2 * float(abs(u) @ half), 2 * float(abs(v) @ half))
+        lines = (0.5 + across / extent[0], 0.5 + along / extent[1])
+        shape.append(Patch(name, points, extent, lines=lines))
     return shape
 
 
@@ -174,8 +174,8 @@ def tube(path: Array, radius: float, *, columns: int = 12) -> Shape:
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.cross(tangent, np.roll(tangent[0], 1))
-    for k in range(1, len(path)):  # parallel transport, so that the wire does not twist
-        side[k] = side[k - 1] - tangent[k] * (tangent[k] @ side[k - 1])
+    for step in range(1, len(path)):  # parallel transport, so that the wire does not twist
+        side[step] = side[step - 1] - tangent[step] * (tangent[step] @ side[step - 1])
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(tangent, side)
     angle = np.linspace(0, 2 * np.pi, columns + 1)[None, :, None]

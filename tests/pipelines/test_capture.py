@@ -1,0 +1,31 @@
+"""The command `scenekit capture`."""
+
+import pytest
+
+from scenekit.errors import InputError
+from scenekit.pipelines import capture
+from scenekit.pipelines.capture import Config, run
+
+
+def test_options_reach_the_dataset(tmp_path, monkeypatch):
+    asked = {}
+
+    def made(folder, **options):
+        asked.update(options)
+        return folder
+
+    monkeypatch.setitem(capture.DATASETS, "tabletop", made)
+    result = run(Config("tabletop", tmp_path / "cap", photos=5, size="64x48", seed=2))
+    assert asked == {"photos": 5, "width": 64, "height": 48, "seed": 2}
+    assert result.folder == tmp_path / "cap" and result.photos == 5
+
+
+def test_an_unknown_dataset_is_answered_with_those_that_exist(tmp_path):
+    with pytest.raises(InputError, match="tabletop"):
+        run(Config("kitchen", tmp_path))
+
+
+@pytest.mark.parametrize("size", ["640", "640x", "axb", "-3x4", "640x480x3", "1e3x10"])
+def test_a_size_that_is_not_two_numbers_is_refused(tmp_path, size):
+    with pytest.raises(InputError, match="WIDTHxHEIGHT"):
+        run(Config("tabletop", tmp_path, size=size))
