@@ -31,8 +31,9 @@ class SfmConfig:
     """Longest side at which features are sought [px]; larger photos are reduced."""
     second_try: bool = True
     """Look again, finer and with relaxed thresholds, for the photos that were not registered."""
-    min_focal_ratio: float = 0.1
-    """Smallest focal length that is believed [image sides]."""
+    mapping_threads: int = 1
+    """Threads of bundle adjustment: 1 gives the same result every time and is no slower up to some hundred photos; −1
+    takes all cores."""
     single_camera: bool | None = None
     """One lens for all photos; None decides by size and EXIF."""
     level: bool = True

@@ -15,6 +15,9 @@ TYPICAL_DISTANCE = 2.0
 TRUSTED_ANGLE = np.radians(30.0)
 """The axis all cameras are level about is believed if it is this close to their mean up."""
 
+MIN_TURN, MIN_TURN_TO_ROLL = 0.01, 8.0
+"""Least variance of the x axes about the level axis (a swing of ±10°), and its least ratio to that of the roll."""
+
 
 def up_direction(Rs_world_cam: Array) -> tuple[Array, str]:
     """Unit vector against gravity as the photographer held the camera, shape (3,), and how it was found.
@@ -33,7 +36,7 @@ def up_direction(Rs_world_cam: Array) -> tuple[Array, str]:
     x = Rs_world_cam[:, :, 0]
     sizes, axes = np.linalg.eigh(x.T @ x / len(x))
     axis = axes[:, 0] * np.sign(axes[:, 0] @ mean_up)
-    turns_enough = sizes[1] > 0.05 and sizes[1] > 4 * sizes[0]
+    turns_enough = sizes[1] > max(MIN_TURN, MIN_TURN_TO_ROLL * sizes[0])
     if turns_enough and np.arccos(np.clip(axis @ mean_up, -1, 1)) < TRUSTED_ANGLE:
         return axis, "up is the axis about which the photos are level"
     return mean_up, "up is the mean of the photos' ups"

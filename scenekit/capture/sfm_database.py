@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +67,7 @@ class SfmDatabase:
             folder.mkdir(parents=True)
             self._stage()
             pycolmap.Database.open(self.file).close()
+            self._import()
             write_text(key_file, key)  # last: a folder without it is not whole
 
     def _key(self) -> str:
@@ -106,33 +106,32 @@ class SfmDatabase:
             return supervised(call, poll=lambda: progress(count(database)))
 
     def extract(self, options: pycolmap.FeatureExtractionOptions, *, progress: Callable[[int], None]) -> None:
-        """Finds the features of photos that have none yet; photos of one lens share one camera."""
-        for lens in self._lenses():
-            reader = pycolmap.ImageReaderOptions()
-            reader.camera_model = self.config.camera_model
-            if self.staged_masks.is_dir():
-                reader.mask_path = self.staged_masks
-            if (camera := self._camera_of(lens)) is not None:
-                reader.existing_camera_id = camera
-            self._watched(partial(self._extract_lens, lens, reader, options), pycolmap.Database.num_images, progress)
-
-    def _extract_lens(
-        self,
-        lens: list[str],
-        reader: pycolmap.ImageReaderOptions,
-        options: pycolmap.FeatureExtractionOptions,
-        token: pycolmap.CancellationToken,
-    ) -> None:
-        pycolmap.extract_features(
-            self.file,
-            self.staged,
-            image_names=lens,
-            camera_mode=pycolmap.CameraMode.SINGLE,
-            reader_options=reader,
-            extraction_options=options,
-            device=pycolmap.Device.cpu,
-            cancellation_token=token,
+        """Finds the features of photos that have none yet."""
+        reader = pycolmap.ImageReaderOptions()
+        if self.staged_masks.is_dir():
+            reader.mask_path = self.staged_masks
+        self._watched(
+            lambda token: pycolmap.extract_features(
+                self.file,
+                self.staged,
+                image_names=list(self.names),
+                reader_options=reader,
+                extraction_options=options,
+                device=pycolmap.Device.cpu,
+                cancellation_token=token,
+            ),
+            lambda database: sum(database.exists_keypoints(i.image_id) for i in database.read_all_images()),
+            progress,
         )
+
+    def _import(self) -> None:
+        """Enters photos and lenses in order; left to the extraction, their numbers would depend on its threads."""
+        reader = pycolmap.ImageReaderOptions()
+        reader.camera_model = self.config.camera_model
+        for lens in self._lenses():
+            pycolmap.import_images(
+                self.file, self.staged, camera_mode=pycolmap.CameraMode.SINGLE, image_names=lens, options=reader
+            )
 
     def _lenses(self) -> list[list[str]]:
         """Staged names grouped by lens: same size and same EXIF, or only the same size if one camera was asked for."""
@@ -146,12 +145,6 @@ class SfmDatabase:
             got = "photos of " + ", ".join(f"{w}x{h}" for w, h in groups)
             raise InputError("single_camera", got=got, wanted="photos of one size")
         return list(groups.values())
-
-    def _camera_of(self, staged: Iterable[str]) -> int | None:
-        """The camera that the first already known of these photos has."""
-        with closing(pycolmap.Database.open(self.file)) as database:
-            known = {image.name: image.camera_id for image in database.read_all_images()}
-        return next((known[name] for name in staged if name in known), None)
 
     def strongest(self, k: int) -> Tensor:
         """Unit descriptors of the k largest features of each photo, zeros where there are fewer, shape (c, k, 128)."""

@@ -1,0 +1,260 @@
+"""Structure from motion on a small room that is rendered in the test, and on real photos."""
+
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import piexif
+import pycolmap
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from scenekit.cameras import Camera, look_at
+from scenekit.capture import Capture, CaptureConfig, SfmConfig, open_capture
+from scenekit.capture.photos import photo_set
+from scenekit.capture.sfm_database import SfmDatabase, supervised
+from scenekit.errors import InputError
+
+LENS = Camera("SIMPLE_RADIAL", 320, 240, (280.0, 160.0, 120.0, -0.05))
+COUNT = 7
+
+
+def texture(seed: int) -> np.ndarray:
+    """Noise with detail at several scales, shape (512, 512)."""
+    rng = np.random.default_rng(seed)
+    layers = [gaussian_filter(rng.normal(size=(512, 512)), s, mode="wrap") * s for s in (1.5, 4.0, 10.0)]
+    image = sum(layers)
+    return 128 + 60 * image / image.std()
+
+
+def room(T_world_cam: np.ndarray) -> np.ndarray:
+    """A photo of a room's corner: the planes x = −2, y = 2 and z = 0, each with its own texture."""
+    pixels = np.stack(np.meshgrid(np.arange(LENS.width) + 0.5, np.arange(LENS.height) + 0.5), -1).reshape(-1, 2)
+    rays = LENS.unproject(pixels) @ T_world_cam[:3, :3].T
+    eye, nearest, grey = T_world_cam[:3, 3], np.full(len(rays), np.inf), np.zeros(len(rays))
+    for axis, level, seed in ((0, -2.0, 1), (1, 2.0, 2), (2, 0.0, 3)):
+        with np.errstate(divide="ignore"):
+            distance = (level - eye[axis]) / rays[:, axis]
+        hit = (distance > 0) & (distance < nearest)
+        where = np.delete(eye + distance[hit, None] * rays[hit], axis, 1)
+        grey[hit] = map_coordinates(texture(seed), (where * 100).T, order=1, mode="grid-wrap")
+        nearest[hit] = distance[hit]
+    return grey.clip(0, 255).astype(np.uint8).reshape(LENS.height, LENS.width)
+
+
+def poses() -> np.ndarray:
+    """Cameras on an arc in front of the corner."""
+    angles = np.linspace(-0.9, 0.1, COUNT)
+    eyes = [np.array([1.5 * np.cos(a) - 0.3, 1.8 * np.sin(a) + 0.2, 1.2 + 0.1 * np.sin(9 * a)]) for a in angles]
+    return np.stack([look_at(eye, np.array([-1.5, 1.3, 0.5])) for eye in eyes])
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """A folder of photos of the room, with names that are hard on programs."""
+    folder = tmp_path_factory.mktemp("room")
+    for i, T_world_cam in enumerate(poses()):
+        path = folder / ("left side" if i < 3 else "rechts/größe") / f"IMG {i}.{'JPG' if i % 2 else 'png'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(room(T_world_cam)).save(path, quality=95)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opened(photos, tmp_path_factory) -> tuple[Capture, Path]:
+    workspace = tmp_path_factory.mktemp("work")
+    return open_capture(photos, workspace=workspace), workspace
+
+
+def truth(capture: Capture) -> np.ndarray:
+    return np.stack([poses()[int(Path(photo.name).stem.split()[1])] for photo in capture.photos])
+
+
+def test_the_cameras_of_the_room_are_found(opened):
+    """Up to a similarity: angles between cameras, and centres after Umeyama's alignment by pycolmap."""
+    capture, _ = opened
+    true = truth(capture)
+    assert len(capture.photos) == COUNT == capture.summary["registered"] and not capture.skipped
+    assert capture.summary["reprojection_error_px"] < 1.0 and len(capture.points) > 200
+    Rs = np.stack([photo.T_world_cam[:3, :3] for photo in capture.photos])
+    between = np.einsum("aji,bjk->abik", Rs, Rs) @ np.einsum("aji,bjk->abik", true[:, :3, :3], true[:, :3, :3]).mT
+    angles = np.degrees(np.arccos(np.clip((np.trace(between, axis1=2, axis2=3) - 1) / 2, -1, 1)))
+    assert angles.max() < 0.5
+    fit = pycolmap.estimate_sim3d(capture.centres, true[:, :3, 3])
+    moved = capture.centres @ (fit.scale * fit.rotation.matrix()).T + fit.translation
+    assert np.linalg.norm(moved - true[:, :3, 3], axis=1).max() < 0.03
+    assert abs(capture.photos[0].camera.fx / LENS.fx - 1) < 0.03
+
+
+def test_the_room_stands_upright_and_says_that_this_is_estimated(opened):
+    """All cameras of the room are level, so up is known to within their poses' error."""
+    capture, _ = opened
+    true = truth(capture)
+    up_in_cam = np.einsum("aji,j->ai", true[:, :3, :3], [0.0, 0.0, 1.0])
+    ups = np.stack([photo.T_world_cam[:3, :3] @ up for photo, up in zip(capture.photos, up_in_cam, strict=True)])
+    assert (ups[:, 2] > np.cos(np.radians(2.0))).all()
+    assert (capture.frame.up, capture.frame.scale) == ("estimated", "estimated") and capture.frame.note
+
+
+def test_the_similarity_leads_back_to_colmaps_frame(opened):
+    capture, workspace = opened
+    models = [pycolmap.Reconstruction(folder) for folder in (workspace / "sfm" / "models").iterdir()]
+    model = max(models, key=lambda model: model.num_reg_images())
+    back = np.linalg.inv(capture.frame.T_world_source)
+    centres = sorted(tuple(np.round(back[:3, :3] @ c + back[:3, 3], 6)) for c in capture.centres)
+    theirs = sorted(tuple(np.round(model.image(i).projection_center(), 6)) for i in model.reg_image_ids())
+    np.testing.assert_allclose(centres, theirs, atol=1e-5)
+
+
+def test_photos_of_one_size_and_lens_share_one_camera(opened):
+    capture, _ = opened
+    assert len({id(photo.camera) for photo in capture.photos}) == 1
+
+
+def test_a_second_call_finds_features_and_matches_done_and_the_same_poses(opened, photos):
+    capture, workspace = opened
+    database = workspace / "sfm" / "database.db"
+    with pycolmap.Database.open(database) as db:
+        before = db.num_keypoints(), db.num_matches(), db.num_matched_image_pairs()
+    again = open_capture(photos, workspace=workspace)
+    with pycolmap.Database.open(database) as db:
+        assert (db.num_keypoints(), db.num_matches(), db.num_matched_image_pairs()) == before
+    np.testing.assert_allclose(again.centres, capture.centres, atol=1e-9)
+
+
+def test_the_same_seed_gives_the_same_result_from_scratch(opened, photos, tmp_path):
+    again = open_capture(photos, workspace=tmp_path)
+    np.testing.assert_array_equal(again.centres, opened[0].centres)
+    np.testing.assert_array_equal(again.points.xyz, opened[0].points.xyz)
+
+
+def test_a_database_of_other_photos_or_options_is_made_anew(photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    made = SfmDatabase(tmp_path / "sfm", photo_set(folder), SfmConfig())
+    (made.folder / "witness").touch()
+    SfmDatabase(tmp_path / "sfm", photo_set(folder), SfmConfig(neighbours=3))  # features do not depend on it
+    assert (made.folder / "witness").exists()
+    SfmDatabase(tmp_path / "sfm", photo_set(folder), SfmConfig(max_features=100))
+    assert not (made.folder / "witness").exists()
+    (made.folder / "witness").touch()
+    next(folder.rglob("*.png")).unlink()
+    SfmDatabase(tmp_path / "sfm", photo_set(folder), SfmConfig(max_features=100))
+    assert not (made.folder / "witness").exists()
+
+
+def test_a_half_staged_database_is_made_anew(photos, tmp_path):
+    made = SfmDatabase(tmp_path / "sfm", photo_set(photos), SfmConfig())
+    (made.folder / "key.json").unlink()
+    next(made.staged.iterdir()).unlink()
+    assert len(list(SfmDatabase(tmp_path / "sfm", photo_set(photos), SfmConfig()).staged.iterdir())) == COUNT
+
+
+def test_turned_and_foreign_photos_are_staged_upright_as_jpeg(tmp_path):
+    """COLMAP knows neither EXIF orientations nor WebP; the focal length in EXIF survives."""
+    exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6, piexif.ImageIFD.Make: b"Maker"}})
+    (tmp_path / "p").mkdir()
+    Image.fromarray(room(poses()[0])).save(tmp_path / "p" / "a.jpg", exif=exif)
+    Image.fromarray(room(poses()[1])).save(tmp_path / "p" / "b.webp")
+    database = SfmDatabase(tmp_path / "sfm", photo_set(tmp_path / "p"), SfmConfig())
+    sizes = {name: Image.open(database.staged / staged).size for staged, name in database.names.items()}
+    assert sizes == {"a.jpg": (240, 320), "b.webp": (320, 240)}
+    turned = Image.open(database.staged / "000000.jpg")
+    assert turned.format == "JPEG" and turned.getexif().get(piexif.ImageIFD.Make) == "Maker"
+
+
+def test_photos_of_two_sizes_get_two_cameras_and_refuse_a_single_one(photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    small = next(folder.rglob("*.png"))
+    Image.open(small).resize((160, 120)).save(small)
+    database = SfmDatabase(tmp_path / "sfm", photo_set(folder), SfmConfig())
+    database.extract(pycolmap.FeatureExtractionOptions(), progress=lambda _: None)
+    with pycolmap.Database.open(database.file) as db:
+        assert sorted((c.width, c.height) for c in db.read_all_cameras()) == [(160, 120), (320, 240)]
+    with pytest.raises(InputError, match="160x120"):
+        open_capture(folder, workspace=tmp_path / "w", config=CaptureConfig(sfm=SfmConfig(single_camera=True)))
+
+
+def test_features_under_a_mask_are_left_out(photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder / "images")
+    name = "left side/IMG 0.png"
+    mask = np.zeros((240, 320), np.uint8)
+    mask[:, 160:] = 255
+    (folder / "masks" / "left side").mkdir(parents=True)
+    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    found = photo_set(folder)
+    assert set(found.masks) == {name}
+    database = SfmDatabase(tmp_path / "sfm", found, SfmConfig())
+    database.extract(pycolmap.FeatureExtractionOptions(), progress=lambda _: None)
+    with pycolmap.Database.open(database.file) as db:
+        staged = {n: s for s, n in database.names.items()}
+        xs = np.asarray(db.read_keypoints(db.read_image_with_name(staged[name]).image_id))[:, 0]
+    assert len(xs) > 50 and xs.min() > 158
+
+
+def test_an_unknown_lens_model_is_an_error_before_any_work(photos, tmp_path):
+    config = CaptureConfig(sfm=SfmConfig(camera_model="MAGIC"))
+    with pytest.raises(InputError, match="one of SIMPLE_PINHOLE"):
+        open_capture(photos, workspace=tmp_path, config=config)
+
+
+def test_an_interruption_cancels_the_call_and_is_raised_on():
+    """Ctrl-C arrives in the main thread while COLMAP works in another."""
+    stopped = threading.Event()
+
+    def work(token: pycolmap.CancellationToken) -> None:
+        while not token.is_cancelled:
+            threading.Event().wait(0.01)
+        stopped.set()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        supervised(work, poll=interrupted)
+    assert stopped.is_set()
+
+
+def test_global_mapping_finds_the_room_too(photos, tmp_path):
+    config = CaptureConfig(sfm=SfmConfig(mapper="global"))
+    assert len(open_capture(photos, workspace=tmp_path, config=config).photos) == COUNT
+
+
+def test_screened_pairs_join_the_room_too(photos, tmp_path):
+    config = CaptureConfig(sfm=SfmConfig(pairs="screened", neighbours=3))
+    assert len(open_capture(photos, workspace=tmp_path, config=config).photos) == COUNT
+
+
+def test_photos_that_were_left_out_get_a_second_finer_try(photos, tmp_path):
+    """With a handful of features nothing is registered at first; the second try looks with more."""
+    blind = SfmConfig(first_octave=2, max_features=8192)
+    first = open_capture_or_none(photos, tmp_path / "a", replace(blind, second_try=False))
+    second = open_capture_or_none(photos, tmp_path / "b", blind)
+    assert second is not None and len(second.photos) == COUNT
+    assert first is None or len(first.photos) < COUNT
+
+
+def open_capture_or_none(photos: Path, workspace: Path, config: SfmConfig) -> Capture | None:
+    from scenekit.errors import CaptureError
+
+    try:
+        return open_capture(photos, workspace=workspace, config=CaptureConfig(sfm=config))
+    except CaptureError:
+        return None
+
+
+@pytest.mark.real
+def test_six_photos_of_the_castle_are_all_registered(shared, tmp_path):
+    """At a quarter of their size; the focal length within 5 % of the one measured by the photographer."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for file in sorted((shared / "captures" / "castle" / "images").iterdir())[:6]:
+        Image.open(file).resize((708, 532)).save(folder / file.name, quality=95)
+    capture = open_capture(folder, workspace=tmp_path / "work")
+    assert len(capture.photos) == 6
+    assert capture.photos[0].camera.fx == pytest.approx(2905.88 / 4, rel=0.05)
