@@ -142,7 +142,7 @@ def settled(config: Config) -> Config:
 def posed(run: Run, config: Config) -> Capture:
     """The capture: from the run folder if an earlier sitting found it, so that a resumed fit goes on in its world."""
     if "cameras" not in run.done:
-        capture = open_capture(config.photos, workspace=run.folder / "cache" / "sfm", config=config.capture)
+        capture = open_capture(config.photos, workspace=run.folder / "cache", config=config.capture)
         write_capture(run.folder, capture)
     return read_capture(run.folder)
 
