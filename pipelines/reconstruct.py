@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
+from rich.progress import track
 
 from scenekit.cameras import Camera, pinhole
 from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
@@ -159,7 +160,8 @@ def write_turntable(run: Run, splats: Splats, capture: Capture, view: View, *, f
     """Writes video.mp4, in the size and lens of `view`."""
     if frames:
         path = turntable(np.stack([photo.T_world_cam for photo in capture.photos]), frames=frames)
-        write_video(run.folder / "video.mp4", draw(splats, lens(view), path))
+        pictures = track(draw(splats, lens(view), path), "turntable", total=frames, transient=True)
+        write_video(run.folder / "video.mp4", pictures)
 
 
 def measured(run: Run, capture: Capture, fitted: FitResult, scores: Scores | None) -> dict[str, Any]:
