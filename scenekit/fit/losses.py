@@ -106,7 +106,7 @@ class _Space:
         blocks = (pitch - 2 * kernels.MARGIN) // kernels.BLOCK
         sums = torch.zeros(height * blocks, 3, device=device)
         addresses = [plane.data_ptr() for plane in planes]
-        pointers = wp.array(addresses, dtype=wp.uint64, device=str(device))
+        pointers: Any = wp.array(addresses, dtype=wp.uint64, device=str(device))
         return _Space(planes, weights, sums, torch.zeros(height, width, 3, device=device), pointers)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from scenekit.fit.strategies import ADC, MCMC, Run
 from scenekit.fit.strategies.strategy import State
 from scenekit.render.splats import rasterization
 from scenekit.splats import Splats
+
+BLUR = 0.3
+"""Variance that the rasteriser adds to each Gaussian [px² of the full photo]; less on shrunk photos, so that a Gaussian
+that fills a gap there also fills it at full size."""
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the checkpoint in a fit's folder."""
@@ -118,7 +123,7 @@ def fit(
     trainer = Trainer(views, splats, config, folder=folder)
     if resume:
         trainer.restore()
-    with Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
+    with _one_torch_thread(), Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
         try:
             while trainer.step < config.steps:
                 record = trainer.advance()
@@ -149,6 +154,7 @@ class Trainer:
         self.views = list(views)
         self.run = Run(config.steps, _extent(views, splats))
         self.adam = Adam(splats)
+        self._start = [len(splats), float(splats.means.double().sum())]
         self.state: State = config.strategy.start(splats)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
@@ -167,6 +173,7 @@ class Trainer:
         self._since.append(loss)
         if self.step % self.config.log_every and self.step < self.config.steps:
             return None
+        self._check_splats()
         mse = sum(loss.mse for loss in self._since) / len(self._since)
         total = sum(loss.total for loss in self._since) / len(self._since)
         record = Record(self.step, self.watch.seconds, total, _decibel(mse), len(self.adam.splats))
@@ -180,7 +187,7 @@ class Trainer:
         degree = schedules.sh_degree_at(progress, adam.splats.sh_degree, config.sh_until)
         image, meta = self._render(view, degree)
         loss = self._compare(image, view.image, mask=view.mask)
-        self._check(loss)
+        self._check_loss(loss)
         image.backward(loss.gradient)
         config.strategy.after_backward(self.state, adam.splats, meta)
         rates = config.rates.scaled(
@@ -206,6 +213,7 @@ class Trainer:
             sh_degree=degree,
             backgrounds=self._background(),
             rasterize_mode="antialiased" if self.config.antialiased else "classic",
+            eps2d=BLUR / self._levels[0] ** 2,
             absgrad=self.config.strategy.absgrad,
         )
         if meta["means2d"].requires_grad:
@@ -226,19 +234,20 @@ class Trainer:
             self._levels = factor, [schedules.shrunk(view, factor) for view in self.views]
         return self._levels[1]
 
-    def _check(self, loss: Loss) -> None:
-        if math.isfinite(loss.total):
-            return
-        term = "L1" if not math.isfinite(loss.l1) else "D-SSIM"
-        kept = (
-            f"The last good checkpoint is in {self.folder}." if self._saved >= 0 else "No checkpoint was written yet."
-        )
-        raise FitError(
-            f"loss at step {self.step}, term {term}",
-            got=loss.total,
-            wanted="a finite number",
-            hint=f"Try a smaller rate_scale. {kept}",
-        )
+    def _check_loss(self, loss: Loss) -> None:
+        if not math.isfinite(loss.total):
+            term = "L1" if not math.isfinite(loss.l1) else "D-SSIM"
+            raise self._diverged(f"loss at step {self.step}, term {term}", got=loss.total)
+
+    def _check_splats(self) -> None:
+        """A Gaussian that is not finite is not drawn, so the loss alone would not show it."""
+        for name, tensor in self.adam.splats.tensors().items():
+            if not torch.isfinite(tensor.detach().sum()):
+                raise self._diverged(f"splats.{name} after step {self.step}", got="NaN or infinity")
+
+    def _diverged(self, name: str, *, got: object) -> FitError:
+        kept = f"The last good checkpoint is in {self.folder}." if self._saved >= 0 else "No checkpoint was written."
+        return FitError(name, got=got, wanted="finite numbers", hint=f"Try a smaller rate_scale. {kept}")
 
     def evaluation_is_due(self, held_out: Sequence[View]) -> bool:
         every = self.config.evaluate_every
@@ -255,12 +264,15 @@ class Trainer:
         return row
 
     def save(self) -> None:
-        """Write the checkpoint, if there is a folder and the state is finite."""
+        """Write the checkpoint, if there is a folder.
+
+        Raises:
+            FitError: If a parameter is not finite; the old checkpoint stays.
+        """
         if self.folder is None or self._saved == self.step:
             return
         splats = self.adam.splats.tensors()
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in splats.values()):
-            return
+        self._check_splats()
         groups = {"splats": splats, "first": self.adam.first, "second": self.adam.second, "strategy": self.state}
         tensors = {f"{group}.{name}": t for group, named in groups.items() for name, t in named.items()}
         tensors["generator"] = self.generator.get_state()
@@ -299,6 +311,7 @@ class Trainer:
             "config": asdict(self.config)
             | {"strategy": [type(self.config.strategy).__name__, asdict(self.config.strategy)]},
             "views": [[view.name, view.width, view.height] for view in self.views],
+            "start": self._start,
         }
 
 
@@ -323,6 +336,17 @@ def mean_psnr(splats: Splats, views: Sequence[View], degree: int, antialiased: b
         error = (image[0].clamp(0, 1) - view.image / 255).square()
         values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
     return sum(values) / len(values)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """The kernels bring their own threads; torch's would only add a barrier to each of its small operations."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _decibel(mse: float) -> float:

@@ -1,0 +1,173 @@
+"""Fits of a tiny known scene: quality, determinism, resuming, divergence."""
+
+import math
+import re
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from scenekit.errors import FileError, FitError, InputError
+from scenekit.fit import ADC, MCMC, FitConfig, fit
+from scenekit.fit.losses import Loss, PhotometricLoss
+from scenekit.fit.trainer import CHECKPOINT, Trainer, mean_psnr
+from scenekit.splats import random_splats
+
+STRATEGIES = [
+    ADC(cap=150, start_at=0.1, every=0.1, reset_every=0.25),
+    MCMC(cap=150, start_at=0.1, every=0.1),
+]
+SHORT = FitConfig(steps=40, log_every=5, checkpoint_every=1000)
+
+
+def config(strategy, **options):
+    return FitConfig(**{"steps": 40, "log_every": 5, "strategy": strategy, "background": "random"} | options)
+
+
+def assert_same(a, b):
+    for name, tensor in a.tensors().items():
+        assert torch.equal(tensor, b.tensors()[name]), name
+
+
+@pytest.mark.parametrize("strategy", [ADC(cap=400, reset_every=0), MCMC(cap=200)], ids=["adc", "mcmc"])
+def test_a_known_scene_is_found_again(views, start, strategy):
+    before = mean_psnr(start, views[:1], 1)
+    result = fit(views[1:], start, FitConfig(steps=150, strategy=strategy), held_out=views[:1], progress=False)
+    assert before < 21
+    assert result.history.held_out[-1].psnr > 26
+    assert result.history.records[-1].psnr > 29
+    assert result.history.held_out[-1].psnr == pytest.approx(mean_psnr(result.splats, views[:1], 1))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+def test_the_same_seed_gives_the_same_bits(views, start, strategy):
+    first = fit(views, start, config(strategy), progress=False)
+    second = fit(views, start, config(strategy), progress=False)
+    other = fit(views, start, config(strategy, seed=1), progress=False)
+    assert_same(first.splats, second.splats)
+    assert len(other.splats) != len(first.splats) or not torch.equal(other.splats.means, first.splats.means)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+def test_a_resumed_fit_goes_on_bit_for_bit(views, start, strategy, tmp_path):
+    straight = fit(views, start, config(strategy), progress=False)
+    half = Trainer(views, start, config(strategy), folder=tmp_path)
+    for _ in range(18):  # off the rhythm of records
+        half.advance()
+    half.save()
+    rest = fit(views, start, config(strategy), folder=tmp_path, progress=False)
+    assert_same(straight.splats, rest.splats)
+    for one, other in zip(straight.history.records, rest.history.records, strict=True):
+        assert (one.step, one.loss, one.psnr, one.gaussians) == (other.step, other.loss, other.psnr, other.gaussians)
+
+
+def test_ctrl_c_keeps_a_checkpoint_and_the_fit_goes_on(views, start, tmp_path):
+    def interrupt(record):
+        if record.step == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=interrupt)
+    resumed = fit(views, start, SHORT, folder=tmp_path, progress=False)
+    assert_same(resumed.splats, fit(views, start, SHORT, progress=False).splats)
+
+
+def test_a_finished_fit_is_not_fitted_again(views, start, tmp_path):
+    first = fit(views, start, SHORT, folder=tmp_path, progress=False)
+    steps = []
+    second = fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=steps.append)
+    assert_same(first.splats, second.splats)
+    assert steps == []
+
+
+def test_without_resume_a_fit_starts_anew(views, start, tmp_path):
+    fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    result = fit(views, start, SHORT, folder=tmp_path, progress=False, resume=False)
+    assert result.history.records[-1].step == 40
+
+
+def test_a_checkpoint_of_another_fit_is_refused(views, start, tmp_path):
+    fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    with pytest.raises(FileError, match="other config"):
+        fit(views, start, FitConfig(steps=3), folder=tmp_path, progress=False)
+    with pytest.raises(FileError, match="other views"):
+        fit(views[1:], start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    with pytest.raises(FileError, match="other start"):
+        fit(views, random_splats(50), FitConfig(steps=2), folder=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+def test_a_damaged_checkpoint_is_refused(views, start, tmp_path, damage):
+    fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    path = tmp_path / CHECKPOINT
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    contents = {"truncated": bytes(data[:-100]), "flipped": bytes(data), "empty": b"", "text": b"hi" * 99}
+    path.write_bytes(contents[damage])
+    with pytest.raises(FileError, match=re.escape(CHECKPOINT)):
+        fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("name", ["means", "quats", "log_scales", "logit_opacities", "sh"])
+def test_a_parameter_that_is_not_finite_stops_the_fit_and_the_last_checkpoint_stays(views, start, tmp_path, name):
+    trainer = Trainer(views, start, SHORT, folder=tmp_path)
+    trainer.advance()
+    trainer.save()
+    good = (tmp_path / CHECKPOINT).read_bytes()
+    with torch.no_grad():
+        getattr(trainer.adam.splats, name)[0] = math.nan
+    with pytest.raises(FitError, match="splats") as error:
+        for _ in range(SHORT.log_every):
+            trainer.advance()
+    assert "checkpoint" in error.value.hint
+    with pytest.raises(FitError, match="splats"):
+        trainer.save()
+    assert (tmp_path / CHECKPOINT).read_bytes() == good
+
+
+@pytest.mark.parametrize(("term", "l1", "dssim"), [("L1", math.nan, math.nan), ("D-SSIM", 0.1, math.inf)])
+def test_a_loss_that_is_not_finite_stops_the_fit_and_its_term_is_named(views, start, monkeypatch, term, l1, dssim):
+    monkeypatch.setattr(PhotometricLoss, "__call__", lambda *_, **__: Loss(l1, 0.1, dssim, l1 + dssim, torch.empty(0)))
+    with pytest.raises(FitError, match=f"term {term}"):
+        fit(views, start, SHORT, progress=False)
+
+
+def test_masked_pixels_do_not_matter(views, start):
+    mask = torch.ones(views[0].height, views[0].width, dtype=torch.bool)
+    mask[:, :20] = False
+    quick = FitConfig(steps=40, coarse=((0.5, 2),), strategy=ADC(start_at=1.0, reset_every=0))
+    clean = [type(v)(v.name, v.image, v.K, v.viewmat, mask) for v in views]
+    dirty = [type(v)(v.name, v.image.clone(), v.K, v.viewmat, mask) for v in views]
+    ours = fit(clean, start, quick, progress=False)
+    assert mean_psnr(ours.splats, clean, 1) > mean_psnr(start, clean, 1) + 3
+    for view in dirty:
+        view.image[:, :9] = 255  # out of reach of the windows of the pixels that count
+    assert_same(ours.splats, fit(dirty, start, quick, progress=False).splats)
+
+
+def test_events_are_written(views, start, tmp_path):
+    fit(views, start, SHORT, folder=tmp_path, held_out=views[:1], progress=False)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    names = {"fit/loss", "fit/psnr", "fit/gaussians", "fit/steps_per_s", "held_out/psnr"}
+    assert names <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("fit/loss")] == list(range(5, 41, 5))
+
+
+def test_held_out_evaluations_come_when_asked_and_at_the_end(views, start):
+    result = fit(views[1:], start, FitConfig(steps=10, evaluate_every=4), held_out=views[:1], progress=False)
+    assert [row.step for row in result.history.held_out] == [4, 8, 10]
+
+
+def test_nothing_to_fit_is_refused(views, start):
+    with pytest.raises(InputError, match="views"):
+        fit([], start)
+    with pytest.raises(InputError, match="splats"):
+        fit(views, random_splats(0))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"background": "blue"}, {"coarse": ((0.5, 4), (0.2, 2))}, {"coarse": ((0.5, 0),)}]
+)
+def test_wrong_configs_are_refused(wrong):
+    with pytest.raises(InputError):
+        FitConfig(**wrong)
