@@ -110,7 +110,7 @@ def objects() -> list[Thing]:
         Thing("novel", thin, novel, PAPER, placed(-0.37, -0.17, on_atlas, yaw=-14), **fine),
         Thing("block", box((0.07, 0.055, 0.045)), beech, BEECH, placed(0.47, -0.27, on_paper, yaw=33), **fine),
         Thing("carton", crackers, prints.carton, CARTON, placed(-0.36, 0.18, yaw=-24), **fine),
-        Thing("tin", _tin(), tea, TIN, placed(-0.14, 0.12, yaw=-40), specular=0.04, **fine),
+        Thing("tin", _tin(), tea, TIN, placed(-0.14, 0.12, yaw=-40), **fine),
         Thing("apple", _apple(), red_apple, FRUIT, placed(0.36, -0.13, on_paper, yaw=60), specular=0.035, **fine),
         Thing("orange", _orange(), peel, FRUIT, placed(0.46, 0.09, yaw=10), specular=0.02, **fine),
         Thing("pear", _pear(), ripe, FRUIT, placed(0.16, -0.30, yaw=200), specular=0.02, **fine),
