@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from scenekit.cameras import PARAMS
+from scenekit.errors import InputError
+
 
 @dataclass(frozen=True)
 class SfmConfig:
@@ -43,6 +46,14 @@ class SfmConfig:
     verbose: bool = False
     """Show COLMAP's own log."""
 
+    def __post_init__(self) -> None:
+        """Refuses what COLMAP would fail on later, and less clearly."""
+        if self.camera_model not in PARAMS:
+            raise InputError("camera_model", got=repr(self.camera_model), wanted="one of " + ", ".join(PARAMS))
+        for name, least in (("neighbours", 1), ("max_features", 1), ("max_image_size", 32), ("first_octave", -1)):
+            if getattr(self, name) < least:
+                raise InputError(name, got=getattr(self, name), wanted=f"at least {least}")
+
 
 @dataclass(frozen=True)
 class VideoConfig:
@@ -52,6 +63,12 @@ class VideoConfig:
     """Windows that the video is cut into; the sharpest frame of each is taken."""
     max_side: int = 1920
     """Longest side of the frames [px]; larger ones are reduced."""
+
+    def __post_init__(self) -> None:
+        """Refuses windows and sizes that leave nothing."""
+        if self.frames < 2 or self.max_side < 32:
+            got = f"{self.frames} frames of {self.max_side} px"
+            raise InputError("video", got=got, wanted="at least 2 frames of 32 px")
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import numpy as np
 import pycolmap
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from scenekit.cameras import PARAMS, Array, Camera, inverse_pose
+from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.capture.capture import Capture, Frame, Photo, Points
 from scenekit.capture.config import SfmConfig
 from scenekit.capture.level import levelling, moved_pose
 from scenekit.capture.pairs import Pair, all_pairs, promising_pairs, similarity
 from scenekit.capture.photos import PhotoSet
 from scenekit.capture.sfm_database import SfmDatabase, supervised
-from scenekit.errors import CaptureError, InputError
+from scenekit.errors import CaptureError
 
 SCREENED_FEATURES, SCREENED_FEATURES_MANY, MANY = 512, 256, 200
 """Features of each photo in the first pass; fewer where there are more than `MANY` photos."""
@@ -48,8 +48,6 @@ def structure_from_motion(
         CaptureError: If fewer than two photos can be joined.
         InputError: If an option cannot be used.
     """
-    if config.camera_model not in PARAMS:
-        raise InputError("camera_model", got=repr(config.camera_model), wanted="one of " + ", ".join(PARAMS))
     seconds: dict[str, float] = {}
     with _quiet(config.verbose), _progress() as bar:
         pycolmap.set_random_seed(config.seed)

@@ -197,10 +197,19 @@ def test_features_under_a_mask_are_left_out(photos, tmp_path):
     assert len(xs) > 50 and xs.min() > 158
 
 
-def test_an_unknown_lens_model_is_an_error_before_any_work(photos, tmp_path):
-    config = CaptureConfig(sfm=SfmConfig(camera_model="MAGIC"))
-    with pytest.raises(InputError, match="one of SIMPLE_PINHOLE"):
-        open_capture(photos, workspace=tmp_path, config=config)
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"camera_model": "MAGIC"}, "one of SIMPLE_PINHOLE"),
+        ({"neighbours": 0}, "at least 1"),
+        ({"max_features": -5}, "at least 1"),
+        ({"max_image_size": 0}, "at least 32"),
+        ({"first_octave": -2}, "at least -1"),
+    ],
+)
+def test_an_impossible_option_is_an_error_before_any_work(option, message):
+    with pytest.raises(InputError, match=message):
+        SfmConfig(**option)
 
 
 def test_an_interruption_cancels_the_call_and_is_raised_on():
