@@ -52,7 +52,7 @@ def tile_columns(x: float, y: float, p: float, q: float, r: float, reach: float,
 def count(first: int, stride: int, tiles_x: int, tiles_y: int, per_chunk: int, order: wp.array(dtype=wp.int32),
           centres: wp.array2d(dtype=float), shapes: wp.array2d(dtype=float), counts: wp.array2d(dtype=wp.int32),
           spans: wp.array(dtype=wp.int32)):
-    """Histogram of the tiles of one chunk of Gaussians, and the number of tiles of each."""
+    """Histogram of the tiles of one chunk of Gaussians, and the number of tiles of each Gaussian."""
     chunk = first + wp.tid() * stride
     for i in range(chunk * per_chunk, wp.min((chunk + 1) * per_chunk, order.shape[0])):
         g = order[i]
@@ -70,7 +70,7 @@ def count(first: int, stride: int, tiles_x: int, tiles_y: int, per_chunk: int, o
                 tile = row * tiles_x + column
                 counts[chunk, tile] = counts[chunk, tile] + 1
                 total += 1
-        spans[i] = total
+        spans[g] = total
 
 
 @wp.kernel
@@ -87,7 +87,7 @@ def fill(first: int, stride: int, tiles_x: int, tiles_y: int, per_chunk: int, or
         q = shapes[g, 1]
         r = shapes[g, 2]
         reach = shapes[g, 3] + LOG2_255
-        j = starts[i]
+        j = starts[g]
         rows = tile_rows(y, r, reach, tiles_y)
         for row in range(rows[0], rows[1] + 1):
             columns = tile_columns(x, y, p, q, r, reach, row, tiles_x)

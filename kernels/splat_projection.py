@@ -138,10 +138,17 @@ def forward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3),
             centres: wp.array(dtype=wp.vec2), shapes: wp.array(dtype=wp.vec4), features: wp.array2d(dtype=float),
             depths: wp.array(dtype=float), conics: wp.array(dtype=wp.vec3), drawn: wp.array(dtype=float),
             radii: wp.array(dtype=wp.vec2i)):
-    """Outputs start as zeros; a Gaussian that no pixel can show keeps radius 0."""
+    """A Gaussian that no pixel can show gets radius 0."""
     g = first + wp.tid() * stride
     m = view.W * means[g] + view.t
     depths[g] = m[2]
+    centres[g] = wp.vec2()
+    shapes[g] = wp.vec4()
+    conics[g] = wp.vec3()
+    drawn[g] = 0.0
+    radii[g] = wp.vec2i()
+    for c in range(features.shape[1]):
+        features[g, c] = 0.0
     if not (m[2] >= view.near and m[2] <= view.far):
         return
     e = ellipse(view, m, quats[g], scales[g])
@@ -188,9 +195,17 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
              d_centres: wp.array(dtype=wp.vec2), d_shapes: wp.array(dtype=wp.vec4), d_features: wp.array2d(dtype=float),
              d_means: wp.array(dtype=wp.vec3), d_quats: wp.array(dtype=wp.vec4), d_scales: wp.array(dtype=wp.vec3),
              d_opacities: wp.array(dtype=float), d_sh: wp.array2d(dtype=float), d_views: wp.array2d(dtype=float)):
-    """Adds to the gradients; `d_views` has a row W₀ t₀ W₁ t₁ W₂ t₂ for each Gaussian, or no rows if not wanted."""
+    """The row of `d_views` is that of W₀ t₀ W₁ t₁ W₂ t₂; there are no rows if it is not wanted."""
     g = first + wp.tid() * stride
     if radii[g][0] == 0:
+        d_means[g] = wp.vec3()
+        d_quats[g] = wp.vec4()
+        d_scales[g] = wp.vec3()
+        d_opacities[g] = 0.0
+        for k in range(d_sh.shape[1]):
+            d_sh[g, k] = 0.0
+        for c in range(12 * wp.min(d_views.shape[0], 1)):
+            d_views[g, c] = 0.0
         return
     m = view.W * means[g] + view.t
     scale = scales[g]
@@ -211,10 +226,13 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
         d = toward / length
         Y = sh_basis(d, view.degree)
         v = vec25()
-        for k in range((view.degree + 1) * (view.degree + 1)):
+        used = (view.degree + 1) * (view.degree + 1)
+        for k in range(used):
             v[k] = sh[g, 3 * k] * d_rgb[0] + sh[g, 3 * k + 1] * d_rgb[1] + sh[g, 3 * k + 2] * d_rgb[2]
             for c in range(3):
-                d_sh[g, 3 * k + c] = d_sh[g, 3 * k + c] + Y[k] * d_rgb[c]
+                d_sh[g, 3 * k + c] = Y[k] * d_rgb[c]
+        for k in range(3 * used, d_sh.shape[1]):
+            d_sh[g, k] = 0.0
         d_d = sh_gradient(v, d, view.degree)
         d_toward = (d_d - d * wp.dot(d, d_d)) / length
         j = 3
@@ -233,7 +251,7 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
     d_xy = -KAPPA * G[1] / wp.sqrt(e.yy * e.det)
     d_det = -0.5 * (shape[0] * G[0] + shape[1] * G[1]) / e.det
     d_det0 = float(0.0)
-    d_opacities[g] = d_opacities[g] + G[3] / (LN2 * opacity)
+    d_opacities[g] = G[3] / (LN2 * opacity)
     if view.antialiased != 0 and e.det0 > SHARE_MIN * e.det:
         d_det0 = 0.5 * G[3] / (LN2 * e.det0)
         d_det -= 0.5 * G[3] / (LN2 * e.det)
@@ -245,13 +263,13 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
     normal_b = wp.cross(e.b0, e.b1)
     d_b0 = 2.0 * d_xx * e.b0 + d_xy * e.b1 + 2.0 * d_det0 * wp.cross(e.b1, normal_b)
     d_b1 = 2.0 * d_yy * e.b1 + d_xy * e.b0 + 2.0 * d_det0 * wp.cross(normal_b, e.b0)
-    d_scales[g] = d_scales[g] + wp.cw_mul(d_b0, e.a0 @ e.R) + wp.cw_mul(d_b1, e.a1 @ e.R)
+    d_scales[g] = wp.cw_mul(d_b0, e.a0 @ e.R) + wp.cw_mul(d_b1, e.a1 @ e.R)
     d_c0 = wp.cw_mul(d_b0, scale)
     d_c1 = wp.cw_mul(d_b1, scale)
     d_R += wp.outer(e.a0, d_c0) + wp.outer(e.a1, d_c1)
     d_a0 = e.R * d_c0
     d_a1 = e.R * d_c1
-    d_quats[g] = d_quats[g] + rotation_gradient(quats[g] / e.norm, e.norm, d_R)
+    d_quats[g] = rotation_gradient(quats[g] / e.norm, e.norm, d_R)
 
     # a0 = fx/z W₀ − fx tx/z² W₂, alike a1; then the centre itself
     z = m[2]
@@ -264,7 +282,7 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
     d_m[1] = d_m[1] + view.fy / z * (d_c[1] - e.free_y * d_delta / z)
     d_m[2] = d_m[2] - (view.fx * (d_alpha + d_c[0] * m[0]) + view.fy * (d_gamma + d_c[1] * m[1])) / (z * z)
     d_m[2] = d_m[2] + (view.fx * e.tx * d_beta * (1.0 + e.free_x) + view.fy * e.ty * d_delta * (1.0 + e.free_y)) / (z * z * z)
-    d_means[g] = d_means[g] + d_m @ view.W + d_toward
+    d_means[g] = d_m @ view.W + d_toward
 
     if d_views.shape[0] > 0:
         mean = means[g]

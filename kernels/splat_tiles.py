@@ -50,7 +50,8 @@ def rows_of(gy: float, r: float, reach: float, limit: int):
 @wp.func
 def misses_row(u: float, p: float, reach: float):
     """True if no pixel of a row has u² ≤ reach, for u at the first and u − 15 p at the last of them."""
-    near = wp.max(wp.min(u, 0.0), u - 15.0 * p)
+    last = u - 15.0 * p
+    near = wp.where(u < 0.0, u, wp.where(last > 0.0, last, 0.0))
     return near * near > reach
 
 
@@ -58,7 +59,11 @@ def misses_row(u: float, p: float, reach: float):
 def tile_kernels(channels: int, absgrad: bool):
     """The forward and backward kernel for so many channels (at most `CHUNK`); compiled at the first launch of each."""
     color = wp.types.vector(length=channels, dtype=float)
+    planes = 256 * channels
     moments = 256 * (2 + channels)  # where the lane sums of one pair begin, rows of 16 in the order of a `d_pairs` row
+    sums = 8 + channels
+    lanes = 16 * sums
+    scratch = moments + 256
 
     @wp.kernel(module="unique", module_options=OPTIONS)
     def forward(first: int, stride: int, tiles_x: int, width: int, height: int, channel: int, offsets: wp.array(dtype=wp.int32),
@@ -69,10 +74,10 @@ def tile_kernels(channels: int, absgrad: bool):
         tile = first + wp.tid() * stride
         ty = tile // tiles_x
         tx = tile - ty * tiles_x
-        S = wp.zeros(shape=wp.static(256 * (1 + channels)), dtype=float)
+        S = wp.zeros(shape=wp.static(256 + planes), dtype=float)
         for i in range(256):
             S[i] = 1.0
-        for i in range(256 * channels):
+        for i in range(planes):
             S[i + 256] = 0.0
         k = offsets[tile]
         end = offsets[tile + 1]
@@ -110,10 +115,10 @@ def tile_kernels(channels: int, absgrad: bool):
                             S[base + x + 256 * (1 + j)] = S[base + x + 256 * (1 + j)] + w * c[j]
             k = k + 1
             if (k & 15) == 0:
-                m = float(0.0)
+                running = int(0)
                 for i in range(256):
-                    m = wp.max(m, S[i])
-                if m <= 0.0:
+                    running += wp.where(S[i] > 0.0, 1, 0)
+                if running == 0:
                     end = k
         ends[tile] = end
         for y in range(wp.min(16, height - ty * 16)):
@@ -135,8 +140,8 @@ def tile_kernels(channels: int, absgrad: bool):
         tile = begin + first + wp.tid() * stride
         ty = tile // tiles_x
         tx = tile - ty * tiles_x
-        S = wp.zeros(shape=wp.static(moments + 256), dtype=float)
-        for i in range(moments + 256):
+        S = wp.zeros(shape=scratch, dtype=float)
+        for i in range(scratch):
             S[i] = 0.0
         for y in range(wp.min(16, height - ty * 16)):
             for x in range(wp.min(16, width - tx * 16)):
@@ -163,7 +168,7 @@ def tile_kernels(channels: int, absgrad: bool):
             c = color()
             for j in range(channels):
                 c[j] = features[g, channel + j]
-            for i in range(16 * (8 + channels)):
+            for i in range(lanes):
                 S[i + moments] = 0.0
             rows = rows_of(gy, r, s + LOG2_255, 15)
             for y in range(rows[0], rows[1] + 1):
@@ -208,30 +213,32 @@ def tile_kernels(channels: int, absgrad: bool):
                 S[x + moments] = m
                 S[x + moments + 32] = m * dx
                 S[x + moments + 48] = S[x + moments + 16] * dx
-            for i in range(8 + channels):
+            for i in range(sums):
                 m = float(0.0)
                 for x in range(16):
-                    m += S[(i << 4) + x + moments]
+                    m += S[((i & 15) << 4) + x + moments]
                 d_pairs[k - start, i] = m
         for k in range(ends[tile], offsets[tile + 1]):
-            for i in range(8 + channels):
+            for i in range(sums):
                 d_pairs[k - start, i] = 0.0
 
     return forward, backward
 
 
 @wp.kernel
-def reduce(first: int, stride: int, channel: int, channels: int, begin: int, end: int, order: wp.array(dtype=wp.int32),
+def reduce(first: int, stride: int, fresh: int, channel: int, channels: int, begin: int, end: int,
            starts: wp.array(dtype=wp.int32), pairs: wp.array(dtype=wp.int32), shapes: wp.array2d(dtype=float),
            d_pairs: wp.array2d(dtype=float), d_centres: wp.array2d(dtype=float), d_shapes: wp.array2d(dtype=float),
            d_features: wp.array2d(dtype=float), absgrad: wp.array2d(dtype=float)):
-    """One item is a drawn Gaussian: adds up the rows of its pairs among `begin … end` and expands moments to gradients."""
-    i = first + wp.tid() * stride
-    g = order[i]
+    """One item is a Gaussian: adds up the rows of its pairs among `begin … end`, and expands moments to gradients.
+
+    Adds to the outputs, or sets them where they are `fresh`: this pass's channels (1), or everything (2).
+    """
+    g = first + wp.tid() * stride
     S = wp.zeros(shape=16, dtype=float)
     for c in range(16):
         S[c] = 0.0
-    for j in range(starts[i], starts[i + 1]):
+    for j in range(starts[g], starts[g + 1]):
         k = pairs[j]
         if k >= begin and k < end:
             for c in range(16):
@@ -240,6 +247,12 @@ def reduce(first: int, stride: int, channel: int, channels: int, begin: int, end
     q = shapes[g, 1]
     r = shapes[g, 2]
     mu = p * S[0] + q * S[1]
+    if fresh > 1:
+        for c in range(2):
+            d_centres[g, c] = 0.0
+            absgrad[g, c] = 0.0
+        for c in range(4):
+            d_shapes[g, c] = 0.0
     d_centres[g, 0] = d_centres[g, 0] - 2.0 * LN2 * p * mu
     d_centres[g, 1] = d_centres[g, 1] - 2.0 * LN2 * (q * mu + r * r * S[1])
     d_shapes[g, 0] = d_shapes[g, 0] - 2.0 * LN2 * (p * S[2] + q * S[3])
@@ -249,4 +262,7 @@ def reduce(first: int, stride: int, channel: int, channels: int, begin: int, end
     absgrad[g, 0] = absgrad[g, 0] + 2.0 * LN2 * p * S[6]
     absgrad[g, 1] = absgrad[g, 1] + 2.0 * LN2 * S[7]
     for j in range(channels):
-        d_features[g, channel + j] = d_features[g, channel + j] + S[8 + j]
+        if fresh > 0:
+            d_features[g, channel + j] = S[8 + j]
+        else:
+            d_features[g, channel + j] = d_features[g, channel + j] + S[8 + j]

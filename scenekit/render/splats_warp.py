@@ -35,9 +35,9 @@ class Bins(NamedTuple):
     order: Tensor
     """The drawn Gaussians from near to far, int32 (m,)."""
     starts: Tensor
-    """Where each one's pairs start, in that order, int32 (m + 1,)."""
+    """Where each Gaussian's pairs start in `pairs`, int32 (n + 1,)."""
     pairs: Tensor
-    """Positions of those pairs in `ids`, int32 (pairs,)."""
+    """Positions in `ids`, Gaussian by Gaussian, int32 (pairs,)."""
     offsets: Tensor
     """Where each tile's list starts in `ids`, int32 (tiles + 1,)."""
     ids: Tensor
@@ -89,9 +89,9 @@ class _Project(torch.autograd.Function):
         views = [_view(viewmat, K, options) for viewmat, K in zip(viewmats.cpu(), Ks.cpu(), strict=True)]
         d = 3 * (options.sh_degree is not None) + options.with_depth + 3 * options.with_normals
         centres, shapes, features, depths, conics, drawn = (
-            means.new_zeros(c, n, *shape) for shape in ((2,), (4,), (d,), (), (3,), ())
+            means.new_empty(c, n, *shape) for shape in ((2,), (4,), (d,), (), (3,), ())
         )
-        radii = torch.zeros(c, n, 2, dtype=torch.int32, device=means.device)
+        radii = torch.empty(c, n, 2, dtype=torch.int32, device=means.device)
         for i, view in enumerate(views):
             outputs = [t[i] for t in (centres, shapes, features, depths, conics, drawn, radii)]
             arrays = _arrays(splat_projection.forward, 3, [*inputs, *outputs])
@@ -104,19 +104,18 @@ class _Project(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_centres, d_shapes, d_features, *_) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         *inputs, radii, shapes, features = ctx.saved_tensors
-        n, device = len(inputs[0]), inputs[0].device
-        gradients = [torch.zeros_like(t) for t in inputs]
+        n, c, device = len(inputs[0]), len(ctx.views), str(inputs[0].device)
+        gradients = [t.new_empty(c, *t.shape) for t in inputs]
+        rows = inputs[0].new_empty(c, n if ctx.needs_input_grad[5] else 0, 12)
+        for i, view in enumerate(ctx.views):
+            given = [t[i].contiguous() for t in (radii, shapes, features, d_centres, d_shapes, d_features)]
+            arrays = _arrays(splat_projection.backward, 3, [*inputs, *given, *(t[i] for t in gradients), rows[i]])
+            launch(splat_projection.backward, n, [view, *arrays], device)
+        *others, d_sh = (t[0] if c == 1 else t.sum(0) for t in gradients)
         d_viewmats = None
         if ctx.needs_input_grad[5]:
-            d_viewmats = inputs[0].new_zeros(len(ctx.views), 4, 4)
-        for i, view in enumerate(ctx.views):
-            rows = inputs[0].new_zeros(n if d_viewmats is not None else 0, 12)
-            given = [t[i].contiguous() for t in (radii, shapes, features, d_centres, d_shapes, d_features)]
-            arrays = _arrays(splat_projection.backward, 3, [*inputs, *given, *gradients, rows])
-            launch(splat_projection.backward, n, [view, *arrays], str(device))
-            if d_viewmats is not None:
-                d_viewmats[i, :3] = rows.double().sum(0).reshape(3, 4)
-        *others, d_sh = gradients
+            d_viewmats = torch.nn.functional.pad(rows.sum(1, dtype=torch.float64).reshape(c, 3, 4), (0, 0, 0, 1))
+            d_viewmats = d_viewmats.to(rows.dtype)
         return *others, d_sh.reshape(ctx.sh_shape), d_viewmats, None, None
 
 
@@ -145,9 +144,9 @@ class _Blend(torch.autograd.Function):
     def backward(ctx: Any, d_image, d_alphas) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         centres, shapes, features, image, alphas = ctx.saved_tensors
         d_image, d_alphas = d_image.reshape(image.shape).contiguous(), d_alphas.reshape(alphas.shape).contiguous()
-        d_centres, d_shapes, d_features = (torch.zeros_like(t) for t in (centres, shapes, features))
-        absgrad = torch.zeros_like(centres)
-        device, d = str(centres.device), features.shape[-1]
+        d_centres, d_shapes, d_features = (torch.empty_like(t) for t in (centres, shapes, features))
+        absgrad = torch.empty_like(centres)
+        device, d, n = str(centres.device), features.shape[-1], centres.shape[1]
         for i, (bin, ends) in enumerate(zip(ctx.bins, ctx.ends, strict=True)):
             for begin, count, k0, k1 in _tile_chunks(bin.offsets):
                 d_pairs = centres.new_empty(k1 - k0, 16)
@@ -157,10 +156,11 @@ class _Blend(torch.autograd.Function):
                     tensors += [image[i], alphas[i], d_image[i], d_alphas[i], d_pairs]
                     arrays = _arrays(kernel, 7, tensors)
                     launch(kernel, count, [bin.tiles_x, *ctx.size, channel, begin, *arrays], device)
-                    tensors = [bin.order, bin.starts, bin.pairs, shapes[i], d_pairs]
+                    fresh = (begin == 0) + (begin == 0 and channel == 0)
+                    tensors = [bin.starts, bin.pairs, shapes[i], d_pairs]
                     tensors += [d_centres[i], d_shapes[i], d_features[i], absgrad[i]]
-                    arrays = _arrays(splat_tiles.reduce, 6, tensors)
-                    launch(splat_tiles.reduce, len(bin.order), [channel, channels, k0, k1, *arrays], device)
+                    arrays = _arrays(splat_tiles.reduce, 7, tensors)
+                    launch(splat_tiles.reduce, n, [fresh, channel, channels, k0, k1, *arrays], device)
         if ctx.absgrad:
             ctx.means2d.absgrad = absgrad
         d_backgrounds = ((1 - alphas)[..., None] * d_image).sum(1) if ctx.needs_input_grad[3] else None
@@ -175,9 +175,10 @@ def _bin(centres: Tensor, shapes: Tensor, depths: Tensor, radii: Tensor, options
     chunks = 4 * threads() if device == "cpu" else 1024
     per_chunk = max(1, -(-len(order) // chunks))
     counts = torch.zeros(chunks, tiles_x * tiles_y, dtype=torch.int32, device=device)
-    spans = torch.empty_like(order)
+    spans = torch.zeros(len(centres), dtype=torch.int32, device=device)
     grid = [tiles_x, tiles_y, per_chunk]
-    launch(splat_binning.count, chunks, [*grid, *_arrays(splat_binning.count, 5, [order, centres, shapes, counts, spans])], device)
+    arrays = _arrays(splat_binning.count, 5, [order, centres, shapes, counts, spans])
+    launch(splat_binning.count, chunks, [*grid, *arrays], device)
 
     starts = _running_sum(spans)
     offsets = _running_sum(counts.sum(0))
