@@ -1,8 +1,8 @@
 """L1 and SSIM of a render against a photo, and their gradient, in three passes over the image.
 
-A row of an image is w·3 numbers, so one pixel to the right is three numbers on. The planes x (render) and y (photo) have
-HALO rows of zeros above and below and MARGIN zeros left and right: beyond the border both images are zero. The window is
-separable: a block blurs the products x, y, x², y², xy down the columns into its scratch array and from there along the row.
+A row of an image is 3 w numbers, so one pixel to the right is three numbers on. The planes x (render), y (photo) have
+HALO rows of zeros above and below and MARGIN zeros left and right: beyond the border both images are zero. The window
+is separable: a block blurs x, y, x², y², xy down the columns into its scratch array, and from there along the row.
 
 SSIM is a function of the five blurred products, so its gradient is three more blurs, of the derivatives by them:
 ∂/∂x = blur(∂S/∂E[x]) + 2 x·blur(∂S/∂E[x²]) + y·blur(∂S/∂E[xy]).
@@ -36,14 +36,15 @@ def padded_shape(height: int, width: int) -> tuple[int, int]:
 
 
 @wp.func
-def blur(a0: float, a1: float, a2: float, a3: float, a4: float, a5: float, a6: float, a7: float, a8: float, a9: float, a10: float):
+def blur(a0: float, a1: float, a2: float, a3: float, a4: float, a5: float, a6: float, a7: float, a8: float, a9: float,
+         a10: float):
     """The 11 taps of a Gaussian of σ = 1.5, normalised."""
     near = 0.26601171 * a5 + 0.21300554 * (a4 + a6) + 0.10936069 * (a3 + a7)
     return near + 0.03600077 * (a2 + a8) + 0.00759876 * (a1 + a9) + 0.00102838 * (a0 + a10)
 
 
 @wp.kernel
-def fill_planes(first: int, stride: int, width3: int, pitch: int, image: wp.uint64, photo: wp.array(dtype=wp.uint8),
+def fill_planes(first: int, stride: int, width3: int, pitch: int, image: wp.uint64, photo: wp.uint64,
                 weights: wp.uint64, planes: wp.array(dtype=wp.uint64)):
     """One item is a row of the image: x = render where the pixel counts, else photo; y = photo / 255."""
     row = first + wp.tid() * stride
@@ -52,9 +53,15 @@ def fill_planes(first: int, stride: int, width3: int, pitch: int, image: wp.uint
     w = wp.array(ptr=weights + inner, shape=(ROW,), dtype=float)
     x = wp.array(ptr=planes[0] + inner, shape=(ROW,), dtype=float)
     y = wp.array(ptr=planes[1] + inner, shape=(ROW,), dtype=float)
-    start = row * width3
-    for i in range(width3):
-        p = float(photo[start + i]) / 255.0
+    target = wp.array(ptr=photo + wp.uint64(row * width3), shape=(ROW,), dtype=wp.uint8)
+    for j in range(width3 >> 6):
+        base = (j << 6) & 0xFFFFFF
+        for i in range(64):
+            p = float(target[base + i]) / 255.0
+            y[base + i] = p
+            x[base + i] = wp.where(w[base + i] > 0.0, source[base + i], p)
+    for i in range(width3 & 0xFFFFC0, width3):
+        p = float(target[i]) / 255.0
         y[i] = p
         x[i] = wp.where(w[i] > 0.0, source[i], p)
 
@@ -114,11 +121,16 @@ def compare(first: int, stride: int, blocks: int, pitch: int, planes: wp.array(d
         base = (j << 4) & 0xFF
         for i in range(16):
             q = base + i
-            mx = blur(S[q + 1], S[q + 4], S[q + 7], S[q + 10], S[q + 13], S[q + 16], S[q + 19], S[q + 22], S[q + 25], S[q + 28], S[q + 31])
-            my = blur(S[q + 225], S[q + 228], S[q + 231], S[q + 234], S[q + 237], S[q + 240], S[q + 243], S[q + 246], S[q + 249], S[q + 252], S[q + 255])
-            xx = blur(S[q + 449], S[q + 452], S[q + 455], S[q + 458], S[q + 461], S[q + 464], S[q + 467], S[q + 470], S[q + 473], S[q + 476], S[q + 479])
-            yy = blur(S[q + 673], S[q + 676], S[q + 679], S[q + 682], S[q + 685], S[q + 688], S[q + 691], S[q + 694], S[q + 697], S[q + 700], S[q + 703])
-            xy = blur(S[q + 897], S[q + 900], S[q + 903], S[q + 906], S[q + 909], S[q + 912], S[q + 915], S[q + 918], S[q + 921], S[q + 924], S[q + 927])
+            mx = blur(S[q + 1], S[q + 4], S[q + 7], S[q + 10], S[q + 13], S[q + 16],
+                      S[q + 19], S[q + 22], S[q + 25], S[q + 28], S[q + 31])
+            my = blur(S[q + 225], S[q + 228], S[q + 231], S[q + 234], S[q + 237], S[q + 240],
+                      S[q + 243], S[q + 246], S[q + 249], S[q + 252], S[q + 255])
+            xx = blur(S[q + 449], S[q + 452], S[q + 455], S[q + 458], S[q + 461], S[q + 464],
+                      S[q + 467], S[q + 470], S[q + 473], S[q + 476], S[q + 479])
+            yy = blur(S[q + 673], S[q + 676], S[q + 679], S[q + 682], S[q + 685], S[q + 688],
+                      S[q + 691], S[q + 694], S[q + 697], S[q + 700], S[q + 703])
+            xy = blur(S[q + 897], S[q + 900], S[q + 903], S[q + 906], S[q + 909], S[q + 912],
+                      S[q + 915], S[q + 918], S[q + 921], S[q + 924], S[q + 927])
             weight = S[q + 1504]
             d = (S[q + 1120] - S[q + 1312]) * weight
             a1 = 2.0 * mx * my + C1
@@ -152,7 +164,7 @@ def compare(first: int, stride: int, blocks: int, pitch: int, planes: wp.array(d
 @wp.kernel
 def gradient(first: int, stride: int, blocks: int, width3: int, pitch: int, by_l1: float, by_ssim: float,
              planes: wp.array(dtype=wp.uint64), weights: wp.uint64, d_image: wp.array(dtype=float)):
-    """One item is a block of a row: `by_l1` · sign(x − y) + `by_ssim` · ∂(Σ SSIM)/∂x, 0 where the pixel does not count."""
+    """One item is a block of a row: `by_l1` · sign(x − y) + `by_ssim` · ∂(Σ SSIM)/∂x where the pixel counts, else 0."""
     item = first + wp.tid() * stride
     row = item // blocks
     block = item - row * blocks
@@ -180,9 +192,12 @@ def gradient(first: int, stride: int, blocks: int, width3: int, pitch: int, by_l
     y = wp.array(ptr=planes[1] + inner, shape=(ROW,), dtype=float)
     w = wp.array(ptr=weights + inner, shape=(ROW,), dtype=float)
     for q in range(192):
-        bx = blur(S[q + 1], S[q + 4], S[q + 7], S[q + 10], S[q + 13], S[q + 16], S[q + 19], S[q + 22], S[q + 25], S[q + 28], S[q + 31])
-        bxx = blur(S[q + 225], S[q + 228], S[q + 231], S[q + 234], S[q + 237], S[q + 240], S[q + 243], S[q + 246], S[q + 249], S[q + 252], S[q + 255])
-        bxy = blur(S[q + 449], S[q + 452], S[q + 455], S[q + 458], S[q + 461], S[q + 464], S[q + 467], S[q + 470], S[q + 473], S[q + 476], S[q + 479])
+        bx = blur(S[q + 1], S[q + 4], S[q + 7], S[q + 10], S[q + 13], S[q + 16],
+                  S[q + 19], S[q + 22], S[q + 25], S[q + 28], S[q + 31])
+        bxx = blur(S[q + 225], S[q + 228], S[q + 231], S[q + 234], S[q + 237], S[q + 240],
+                   S[q + 243], S[q + 246], S[q + 249], S[q + 252], S[q + 255])
+        bxy = blur(S[q + 449], S[q + 452], S[q + 455], S[q + 458], S[q + 461], S[q + 464],
+                   S[q + 467], S[q + 470], S[q + 473], S[q + 476], S[q + 479])
         d = x[q] - y[q]
         sign = wp.where(d > 0.0, 1.0, 0.0) - wp.where(d < 0.0, 1.0, 0.0)
         S[q + 672] = w[q] * (by_l1 * sign + by_ssim * (bx + 2.0 * x[q] * bxx + y[q] * bxy))

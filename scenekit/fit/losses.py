@@ -71,7 +71,7 @@ class PhotometricLoss:
         if mask is not None:
             weights, count = _padded(mask, rows, pitch), 3.0 * int(mask.sum())
         w, planes, device = weights.data_ptr(), space.pointers, str(image.device)
-        fill = [3 * width, pitch, image.data_ptr(), wp.from_torch(photo.view(-1)), w, planes]
+        fill = [3 * width, pitch, image.data_ptr(), photo.data_ptr(), w, planes]
         launch(kernels.fill_planes, height, fill, device)
         launch(kernels.compare, height * blocks, [blocks, pitch, planes, w, wp.from_torch(space.sums)], device)
         by_l1, by_ssim = (1 - self.ssim_weight) / count, -self.ssim_weight / count
