@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,10 @@ from scenekit.fit import FitConfig
 from scenekit.io.colmap import read_model
 from scenekit.pipelines import reconstruct
 from scenekit.runs import as_json, read_json, write_json
+
+
+DENSIFICATION = replace(reconstruct.SHORT_RUN, cap=30_000)
+"""As many Gaussians as two cores fit in about a minute."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Config:
     """Seed of everything random."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
-    fit: FitConfig = field(default_factory=FitConfig)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=1500, strategy=DENSIFICATION))
     """How a capture becomes splats."""
 
 
