@@ -22,7 +22,7 @@ class SfmConfig:
     """Which pairs are matched: all, those that a cheap first pass finds promising, or by the number of photos."""
     exhaustive_below: int = 20
     """With "auto", sets of fewer photos are matched exhaustively."""
-    neighbours: int = 12
+    neighbours: int = 8
     """Screening: the most similar photos that each photo is matched with."""
     sequence_overlap: int = 5
     """Screening: photos before and after in a video that each frame is matched with."""

@@ -28,7 +28,7 @@ from scenekit.io.images import ImageInfo, write_upright
 FEATURE_FIELDS = ("camera_model", "max_features", "first_octave", "max_image_size", "single_camera", "seed")
 """Options that a database depends on; with others changed it is used again."""
 
-BLOCK = 64
+BLOCK = 128
 """Pairs that are matched between two writes: what an interruption can lose."""
 
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from scenekit.cameras import PARAMS, Array, Camera
 from scenekit.capture.capture import Capture, Frame, Points
 from scenekit.capture.photos import PosedFile, posed_capture
 from scenekit.errors import FileError, InputError
-from scenekit.io.images import image_info
+from scenekit.io.images import image_info, image_name
 
 MAX_BYTES = 256 << 20
 """Largest transforms.json [bytes] that is read; one photo takes about a thousand."""
@@ -64,7 +64,10 @@ def read_nerfstudio(file: Path, *, background: int | None = None) -> Capture:
     """
     document = read_document(file)
     entries = list(_entries(document, file))
-    held = {PurePosixPath(_text(n, file, "test_filenames")).as_posix() for n in document.get("test_filenames", ())}
+    listed = document.get("test_filenames") or []
+    if not isinstance(listed, list):
+        raise FileError(f"{file}: test_filenames", got=repr(listed)[:80], wanted="a list of photos")
+    held = {image_name(name, f"{file}: test_filenames") for name in listed}
     applied = np.eye(4)
     if "applied_transform" in document:
         applied[:3] = _matrix(document["applied_transform"], f"{file}: applied_transform")[:3]
@@ -113,8 +116,8 @@ def _entries(document: Document, file: Path) -> Iterator[PosedFile]:
         where = f"{file}: frames[{i}]"
         if "file_path" not in frame or "transform_matrix" not in frame:
             raise FileError(where, got="keys " + ", ".join(frame), wanted="file_path and transform_matrix")
-        name = PurePosixPath(_text(frame["file_path"], file, f"frames[{i}].file_path").replace("\\", "/")).as_posix()
-        path = _found(file.parent, name, where)
+        name = image_name(frame["file_path"], f"{where}.file_path")
+        path = _found(file.parent, name)
         if name in seen:
             raise FileError(where, got=f"{name!r} a second time", wanted="each photo once")
         seen.add(name)
@@ -124,23 +127,15 @@ def _entries(document: Document, file: Path) -> Iterator[PosedFile]:
             path,
             _lens({**document, **frame}, path, where),
             _matrix(frame["transform_matrix"], where) * [1.0, -1.0, -1.0, 1.0],  # OpenGL's y and z axes, turned
-            _found(file.parent, _text(mask, file, f"frames[{i}].mask_path"), where) if mask else None,
+            _found(file.parent, image_name(mask, f"{where}.mask_path")) if mask else None,
         )
 
 
-def _found(folder: Path, name: str, where: str) -> Path:
+def _found(folder: Path, name: str) -> Path:
     """The file `name` in `folder`; the ending may be left out, as NeRF-synthetic does."""
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
-        raise FileError(where, got=f"the path {name!r}", wanted="a path inside the folder of the file")
     path = folder / name
     endings = [path.with_name(path.name + suffix) for suffix in (".png", ".jpg", ".jpeg", ".JPG", ".PNG")]
     return next((p for p in (path, *endings) if p.is_file()), path)
-
-
-def _text(value: object, file: Path, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise FileError(f"{file}: {where}", got=repr(value)[:80], wanted="a path")
-    return value
 
 
 def _number(fields: Document, key: str, where: str) -> float | None:
@@ -170,13 +165,20 @@ def _lens(fields: Document, path: Path, where: str) -> Camera:
     names = ("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y", *DISTORTION_PARAMS, "k5", "k6")
     n = {name: _number(fields, name, where) for name in names}
     listed = fields.get("distortion_params")
-    if isinstance(listed, list):
+    if listed is not None:
+        if not isinstance(listed, list):
+            raise FileError(
+                where, got=f"distortion_params {str(listed)[:80]}", wanted="numbers " + " ".join(DISTORTION_PARAMS)
+            )
         pairs = zip(DISTORTION_PARAMS, listed, strict=False)
         n |= {name: _number({name: value}, name, where) for name, value in pairs}
     width, height = n["w"], n["h"]
     if width is None or height is None:
         width, height = image_info(path)[:2] if path.is_file() else (1, 1)  # a missing photo is reported later
     angle_x, angle_y = n["camera_angle_x"], n["camera_angle_y"]
+    for angle in (angle_x, angle_y):
+        if angle is not None and not 1e-3 < angle < math.pi - 1e-3:
+            raise FileError(where, got=f"a field of view of {angle}", wanted="between 0 and π [rad]")
     fx = n["fl_x"] or (width / 2 / math.tan(angle_x / 2) if angle_x else None)
     fy = n["fl_y"] or (height / 2 / math.tan(angle_y / 2) if angle_y and not n["fl_x"] else fx)
     fx = fx or fy
@@ -198,18 +200,18 @@ def _lens(fields: Document, path: Path, where: str) -> Camera:
 def _model(fields: Document, given: dict[str, float | None], where: str) -> str:
     """The lens model: as named, raised to the simplest one that has every coefficient which is not zero."""
     named = fields.get("camera_model") or ("OPENCV_FISHEYE" if fields.get("is_fisheye") else "OPENCV")
-    if named not in PARAMS:
+    if not isinstance(named, str) or named not in PARAMS:
         wanted = "one of " + ", ".join(PARAMS)
         raise FileError(
             where, got=f"camera_model {named!r}", wanted=wanted, hint="Panoramas must be cut into pinhole views."
         )
     used = {key for key in (*DISTORTION_PARAMS, "k5", "k6") if given[key]}
     used |= {"fy"} if given["fx"] != given["fy"] else set()
-    for model in (str(named),) if named == "OPENCV_FISHEYE" else (str(named), "OPENCV", "FULL_OPENCV"):
+    for model in (named,) if named == "OPENCV_FISHEYE" else (named, "OPENCV", "FULL_OPENCV"):
         if used <= set(PARAMS[model]) and not (model == "FULL_OPENCV" and named != model and "k4" in used):
             return model
     raise FileError(
-        where, got=f"coefficients {sorted(used)} for {named}", wanted="those of " + ", ".join(PARAMS[str(named)])
+        where, got=f"coefficients {sorted(used)} for {named}", wanted="those of " + ", ".join(PARAMS[named])
     )
 
 
@@ -218,7 +220,7 @@ def _ply_points(document: Document, file: Path) -> Points:
     name = document.get("ply_file_path")
     if not name:
         return Points.none()
-    path = _found(file.parent, _text(name, file, "ply_file_path"), str(file))
+    path = _found(file.parent, image_name(name, f"{file}: ply_file_path"))
     if not path.is_file():
         return Points.none()
     try:

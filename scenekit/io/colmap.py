@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from scenekit.cameras import PARAMS, Array, Camera, inverse_pose, quaternion_fro
 from scenekit.capture.capture import Capture, Points
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
+from scenekit.io.images import image_name
 
 MODEL_IDS = {
     "SIMPLE_PINHOLE": 0,
@@ -105,16 +106,13 @@ def _check(model: ColmapModel, file: Path) -> None:
 
 def _image(file: Path, name: str, camera_id: int, pose: tuple[float, ...]) -> ColmapImage:
     """One image from its quaternion (wxyz) and translation, checked."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
-        raise FileError(file, got=f"image name {name!r}", wanted="a path inside the image folder")
     quat, T = np.array(pose[:4]), np.eye(4)
     if not np.isfinite(pose).all() or not 1e-6 < np.abs(quat).max() < 1e6:
         raise FileError(
             file, got=f"pose {pose} of image {name!r}", wanted="finite numbers and a quaternion that is not zero"
         )
     T[:3, :3], T[:3, 3] = rotation_from_quaternion(quat), pose[4:]
-    return ColmapImage(path.as_posix(), camera_id, T)
+    return ColmapImage(image_name(name, file), camera_id, T)
 
 
 def _camera(file: Path, camera_id: int, model: str, width: int, height: int, params: tuple[float, ...]) -> Camera:

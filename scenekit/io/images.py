@@ -6,7 +6,7 @@ height are those of the upright photo.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif"
 
 MAX_PIXELS = 178_956_970
 """Largest image [px] that is decoded: Pillow's own limit against decompression bombs."""
+
+MAX_NAME = 200
+"""Longest name of a file or folder [characters] that is believed; systems allow 255 bytes."""
 
 ORIENTATION, MAKE, MODEL, EXIF_IFD, FOCAL, FOCAL_35MM = 0x0112, 0x010F, 0x0110, 0x8769, 0x920A, 0xA405
 """EXIF tags."""
@@ -44,6 +47,25 @@ class ImageInfo(NamedTuple):
     """EXIF orientation 1..8; 1 is upright."""
     lens: tuple[str, ...]
     """Make, model and focal lengths as EXIF has them, empty strings where unknown: photos of one lens agree."""
+
+
+def image_name(text: object, where: object) -> str:
+    """The name that a file gives to an image, with forward slashes, if it stays inside the image folder.
+
+    Args:
+        text: What the file says.
+        where: The file, or the place in it, for the message.
+
+    Raises:
+        FileError: If it is no text, absolute, leads out of the folder, or cannot be the name of a file.
+    """
+    name = text.replace("\\", "/") if isinstance(text, str) else ""
+    path = PurePosixPath(name)
+    outside = path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0])
+    impossible = not path.parts or "\0" in name or any(len(part) > MAX_NAME for part in path.parts) or len(name) > 4096
+    if outside or impossible:
+        raise FileError(where, got=f"image name {str(text)[:80]!r}", wanted="a path inside the image folder")
+    return path.as_posix()
 
 
 def _open(path: Path) -> Image.Image:

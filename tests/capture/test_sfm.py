@@ -16,7 +16,7 @@ from scenekit.cameras import Camera, look_at
 from scenekit.capture import Capture, CaptureConfig, SfmConfig, open_capture
 from scenekit.capture.photos import photo_set
 from scenekit.capture.sfm_database import SfmDatabase, supervised
-from scenekit.errors import InputError
+from scenekit.errors import CaptureError, InputError
 
 LENS = Camera("SIMPLE_RADIAL", 320, 240, (280.0, 160.0, 120.0, -0.05))
 COUNT = 7
@@ -153,6 +153,16 @@ def test_a_half_staged_database_is_made_anew(photos, tmp_path):
     assert len(list(SfmDatabase(tmp_path / "sfm", photo_set(photos), SfmConfig()).staged.iterdir())) == COUNT
 
 
+def test_a_truncated_photo_is_skipped_and_reported_and_the_others_are_registered(photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    broken = folder / "left side" / "IMG 1.JPG"
+    broken.write_bytes(broken.read_bytes()[:3000])
+    capture = open_capture(folder, workspace=tmp_path / "work")
+    assert len(capture.photos) == COUNT - 1 and "breaks off" in capture.skipped["left side/IMG 1.JPG"]
+    assert (capture.summary["registered"], capture.summary["total"]) == (COUNT - 1, COUNT)
+
+
 def test_turned_and_foreign_photos_are_staged_upright_as_jpeg(tmp_path):
     """COLMAP knows neither EXIF orientations nor WebP; the focal length in EXIF survives."""
     exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6, piexif.ImageIFD.Make: b"Maker"}})
@@ -249,8 +259,6 @@ def test_photos_that_were_left_out_get_a_second_finer_try(photos, tmp_path):
 
 
 def open_capture_or_none(photos: Path, workspace: Path, config: SfmConfig) -> Capture | None:
-    from scenekit.errors import CaptureError
-
     try:
         return open_capture(photos, workspace=workspace, config=CaptureConfig(sfm=config))
     except CaptureError:

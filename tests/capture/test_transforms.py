@@ -138,9 +138,12 @@ def test_applied_transform_is_recorded_as_the_way_from_the_source(tmp_path):
         ('{"frames": []}', "list of frames"),
         ('{"frames": [3]}', "list of frames"),
         ('{"frames": [{"file_path": "a.jpg"}]}', "transform_matrix"),
-        ('{"fl_x": 5, "frames": [{"file_path": 7, "transform_matrix": []}]}', "a path"),
-        ('{"fl_x": 5, "frames": [{"file_path": "../../etc/passwd", "transform_matrix": []}]}', "inside the folder"),
-        ('{"fl_x": 5, "frames": [{"file_path": "/etc/passwd", "transform_matrix": []}]}', "inside the folder"),
+        ('{"fl_x": 5, "frames": [{"file_path": 7, "transform_matrix": []}]}', "image name"),
+        (
+            '{"fl_x": 5, "frames": [{"file_path": "../../etc/passwd", "transform_matrix": []}]}',
+            "inside the image folder",
+        ),
+        ('{"fl_x": 5, "frames": [{"file_path": "/etc/passwd", "transform_matrix": []}]}', "inside the image folder"),
     ],
 )
 def test_a_wrong_file_is_an_error(tmp_path, text, message):
@@ -158,6 +161,14 @@ def test_a_wrong_file_is_an_error(tmp_path, text, message):
         ({"fl_x": float("inf")}, "finite"),
         ({"fl_x": -3.0}, "positive"),
         ({"k1": "much"}, "k1"),
+        ({"camera_model": ["PINHOLE"]}, "camera_model"),
+        ({"distortion_params": 3}, "distortion_params"),
+        ({"test_filenames": 3}, "test_filenames"),
+        ({"camera_angle_x": 1e-300, "fl_x": None, "fl_y": None}, "field of view"),
+        ({"frame": {"file_path": "a" * 300}}, "image name"),
+        ({"frame": {"mask_path": "../m.png"}}, "mask_path"),
+        ({"ply_file_path": "/etc/passwd"}, "ply_file_path"),
+        ({"applied_transform": "x"}, "applied_transform"),
         ({"w": 10**8}, "65535"),
         ({"camera_model": "OPENCV_FISHEYE", "p1": 0.1}, "OPENCV_FISHEYE"),
         ({"frame": {"transform_matrix": [[1, 2], [3, 4]]}}, "shape"),
@@ -170,6 +181,18 @@ def test_a_wrong_file_is_an_error(tmp_path, text, message):
 def test_an_impossible_lens_or_pose_is_an_error(tmp_path, fields, message):
     with pytest.raises(FileError, match=message):
         read_nerfstudio(transforms(tmp_path, **fields))
+
+
+def test_a_file_beyond_all_measure_is_not_even_read(tmp_path, monkeypatch):
+    file = transforms(tmp_path)
+    monkeypatch.setattr("scenekit.capture.transforms.MAX_BYTES", 100)
+    with pytest.raises(FileError, match="at most 100"):
+        read_nerfstudio(file)
+
+
+def test_nerfstudios_own_test_set_is_held_out(tmp_path):
+    capture = read_nerfstudio(transforms(tmp_path, test_filenames=["images/b.jpg"]))
+    assert split(capture) == (["images/a.jpg"], ["images/b.jpg"])
 
 
 def test_a_photo_named_twice_is_an_error(tmp_path):
