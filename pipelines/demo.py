@@ -18,7 +18,6 @@ from scenekit.io.colmap import read_model
 from scenekit.pipelines import reconstruct
 from scenekit.runs import as_json, read_json, write_json
 
-
 DENSIFICATION = replace(reconstruct.SHORT_RUN, cap=30_000)
 """As many Gaussians as two cores fit in about a minute."""
 

@@ -30,7 +30,7 @@ QUICK_STEPS, QUICK_SIDE = 0.25, 400
 
 SHORT_RUN = ADC(cap=60_000, every=0.02, reset_every=0.0)
 """Densification for some thousand steps on a CPU. The paper's schedule, squeezed into them, multiplies Gaussians before
-any has settled (measured: 420 000 after 410 steps on the demo's photos), and there is no time to heal an opacity reset."""
+any has settled (420 000 after 410 steps on the demo's photos), and leaves no time to heal an opacity reset."""
 
 EVALUATIONS = 10
 """How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
