@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,12 @@ class FitConfig:
     checkpoint_every: int = 500
     """Steps between checkpoints, where there is a folder."""
 
+    @staticmethod
+    def quick(**changes: Any) -> FitConfig:
+        """A usable scene in seconds: 400 long steps, mostly on shrunk photos, and the Gaussians one starts with."""
+        still = ADC(start_at=1.0, reset_every=0.0)
+        return replace(FitConfig(steps=400, strategy=still, coarse=((0.3, 4), (0.7, 2))), **changes)
+
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
@@ -123,7 +129,7 @@ def fit(
     trainer = Trainer(views, splats, config, folder=folder)
     if resume:
         trainer.restore()
-    with _one_torch_thread(), Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
+    with one_torch_thread(), Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
         try:
             while trainer.step < config.steps:
                 record = trainer.advance()
@@ -153,7 +159,7 @@ class Trainer:
         self.config, self.folder = config, folder
         self.views = list(views)
         self.run = Run(config.steps, _extent(views, splats))
-        self.adam = Adam(splats)
+        self.adam = Adam(replace(splats, antialiased=config.antialiased))
         self._start = [len(splats), float(splats.means.double().sum())]
         self.state: State = config.strategy.start(splats)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -161,6 +167,9 @@ class Trainer:
         """Steps done."""
         self.history = History()
         self.watch = Stopwatch()
+        """Time spent on steps."""
+        self.spent = {part: Stopwatch() for part in ("render", "loss", "backward", "optimise", "densify")}
+        """The same, part by part, of this sitting."""
         self._compare = PhotometricLoss(ssim_weight=config.ssim_weight)
         self._levels: tuple[int, list[View]] = (1, self.views)
         self._since: list[Loss] = []
@@ -185,17 +194,25 @@ class Trainer:
         config, adam, progress = self.config, self.adam, self.step / self.config.steps
         view = self._views_at(progress)[schedules.view_at(self.step, len(self.views), config.seed)]
         degree = schedules.sh_degree_at(progress, adam.splats.sh_degree, config.sh_until)
-        image, meta = self._render(view, degree)
-        loss = self._compare(image, view.image, mask=view.mask)
+        spent = self.spent
+        with spent["render"]:
+            image, meta = self._render(view, degree)
+        with spent["loss"]:
+            loss = self._compare(image, view.image, mask=view.mask)
         self._check_loss(loss)
-        image.backward(loss.gradient)
-        config.strategy.after_backward(self.state, adam.splats, meta)
+        with spent["backward"]:
+            image.backward(loss.gradient)
         rates = config.rates.scaled(
             config.rate_scale, means=self.run.extent * schedules.decay(progress, config.last_rate)
         )
-        adam.step(rates)
+        with spent["optimise"]:
+            config.strategy.after_backward(self.state, adam.splats, meta)
+            adam.step(rates)
         self.step += 1
-        config.strategy.after_step(self.state, adam, self.step, self.run, rate=rates.means, generator=self.generator)
+        with spent["densify"]:
+            config.strategy.after_step(
+                self.state, adam, self.step, self.run, rate=rates.means, generator=self.generator
+            )
         return loss
 
     def _render(self, view: View, degree: int) -> tuple[Tensor, dict[str, Any]]:
@@ -257,9 +274,7 @@ class Trainer:
     def evaluate(self, held_out: Sequence[View]) -> HeldOut:
         """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still."""
         degree = schedules.sh_degree_at(self.step / self.config.steps, self.adam.splats.sh_degree, self.config.sh_until)
-        row = HeldOut(
-            self.step, self.watch.seconds, mean_psnr(self.adam.splats, held_out, degree, self.config.antialiased)
-        )
+        row = HeldOut(self.step, self.watch.seconds, mean_psnr(self.adam.splats, held_out, degree=degree))
         self.history.held_out.append(row)
         return row
 
@@ -316,7 +331,7 @@ class Trainer:
 
 
 @torch.no_grad()
-def mean_psnr(splats: Splats, views: Sequence[View], degree: int, antialiased: bool = False) -> float:
+def mean_psnr(splats: Splats, views: Sequence[View], *, degree: int | None = None) -> float:
     """Mean over views of the PSNR [dB] of renders clamped to 0..1, over black, where the masks are true."""
     values = []
     for view in views:
@@ -330,8 +345,8 @@ def mean_psnr(splats: Splats, views: Sequence[View], degree: int, antialiased: b
             view.K[None],
             view.width,
             view.height,
-            sh_degree=degree,
-            rasterize_mode="antialiased" if antialiased else "classic",
+            sh_degree=splats.sh_degree if degree is None else degree,
+            rasterize_mode="antialiased" if splats.antialiased else "classic",
         )
         error = (image[0].clamp(0, 1) - view.image / 255).square()
         values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
@@ -339,7 +354,7 @@ def mean_psnr(splats: Splats, views: Sequence[View], degree: int, antialiased: b
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def one_torch_thread() -> Iterator[None]:
     """The kernels bring their own threads; torch's would only add a barrier to each of its small operations."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
