@@ -142,6 +142,7 @@ def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def rgb(colour: Colour) -> tuple[int, int, int]:
+    """Colour 0..1 → bytes, clamped."""
     r, g, b = (round(255 * min(max(v, 0.0), 1.0)) for v in colour)
     return r, g, b
 

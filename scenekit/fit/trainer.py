@@ -267,6 +267,7 @@ class Trainer:
         return FitError(name, got=got, wanted="finite numbers", hint=f"Try a smaller rate_scale. {kept}")
 
     def evaluation_is_due(self, held_out: Sequence[View]) -> bool:
+        """True after every `evaluate_every` steps and after the last, if there is anything to evaluate on."""
         every = self.config.evaluate_every
         return len(held_out) > 0 and (self.step == self.config.steps or (every > 0 and self.step % every == 0))
 
