@@ -28,8 +28,9 @@ class SfmConfig:
     """Screening: photos before and after in a video that each frame is matched with."""
     max_features: int = 8192
     """Most SIFT features kept in each photo."""
-    first_octave: int = 0
-    """Where the scale space starts: 0 at the photo's resolution, −1 at twice that (four times the work)."""
+    first_octave: int | None = None
+    """Where the scale space starts: 0 at the photo's resolution, −1 at twice that (four times the work); None takes −1
+    for small photos, which have too few features otherwise."""
     max_image_size: int = 3200
     """Longest side at which features are sought [px]; larger photos are reduced."""
     second_try: bool = True
@@ -51,8 +52,9 @@ class SfmConfig:
         if self.camera_model not in PARAMS:
             raise InputError("camera_model", got=repr(self.camera_model), wanted="one of " + ", ".join(PARAMS))
         for name, least in (("neighbours", 1), ("max_features", 1), ("max_image_size", 32), ("first_octave", -1)):
-            if getattr(self, name) < least:
-                raise InputError(name, got=getattr(self, name), wanted=f"at least {least}")
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(name, got=value, wanted=f"at least {least}")
 
 
 @dataclass(frozen=True)

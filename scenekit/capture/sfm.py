@@ -24,6 +24,9 @@ from scenekit.errors import CaptureError
 SCREENED_FEATURES, SCREENED_FEATURES_MANY, MANY = 512, 256, 200
 """Features of each photo in the first pass; fewer where there are more than `MANY` photos."""
 
+SMALL = 1000
+"""Longest side [px] of photos in which features are sought at twice their resolution."""
+
 MIN_REGISTERED = 2
 """Photos in the smallest model that is a capture."""
 
@@ -53,7 +56,7 @@ def structure_from_motion(
         pycolmap.set_random_seed(config.seed)
         database = SfmDatabase(workspace / "sfm", photos, config)
         with _stage(bar, "Features", len(photos.infos), seconds) as task:
-            database.extract(_extraction(config), progress=lambda done: bar.update(task, completed=done))
+            database.extract(_extraction(config, photos), progress=lambda done: bar.update(task, completed=done))
         pairs = _pairs(database, config, sequence=sequence)
         with _stage(bar, "Matches", len(pairs), seconds) as task:
             database.match(
@@ -86,11 +89,13 @@ def _pairs(database: SfmDatabase, config: SfmConfig, *, sequence: bool) -> list[
     return promising_pairs(scores, neighbours=config.neighbours, overlap=config.sequence_overlap if sequence else 1)
 
 
-def _extraction(config: SfmConfig) -> pycolmap.FeatureExtractionOptions:
+def _extraction(config: SfmConfig, photos: PhotoSet) -> pycolmap.FeatureExtractionOptions:
+    side = np.median([max(info.width, info.height) for info in photos.infos.values()])
     options = pycolmap.FeatureExtractionOptions()
     options.max_image_size = config.max_image_size
     options.sift.max_num_features = config.max_features
-    options.sift.first_octave = config.first_octave
+    small = -1 if side <= SMALL else 0
+    options.sift.first_octave = small if config.first_octave is None else config.first_octave
     return options
 
 
@@ -179,7 +184,7 @@ def _second_try(
     The features of registered photos stay as they are, so the model goes on to fit its database.
     """
     database.forget(left)
-    finer = _extraction(config)
+    finer = _extraction(config, database.photos)
     finer.sift.first_octave, finer.sift.peak_threshold = -1, finer.sift.peak_threshold / 2
     database.extract(finer, progress=lambda _: None)
     relaxed_matching = pycolmap.FeatureMatchingOptions()
