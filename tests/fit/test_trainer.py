@@ -8,6 +8,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from scenekit._kernels.launch import set_threads, threads
 from scenekit.errors import FileError, FitError, InputError
 from scenekit.fit import ADC, MCMC, FitConfig, fit
 from scenekit.fit.losses import Loss, PhotometricLoss
@@ -47,6 +48,17 @@ def test_the_same_seed_gives_the_same_bits(views, start, strategy):
     other = fit(views, start, config(strategy, seed=1), progress=False)
     assert_same(first.splats, second.splats)
     assert len(other.splats) != len(first.splats) or not torch.equal(other.splats.means, first.splats.means)
+
+
+def test_the_number_of_threads_changes_no_bit(views, start):
+    results = []
+    for count in (1, 2, 3):
+        before = threads()
+        set_threads(count)
+        results.append(fit(views, start, config(STRATEGIES[0]), progress=False).splats)
+        set_threads(before)
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
