@@ -68,8 +68,9 @@ def photo_root(folder: Path) -> Path:
 
 
 def find_mask(root: Path, name: str) -> Path | None:
-    """The mask of a photo in masks/ in or beside the image folder: name.png (COLMAP), stem.png, or the photo's name."""
-    for masks in (root / "masks", root.parent / "masks"):
+    """The mask of a photo: name.png (COLMAP), stem.png, or the photo's name, in masks/ in `root` or beside images/."""
+    beside = [root.parent / "masks"] if root.name.startswith("images") else []
+    for masks in (root / "masks", *beside):
         for mask in (masks / f"{name}.png", (masks / name).with_suffix(".png"), masks / name):
             if mask.is_file():
                 return mask

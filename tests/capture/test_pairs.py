@@ -40,7 +40,7 @@ def test_similarity_is_the_plain_loop():
 def test_every_photo_is_paired_with_its_most_similar_ones():
     scores = similarity(descriptors_of_a_walk(12))
     pairs = promising_pairs(scores, neighbours=2, overlap=1)
-    assert pairs == [(i, i + 1) for i in range(11)] + [] or set(pairs) >= {(i, i + 1) for i in range(11)}
+    assert set(pairs) >= {(i, i + 1) for i in range(11)}
     assert all(j - i <= 2 for i, j in pairs) and pairs == sorted(set(pairs))
 
 

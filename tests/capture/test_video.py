@@ -104,7 +104,7 @@ def test_what_is_no_video_is_told_apart(tmp_path):
     assert not is_video(tmp_path / "b.mp4")
 
 
-def test_a_video_cut_off_is_an_error_or_gives_its_whole_frames(tmp_path):
+def test_a_video_cut_off_before_its_index_is_an_error(tmp_path):
     file = video(tmp_path / "a.mp4", [])
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])  # the index of an mp4 is at its end
     with pytest.raises(FileError, match=r"a\.mp4"):
