@@ -16,8 +16,8 @@ from scenekit.fit.trainer import CHECKPOINT, Trainer, mean_psnr
 from scenekit.splats import random_splats
 
 STRATEGIES = [
-    ADC(cap=150, start_at=0.1, every=0.1, reset_every=0.25),
-    MCMC(cap=150, start_at=0.1, every=0.1),
+    ADC(cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, reset_every=0.25, reset_steps=1),
+    MCMC(cap=150, start_at=0.1, every=0.1, every_steps=1),
 ]
 SHORT = FitConfig(steps=40, log_every=5, checkpoint_every=1000)
 

@@ -18,7 +18,11 @@ from scenekit.splats import Splats
 
 @dataclass(frozen=True)
 class ADC:
-    """The paper's numbers; its 30 000 steps are progress 0..1, so a shorter run densifies as often, only sooner."""
+    """The paper's numbers, with its 30 000 steps as progress 0..1.
+
+    They are tuned to megapixel photos and long runs; on small photos nearly every Gaussian pulls harder than
+    `grow_gradient`, so in short runs it is `grow`, with the shortest interval, that limits the count.
+    """
 
     cap: int = 1_000_000
     """Most Gaussians there may be."""
@@ -28,8 +32,14 @@ class ADC:
     """Densify until this progress."""
     every: float = 100 / 30_000
     """Interval between densifications, as progress."""
+    every_steps: int = 50
+    """But at least so many steps: moments and opacities must settle between."""
+    grow: float = 0.05
+    """Most that is added each time, the strongest pulls first, as a fraction of the Gaussians there are."""
     reset_every: float = 3_000 / 30_000
     """Interval between resets of the opacities, as progress; 0 for none."""
+    reset_steps: int = 3_000
+    """But at least so many steps: a reset costs hundreds of steps, which a short run does not have."""
     absgrad: bool = True
     """Sum absolute gradients of pixels (AbsGS, Ye et al. 2024), so that opposite pulls do not cancel."""
     grow_gradient: float = 8e-4
@@ -60,19 +70,20 @@ class ADC:
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
     ) -> None:
         """Densify and reset when their time has come."""
-        if run.is_due(step, self.every, self.start_at, self.stop_at):
+        if run.is_due(step, self.every, self.start_at, self.stop_at, at_least=self.every_steps):
             with torch.no_grad():
                 self._grow(state, adam, run, generator)
-                was_reset = self.reset_every > 0 and step > self.reset_every * run.steps
-                self._prune(adam, run, too_large=was_reset)
+                reset_at = max(self.reset_every * run.steps, self.reset_steps)
+                self._prune(adam, run, too_large=self.reset_every > 0 and step > reset_at)
             state.update(self.start(adam.splats))
-        if self.reset_every > 0 and run.is_due(step, self.reset_every, 0.0, self.stop_at):
+        if self.reset_every > 0 and run.is_due(step, self.reset_every, 0.0, self.stop_at, at_least=self.reset_steps):
             reset_opacities(adam, 2 * self.prune_opacity)
 
     def _grow(self, state: State, adam: Adam, run: Run, generator: torch.Generator) -> None:
         pull = state["gradient"] / state["seen"].clamp(min=1)
         rows = torch.nonzero(pull > self.grow_gradient)[:, 0]
-        room = max(0, self.cap - len(adam.splats))
+        n = len(adam.splats)
+        room = min(max(1, int(self.grow * n)), max(0, self.cap - n))
         if len(rows) > room:
             rows = rows[torch.argsort(pull[rows], descending=True, stable=True)[:room]].sort().values
         if len(rows) == 0:

@@ -32,6 +32,8 @@ class MCMC:
     """Relocate and grow until this progress."""
     every: float = 100 / 30_000
     """Interval between relocations, as progress."""
+    every_steps: int = 50
+    """But at least so many steps."""
     grow: float = 0.05
     """Gaussians that are added each time, as a fraction of those there are."""
     dead_opacity: float = 0.005
@@ -62,7 +64,9 @@ class MCMC:
     ) -> None:
         """Relocate and grow when due, then perturb the means."""
         with torch.no_grad():
-            if run.is_due(step, self.every, self.start_at, self.stop_at) and len(adam.splats):
+            if run.is_due(step, self.every, self.start_at, self.stop_at, at_least=self.every_steps) and len(
+                adam.splats
+            ):
                 self._relocate(adam, generator)
                 self._grow(adam, generator)
             adam.splats.means.add_(exploration(adam.splats, self.noise * rate, generator))
@@ -84,7 +88,7 @@ class MCMC:
     def _grow(self, adam: Adam, generator: torch.Generator) -> None:
         n = len(adam.splats)
         count = min(self.cap, int((1 + self.grow) * n)) - n
-        if count <= 0:
+        if count <= 0 or n == 0:
             return
         chosen = _draw(adam.splats.opacities, count, generator)
         shared = _shared(adam.splats, chosen)

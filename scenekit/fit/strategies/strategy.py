@@ -24,12 +24,12 @@ class Run:
     extent: float
     """Radius of the scene [m]."""
 
-    def is_due(self, step: int, every: float, start: float, stop: float) -> bool:
+    def is_due(self, step: int, every: float, start: float, stop: float, *, at_least: int = 1) -> bool:
         """True every `every` steps between `start` and `stop`, all three as fractions of the run.
 
-        `step` counts the steps that are done, from 1.
+        `step` counts the steps that are done, from 1; `at_least` is the shortest interval [steps].
         """
-        interval = max(1, round(every * self.steps))
+        interval = max(1, at_least, round(every * self.steps))
         return start * self.steps < step <= stop * self.steps and step % interval == 0
 
 

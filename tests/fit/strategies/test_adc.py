@@ -35,7 +35,7 @@ def densify(strategy, state, adam, step=50):
 
 
 def test_small_gaussians_are_cloned_with_all_their_parameters():
-    strategy, adam = ADC(every=0.01, reset_every=0), adam_of(10)
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=1.0, reset_every=0), adam_of(10)
     before = adam.splats.map(lambda t: t.detach().clone())
     state = state_with(strategy, adam, [2, 5])
     densify(strategy, state, adam)
@@ -48,7 +48,7 @@ def test_small_gaussians_are_cloned_with_all_their_parameters():
 
 
 def test_large_gaussians_are_replaced_by_two_halves():
-    strategy, adam = ADC(every=0.01, reset_every=0), adam_of(10, scale=0.5)
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=1.0, reset_every=0), adam_of(10, scale=0.5)
     before = adam.splats.map(lambda t: t.detach().clone())
     densify(strategy, state_with(strategy, adam, [4]), adam)
     assert len(adam.splats) == 11
@@ -75,7 +75,7 @@ def test_halves_are_drawn_from_the_gaussian_they_replace():
 
 
 def test_the_cap_is_kept_and_the_strongest_pulls_win():
-    strategy, adam = ADC(every=0.01, reset_every=0, cap=13), adam_of(10)
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=1.0, reset_every=0, cap=13), adam_of(10)
     state = strategy.start(adam.splats)
     state["gradient"] += torch.arange(1.0, 11.0)
     state["seen"] += 1
@@ -87,8 +87,25 @@ def test_the_cap_is_kept_and_the_strongest_pulls_win():
     assert len(adam.splats) == 13
 
 
+def test_each_time_adds_at_most_its_share():
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=0.05, reset_every=0), adam_of(100)
+    counts = []
+    for _ in range(3):
+        densify(strategy, state_with(strategy, adam, slice(None)), adam)
+        counts.append(len(adam.splats))
+    assert counts == [105, 110, 115]
+
+
+def test_short_runs_densify_less_often_and_reset_never():
+    strategy, run = ADC(), Run(2000, 1.0)
+    assert [s for s in range(1, 2001) if run.is_due(s, strategy.every, 0, 0.1, at_least=50)] == [50, 100, 150, 200]
+    adam = adam_of(10)
+    strategy.after_step(strategy.start(adam.splats), adam, 200, run, generator=torch.Generator(), **RATE)
+    assert (adam.splats.opacities > 0.4).all()
+
+
 def test_faint_gaussians_are_pruned_and_huge_ones_after_a_reset():
-    strategy, adam = ADC(every=0.01, reset_every=0.3), adam_of(10)
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=1.0, reset_every=0.3, reset_steps=1), adam_of(10)
     with torch.no_grad():
         adam.splats.logit_opacities[3] = -6.0
         adam.splats.log_scales[7] = 0.0
@@ -99,7 +116,7 @@ def test_faint_gaussians_are_pruned_and_huge_ones_after_a_reset():
 
 
 def test_nothing_grows_outside_its_time():
-    strategy, adam = ADC(every=0.01, start_at=0.2, stop_at=0.4, reset_every=0), adam_of(10)
+    strategy, adam = ADC(every=0.01, every_steps=1, start_at=0.2, stop_at=0.4, reset_every=0), adam_of(10)
     for step in (1, 20, 41, 100):
         densify(strategy, state_with(strategy, adam, slice(None)), adam, step=step)
         assert len(adam.splats) == 10
@@ -132,7 +149,7 @@ def test_statistics_are_means_over_the_views_that_drew_a_gaussian():
 
 @pytest.mark.parametrize("steps", [200, 2000, 30_000])
 def test_times_scale_with_the_run(steps):
-    run, strategy = Run(steps, 1.0), ADC(every=0.01, start_at=0.1, stop_at=0.5)
+    run, strategy = Run(steps, 1.0), ADC(every=0.01, every_steps=1, start_at=0.1, stop_at=0.5)
     due = [s for s in range(1, steps + 1) if run.is_due(s, strategy.every, strategy.start_at, strategy.stop_at)]
     assert len(due) == 40
     assert min(due) > 0.1 * steps and max(due) <= 0.5 * steps

@@ -55,7 +55,7 @@ def test_the_dead_move_to_the_living():
     opacities[:5] = 0.001
     adam = Adam(with_opacity(random_splats(20), opacities))
     alive = adam.splats.means.detach()[5:].clone()
-    step(MCMC(cap=20, every=0.01), adam)
+    step(MCMC(cap=20, every=0.01, every_steps=1), adam)
     assert len(adam.splats) == 20
     moved = adam.splats.means.detach()[:5]
     assert all((alive == mean).all(-1).any() for mean in moved)
@@ -68,7 +68,7 @@ def test_a_lone_survivor_is_shared_by_all():
     opacities = torch.full((4,), 0.001)
     opacities[2] = 0.8
     adam = Adam(with_opacity(random_splats(4), opacities))
-    step(MCMC(cap=4, every=0.01), adam)
+    step(MCMC(cap=4, every=0.01, every_steps=1), adam)
     assert (adam.splats.means == adam.splats.means[2]).all()
     torch.testing.assert_close(adam.splats.opacities.detach(), torch.full((4,), 1 - 0.2**0.25))
 
@@ -77,7 +77,7 @@ def test_growth_is_five_percent_and_stops_at_the_cap():
     adam = Adam(with_opacity(random_splats(100), torch.full((100,), 0.5)))
     counts = []
     for _ in range(4):
-        step(MCMC(cap=112, every=0.01), adam)
+        step(MCMC(cap=112, every=0.01, every_steps=1), adam)
         counts.append(len(adam.splats))
     assert counts == [105, 110, 112, 112]
     assert all(len(m) == 112 for m in adam.first.values())
@@ -85,7 +85,7 @@ def test_growth_is_five_percent_and_stops_at_the_cap():
 
 def test_a_scene_above_its_cap_does_not_grow():
     adam = Adam(with_opacity(random_splats(100), torch.full((100,), 0.5)))
-    step(MCMC(cap=50, every=0.01), adam)
+    step(MCMC(cap=50, every=0.01, every_steps=1), adam)
     assert len(adam.splats) == 100
 
 
