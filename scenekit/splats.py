@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ class Splats:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Splats:
         """The splats with `change` applied to each tensor: `splats.map(lambda t: t[keep])`, `.map(Tensor.cuda)`."""
-        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self) if f.name != "antialiased"})
+        return Splats(*(change(tensor) for tensor in self.tensors().values()), antialiased=self.antialiased)
 
     def tensors(self) -> dict[str, Tensor]:
         """The five tensors by name, in the order of the fields."""
