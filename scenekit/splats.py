@@ -65,7 +65,9 @@ class Splats:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Splats:
         """The splats with `change` applied to each tensor: `splats.map(lambda t: t[keep])`, `.map(Tensor.cuda)`."""
-        return Splats(*(change(tensor) for tensor in self.tensors().values()), antialiased=self.antialiased)
+        moved = (change(t) for t in (self.means, self.quats, self.log_scales, self.logit_opacities, self.sh))
+        means, quats, log_scales, logit_opacities, sh = moved
+        return Splats(means, quats, log_scales, logit_opacities, sh, self.antialiased)
 
     def tensors(self) -> dict[str, Tensor]:
         """The five tensors by name, in the order of the fields."""
