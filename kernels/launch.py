@@ -1,7 +1,7 @@
 """Launches: one source on all cores of a CPU, or as one grid on CUDA.
 
-Stock Warp runs a CPU launch on one core, but a native call releases Python's lock. So a launch is cut into strided parts
-that run on a pool. The contract: a kernel's first two arguments are `first` and `stride`, it works on item
+Stock Warp runs a CPU launch on one core, but a native call releases Python's lock. So a launch is cut into strided
+parts that run on a pool. The contract: a kernel's first two arguments are `first` and `stride`, it works on item
 `first + wp.tid() * stride`, and whatever an item writes belongs to it alone; then the number of threads changes nothing
 in the result.
 """
@@ -24,7 +24,7 @@ NO_DRIVER = "Could not find or load the NVIDIA CUDA driver"
 
 
 def _init() -> None:
-    """`wp.init()` that does not warn of a missing GPU; its library writes to the process's stderr, past `sys.stderr`."""
+    """`wp.init()` that does not warn of a missing GPU; its library writes to the process's own stderr."""
     with tempfile.TemporaryFile() as said:
         stderr = os.dup(2)
         os.dup2(said.fileno(), 2)
@@ -65,9 +65,10 @@ def launch(kernel: wp.Kernel, count: int, inputs: list, device: str) -> None:
         wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
         return
     stride = min(_threads, count)
+    sizes = [(count - i + stride - 1) // stride for i in range(stride)]
     parts = [
-        wp.launch(kernel, (count - i + stride - 1) // stride, inputs=[i, stride, *inputs], device="cpu", record_cmd=True)
-        for i in range(stride)
+        wp.launch(kernel, size, inputs=[i, stride, *inputs], device="cpu", record_cmd=True)
+        for i, size in enumerate(sizes)
     ]
     waiting = [_workers().submit(part.launch) for part in parts[1:]]
     parts[0].launch()

@@ -1,8 +1,9 @@
 """Projection stage of the splat rasteriser: 3D Gaussians → what the tile stage draws, and back.
 
-One item is a Gaussian. EWA splatting (Zwicker et al. 2002): with M = J W R S the projected covariance is M Mᵀ + eps2d·I,
-and det(M Mᵀ) = |m₀ × m₁|² for the rows of M, which does not cancel where xx·yy − xy² would. The tile stage wants
-Σ⁻¹ factored (see `splat_tiles`): p = κ √(yy / det), q = −κ xy / √(yy det), r = κ / √yy, s = log₂ opacity, κ² = ½ log₂ e.
+One item is a Gaussian. EWA splatting (Zwicker et al. 2002): with M = J W R S the projected covariance is
+M Mᵀ + eps2d·I, and det(M Mᵀ) = |m₀ × m₁|² for the rows of M, which does not cancel where xx·yy − xy² would. The tile
+stage wants Σ⁻¹ factored (see `splat_tiles`): p = κ √(yy / det), q = −κ xy / √(yy det), r = κ / √yy, s = log₂ opacity,
+κ² = ½ log₂ e.
 """
 
 import warp as wp
@@ -182,7 +183,9 @@ def forward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3),
         return
     half_x = wp.sqrt(reach * e.xx) / KAPPA
     half_y = wp.sqrt(reach * e.yy) / KAPPA
-    if not (centre[0] + half_x > 0.0 and centre[0] - half_x < view.width and centre[1] + half_y > 0.0 and centre[1] - half_y < view.height):
+    inside_x = centre[0] + half_x > 0.0 and centre[0] - half_x < view.width
+    inside_y = centre[1] + half_y > 0.0 and centre[1] - half_y < view.height
+    if not (inside_x and inside_y):
         return
     shapes[g] = KAPPA * wp.vec4(wp.sqrt(e.yy / e.det), -e.xy / wp.sqrt(e.yy * e.det), 1.0 / wp.sqrt(e.yy), s / KAPPA)
     radii[g] = wp.vec2i(int(wp.ceil(wp.min(half_x, 1.0e9))), int(wp.ceil(wp.min(half_y, 1.0e9))))
@@ -281,7 +284,8 @@ def backward(first: int, stride: int, view: View, means: wp.array(dtype=wp.vec3)
     d_m[0] = d_m[0] + view.fx / z * (d_c[0] - e.free_x * d_beta / z)
     d_m[1] = d_m[1] + view.fy / z * (d_c[1] - e.free_y * d_delta / z)
     d_m[2] = d_m[2] - (view.fx * (d_alpha + d_c[0] * m[0]) + view.fy * (d_gamma + d_c[1] * m[1])) / (z * z)
-    d_m[2] = d_m[2] + (view.fx * e.tx * d_beta * (1.0 + e.free_x) + view.fy * e.ty * d_delta * (1.0 + e.free_y)) / (z * z * z)
+    d_held = view.fx * e.tx * d_beta * (1.0 + e.free_x) + view.fy * e.ty * d_delta * (1.0 + e.free_y)
+    d_m[2] = d_m[2] + d_held / (z * z * z)
     d_means[g] = d_m @ view.W + d_toward
 
     if d_views.shape[0] > 0:

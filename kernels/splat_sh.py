@@ -1,7 +1,7 @@
 """Real spherical harmonics up to degree 4, with the signs of 3DGS files, and their derivatives along x, y, z.
 
-Each function returns all 25 values, those beyond `degree` zero. The polynomials are extended off the unit sphere as they
-stand: normalising the direction removes the radial part of their gradient.
+Values beyond `degree` are zero. The polynomials are extended off the unit sphere as they stand: normalising the
+direction removes the radial part of their gradient.
 """
 
 import warp as wp
@@ -101,7 +101,8 @@ def sh_gradient(v: vec25, d: wp.vec3, degree: int):
         gy += A4 * x * (xx - 3.0 * yy) * v[16] - 3.0 * B4 * z * (xx - yy) * v[17] + D4 * x * (7.0 * zz - 1.0) * v[18]
         gy += -E4 * z * (7.0 * zz - 3.0) * v[19] - D4 * y * (7.0 * zz - 1.0) * v[22]
         gy += 6.0 * B4 * x * y * z * v[23] - A4 * y * (3.0 * xx - yy) * v[24]
-        gz += -B4 * y * (3.0 * xx - yy) * v[17] + 14.0 * D4 * x * y * z * v[18] - 3.0 * E4 * y * (7.0 * zz - 1.0) * v[19]
+        gz += -B4 * y * (3.0 * xx - yy) * v[17] + 14.0 * D4 * x * y * z * v[18]
+        gz += -3.0 * E4 * y * (7.0 * zz - 1.0) * v[19]
         gz += F4 * (140.0 * zz - 60.0) * z * v[20] - 3.0 * E4 * x * (7.0 * zz - 1.0) * v[21]
         gz += 7.0 * D4 * z * (xx - yy) * v[22] - B4 * x * (xx - 3.0 * yy) * v[23]
     return wp.vec3(gx, gy, gz)

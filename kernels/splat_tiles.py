@@ -1,9 +1,9 @@
 """Tile stage of the splat rasteriser: 2D Gaussians → pixels, and back.
 
-One item is a tile of 16×16 pixels. A Gaussian is a row `x, y` of `centres` [px], a row `p, q, r, s` of `shapes` and a row
-of `features`; its opacity at a pixel is α = min(0.999, 2^(s − u² − v²)) with u = p·dx + q·dy, v = r·dy, (dx, dy) from the
-pixel to the centre. That is o·exp(−½ Δᵀ Σ⁻¹ Δ) with Σ⁻¹ factored: it costs two multiply-adds a pixel, and does not cancel
-where a needle's conic would.
+One item is a tile of 16×16 pixels. A Gaussian is a row `x, y` of `centres` [px], a row `p, q, r, s` of `shapes` and a
+row of `features`; its opacity at a pixel is α = min(0.999, 2^(s − u² − v²)) with u = p·dx + q·dy, v = r·dy, (dx, dy)
+from the pixel to the centre. That is o·exp(−½ Δᵀ Σ⁻¹ Δ) with Σ⁻¹ factored: it costs two multiply-adds a pixel, and
+does not cancel where a needle's conic would.
 
 The loops over the 16 pixels of a row are written for LLVM's vectoriser (one scratch array, regions at constant offsets,
 indices provably not negative, selects, no calls).
@@ -66,10 +66,10 @@ def tile_kernels(channels: int, absgrad: bool):
     scratch = moments + 256
 
     @wp.kernel(module="unique", module_options=OPTIONS)
-    def forward(first: int, stride: int, tiles_x: int, width: int, height: int, channel: int, offsets: wp.array(dtype=wp.int32),
-                ids: wp.array(dtype=wp.int32), centres: wp.array2d(dtype=float), shapes: wp.array2d(dtype=float),
-                features: wp.array2d(dtype=float), background: wp.array(dtype=float), image: wp.array2d(dtype=float),
-                alphas: wp.array(dtype=float), ends: wp.array(dtype=wp.int32)):
+    def forward(first: int, stride: int, tiles_x: int, width: int, height: int, channel: int,
+                offsets: wp.array(dtype=wp.int32), ids: wp.array(dtype=wp.int32), centres: wp.array2d(dtype=float),
+                shapes: wp.array2d(dtype=float), features: wp.array2d(dtype=float), background: wp.array(dtype=float),
+                image: wp.array2d(dtype=float), alphas: wp.array(dtype=float), ends: wp.array(dtype=wp.int32)):
         # scratch: transmittance T (negative once the pixel has ended), then the channels
         tile = first + wp.tid() * stride
         ty = tile // tiles_x

@@ -79,14 +79,24 @@ def _measure(n: int, config: Config) -> Row:
         torch.rand(n, generator=rng),
         0.2 * torch.randn(n, (config.sh_degree + 1) ** 2, 3, generator=rng),
     ]
-    inputs = [t.requires_grad_() for t in inputs]
+    means, quats, scales, opacities, sh = (t.requires_grad_() for t in inputs)
     f = float(config.height)
     K = torch.tensor([[f, 0, config.width / 2], [0, f, config.height / 2], [0, 0, 1]])[None]
     times = []
     for _ in range(config.repeats):
         start = time.perf_counter()
         image, _, meta = rasterization(
-            *inputs, torch.eye(4)[None], K, config.width, config.height, sh_degree=config.sh_degree, backend="warp"
+            means,
+            quats,
+            scales,
+            opacities,
+            sh,
+            torch.eye(4)[None],
+            K,
+            config.width,
+            config.height,
+            sh_degree=config.sh_degree,
+            backend="warp",
         )
         image.mean().backward()
         times.append(time.perf_counter() - start)

@@ -2,8 +2,8 @@
 
     python -m scenekit.pipelines.bench_tiles --peer warp_cpu_tiles.py
 
-The peer is a script with `random_splats`, `bin_tiles`, `split` and the kernels `forward`, `backward`, `reduce`; both draw
-the same Gaussians, in turns, in one process.
+The peer is a script with `random_splats`, `bin_tiles`, `split` and the kernels `forward`, `backward`, `reduce`; both
+draw the same Gaussians, in turns, in one process.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from scenekit._kernels import launch, splat_tiles
+import scenekit._kernels.launch as launch
 from scenekit.errors import FileError
 from scenekit.render import splats_warp
-from scenekit.render.splats import rasterization
+from scenekit.render.splats import RasterOptions, rasterization
 
 Run = Callable[[], object]
 
@@ -80,7 +80,8 @@ class Result:
 def run(config: Config) -> Result:
     """Measure; see the module."""
     ours, peer, sizes = tile_stage(config)
-    medians = _in_turns({**{f"ours {k}": v for k, v in ours.items()}, **{f"peer {k}": v for k, v in peer.items()}}, config)
+    stages = {f"ours {name}": stage for name, stage in ours.items()}
+    medians = _in_turns(stages | {f"peer {name}": stage for name, stage in peer.items()}, config)
     of = {who: {k[5:]: v for k, v in medians.items() if k.startswith(who)} for who in ("ours", "peer")}
     call, speedup = whole_call(config)
     total = {who: sum(stages.values()) for who, stages in of.items()}
@@ -123,14 +124,26 @@ def whole_call(config: Config) -> tuple[dict[str, float], float]:
         torch.sigmoid(2 * torch.randn(n, generator=rng)),
         0.2 * torch.randn(n, 16, 3, generator=rng),
     ]
-    inputs = [t.requires_grad_() for t in inputs]
+    means, quats, scales, opacities, sh = (t.requires_grad_() for t in inputs)
     K = torch.tensor([[0.55 * height, 0, width / 2], [0, 0.55 * height, height / 2], [0, 0, 1]])
-    view = (torch.eye(4)[None], K[None], width, height)
     weights = torch.randn(1, height, width, 3, generator=rng)
     drawn: dict[str, Tensor] = {}
 
     def forward() -> None:
-        drawn["image"] = rasterization(*inputs, *view, sh_degree=3, absgrad=True, backend="warp")[0]
+        drawn["image"] = rasterization(
+            means,
+            quats,
+            scales,
+            opacities,
+            sh,
+            torch.eye(4)[None],
+            K[None],
+            width,
+            height,
+            sh_degree=3,
+            absgrad=True,
+            backend="warp",
+        )[0]
 
     def backward() -> None:
         drawn["image"].backward(weights)
@@ -161,8 +174,9 @@ def _our_stages(
     """Our kernels through torch's graph: `forward` blends, `backward` is its adjoint with the reduction inside."""
     A, B, C = conic.double().unbind(-1)
     k = (0.5 * np.log2(np.e)) ** 0.5
-    shapes = torch.stack([k * A.sqrt(), k * B / A.sqrt(), k * (C - B * B / A).sqrt(), opacity.double().log2()], 1).float()
-    options: Any = dataclasses.make_dataclass("Size", ["width", "height", "absgrad"])(config.width, config.height, False)
+    factors = [k * A.sqrt(), k * B / A.sqrt(), k * (C - B * B / A).sqrt(), opacity.double().log2()]
+    shapes = torch.stack(factors, 1).float()
+    options = RasterOptions(config.width, config.height, 0.01, 1e10, 0.3, None, False, False, True, False, False)
     radii = torch.ones(len(xy), 2, dtype=torch.int32)
     bins = [splats_warp._bin(xy, shapes, depth.float(), radii, options)]
     inputs = [t[None].requires_grad_() for t in (xy, shapes, rgb)]

@@ -1,8 +1,8 @@
 """The rasteriser's Warp back-end: the same kernels on a CPU's cores and on CUDA. Float32.
 
 Three stages: projection (one Gaussian at a time), binning (which tile sees which Gaussians, in order of depth), tiles
-(pixels, and back). Each stage's adjoint is a kernel; torch's graph sees two nodes, so that the centres on the image plane
-are a tensor between them. Letters: c cameras, n Gaussians, d channels, h w image.
+(pixels, and back). Each stage's adjoint is a kernel; torch's graph sees two nodes, so that the centres on the image
+plane are a tensor between them. Letters: c cameras, n Gaussians, d channels, h w image.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from scenekit._kernels import splat_binning, splat_projection, splat_tiles
+import scenekit._kernels.splat_binning as splat_binning
+import scenekit._kernels.splat_projection as splat_projection
+import scenekit._kernels.splat_tiles as splat_tiles
 from scenekit._kernels.launch import launch, threads
 from scenekit.errors import InputError
 
@@ -80,7 +82,7 @@ def rasterize(
 
 
 class _Project(torch.autograd.Function):
-    """Gaussians → centres (c, n, 2), shapes (c, n, 4), features (c, n, SH colour + depth + normal), and facts about them."""
+    """Gaussians → centres (c, n, 2), shapes (c, n, 4), features (c, n, SH colour + depth + normal), and facts."""
 
     @staticmethod
     def forward(ctx: Any, means, quats, scales, opacities, sh, viewmats, Ks, options) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
@@ -132,8 +134,8 @@ class _Blend(torch.autograd.Function):
             ends.append(torch.empty_like(bin.offsets[:-1]))
             for channel, count in _channel_chunks(d):
                 kernel, _ = splat_tiles.tile_kernels(count, False)
-                tensors = [bin.offsets, bin.ids, centres[i], shapes[i], features[i], backgrounds[i], image[i], alphas[i]]
-                arrays = _arrays(kernel, 6, [*tensors, ends[i]])
+                tensors = [bin.offsets, bin.ids, centres[i], shapes[i], features[i]]
+                arrays = _arrays(kernel, 6, [*tensors, backgrounds[i], image[i], alphas[i], ends[i]])
                 launch(kernel, len(ends[i]), [bin.tiles_x, *size, channel, *arrays], str(centres.device))
         ctx.save_for_backward(centres, shapes, features, image, alphas)
         ctx.bins, ctx.ends, ctx.size, ctx.absgrad = bins, ends, size, options.absgrad
@@ -184,7 +186,7 @@ def _bin(centres: Tensor, shapes: Tensor, depths: Tensor, radii: Tensor, options
     offsets = _running_sum(counts.sum(0))
     pairs = int(starts[-1])
     if pairs > PAIRS_MAX:
-        raise InputError("scales", got=f"{pairs} tiles touched", wanted=f"at most {PAIRS_MAX}", hint="Draw less at once.")
+        raise InputError("scales", got=f"{pairs} tiles touched", wanted=f"at most {PAIRS_MAX}", hint="Draw fewer.")
     cursors = (offsets[:-1] + counts.cumsum(0) - counts).to(torch.int32)
     starts, offsets = starts.to(torch.int32), offsets.to(torch.int32)
     ids, slots = (torch.empty(pairs, dtype=torch.int32, device=device) for _ in range(2))
@@ -243,7 +245,7 @@ def _view(viewmat: Tensor, K: Tensor, options: RasterOptions) -> Any:
 
 def _arrays(kernel: wp.Kernel, first: int, tensors: list[Tensor]) -> list[Any]:
     """Warp's descriptors of tensors, without copies, as the arguments of `kernel` from `first` on declare them."""
-    declared = kernel.adj.args[first:]
+    declared: list[Any] = kernel.adj.args[first:]
     return [
         wp.from_torch(t.detach(), dtype=arg.type.dtype, return_ctype=True)
         for t, arg in zip(tensors, declared, strict=True)

@@ -112,7 +112,8 @@ def test_the_gradient_to_a_pose_is_the_finite_difference(make_scene, draw_scene,
 
 @pytest.mark.parametrize("backend", ["warp", "torch"])
 def test_normals_of_a_flat_disc_face_the_camera(backend):
-    disc = (torch.tensor([[0.0, 0, 2]]), torch.tensor([[1.0, 0, 0, 0]]), torch.tensor([[1.0, 1.0, 0.01]]), torch.ones(1))
+    scales = torch.tensor([[1.0, 1.0, 0.01]])
+    disc = (torch.tensor([[0.0, 0, 2]]), torch.tensor([[1.0, 0, 0, 0]]), scales, torch.ones(1))
     K = torch.tensor([[20.0, 0, 4.5], [0, 20, 4.5], [0, 0, 1]])[None]
     _, alphas, meta = rasterization(
         *disc, None, torch.eye(4)[None], K, 9, 9, render_mode="D", normals=True, backend=backend

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,7 +32,7 @@ def test_gradients_to_all_inputs_are_exact(make_scene, rasterize_mode):
 
 
 def test_a_ball_on_the_axis_projects_to_a_disc():
-    """A ball of deviation s at depth z is a disc of deviation f·s/z; alpha falls off from the centre as its Gaussian."""
+    """A ball of deviation s at depth z is a disc of deviation f·s/z; alpha falls off as its Gaussian."""
     f, s, z, opacity = 50.0, 0.2, 4.0, 0.8
     image, alphas, meta = rasterization(
         torch.tensor([[0.0, 0.0, z]]).double(),
@@ -82,9 +83,7 @@ def test_blending_in_parts_changes_nothing(make_scene, draw_scene, monkeypatch):
 
 
 def test_spherical_harmonics_are_orthonormal():
-    """∫ Yᵢ Yⱼ over the sphere is the identity; by Gauss–Legendre in z and equal steps in azimuth, exact for degree 4."""
-    import numpy as np
-
+    """∫ Yᵢ Yⱼ over the sphere is the identity; Gauss–Legendre in z and equal steps in azimuth are exact here."""
     z, w = (torch.tensor(t) for t in np.polynomial.legendre.leggauss(8))
     phi = torch.arange(16).double() * (2 * math.pi / 16)
     r = (1 - z * z).sqrt()
@@ -97,7 +96,8 @@ def test_spherical_harmonics_are_orthonormal():
 def test_an_opaque_wall_hides_what_is_behind():
     wall = torch.tensor([[0.0, 0, 1], [0, 0, 1.01], [0, 0, 1.02], [0, 0, 2]]).double()
     colors = torch.tensor([[1.0], [1.0], [1.0], [100.0]]).double()
-    args = (torch.tensor([[1.0, 0, 0, 0]]).double().expand(4, 4), torch.full((4, 3), 10.0).double(), torch.ones(4).double())
+    quats = torch.tensor([[1.0, 0, 0, 0]]).double().expand(4, 4)
+    args = (quats, torch.full((4, 3), 10.0).double(), torch.ones(4).double())
     pose, K = torch.eye(4).double()[None], torch.tensor([[9.0, 0, 4], [0, 9, 4], [0, 0, 1]]).double()[None]
     image, alphas, _ = rasterization(wall, *args, colors, pose, K, 8, 8, backend="torch")
     torch.testing.assert_close(image, alphas)
