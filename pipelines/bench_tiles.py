@@ -124,7 +124,7 @@ def whole_call(config: Config) -> tuple[dict[str, float], float]:
         torch.sigmoid(2 * torch.randn(n, generator=rng)),
         0.2 * torch.randn(n, 16, 3, generator=rng),
     ]
-    means, quats, scales, opacities, sh = (t.requires_grad_() for t in inputs)
+    means, quats, scales, opacities, sh = inputs = [t.requires_grad_() for t in inputs]
     K = torch.tensor([[0.55 * height, 0, width / 2], [0, 0.55 * height, height / 2], [0, 0, 1]])
     weights = torch.randn(1, height, width, 3, generator=rng)
     drawn: dict[str, Tensor] = {}
@@ -146,7 +146,7 @@ def whole_call(config: Config) -> tuple[dict[str, float], float]:
         )[0]
 
     def backward() -> None:
-        drawn["image"].backward(weights)
+        torch.autograd.grad(drawn["image"], inputs, weights)
 
     threads, results = launch.threads(), {}
     for count in (1, threads):

@@ -7,6 +7,7 @@ plane are a tensor between them. Letters: c cameras, n Gaussians, d channels, h 
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ TILE = splat_tiles.TILE
 PAIRS_AT_ONCE = 1 << 20
 """(tile, Gaussian) pairs whose gradients are held at once: 64 bytes each."""
 PAIRS_MAX = 2**31 - 1
+_kept = threading.local()
 
 
 class Bins(NamedTuple):
@@ -151,7 +153,7 @@ class _Blend(torch.autograd.Function):
         device, d, n = str(centres.device), features.shape[-1], centres.shape[1]
         for i, (bin, ends) in enumerate(zip(ctx.bins, ctx.ends, strict=True)):
             for begin, count, k0, k1 in _tile_chunks(bin.offsets):
-                d_pairs = centres.new_empty(k1 - k0, 16)
+                d_pairs = _pair_rows(k1 - k0, centres)
                 for channel, channels in _channel_chunks(d):
                     _, kernel = splat_tiles.tile_kernels(channels, ctx.absgrad)
                     tensors = [bin.offsets, ends, bin.ids, centres[i], shapes[i], features[i]]
@@ -228,6 +230,14 @@ def _tile_chunks(offsets: Tensor) -> list[tuple[int, int, int, int]]:
         chunks.append((begin, end - begin, int(at[begin]), int(at[end])))
         begin = end
     return chunks
+
+
+def _pair_rows(pairs: int, like: Tensor) -> Tensor:
+    """Room for the gradients of so many pairs, (pairs, 16), kept by this thread: new pages cost milliseconds."""
+    rows = getattr(_kept, "rows", None)
+    if rows is None or rows.device != like.device or len(rows) < pairs:
+        _kept.rows = rows = like.new_empty(pairs + pairs // 4, 16)
+    return rows[:pairs]
 
 
 def _view(viewmat: Tensor, K: Tensor, options: RasterOptions) -> Any:
