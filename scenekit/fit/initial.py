@@ -25,7 +25,7 @@ def initial_splats(
     *,
     views: Sequence[View] = (),
     degree: int = 3,
-    opacity: float = 0.1,
+    opacity: float = 0.5,
     random_count: int = 10_000,
     seed: int = 0,
 ) -> Splats:
