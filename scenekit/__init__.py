@@ -3,8 +3,12 @@
 The names below are imported when they are first used, so that `import scenekit` stays fast.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Torch's OpenMP threads spin on after each operation, on the cores that our kernels need; to be set before torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from scenekit.capture import open_capture as open_capture
