@@ -37,7 +37,7 @@ class Config:
     """What is measured, and on what."""
 
     photos: tyro.conf.Positional[Path]
-    """Anything that `scenekit reconstruct` reads."""
+    """A folder of photos; cameras and points come from structure from motion, for the peer too."""
     workspace: Path | None = None
     """Where cameras and undistorted photos are kept for the next run; a temporary folder if None."""
     downscale: float = 4.0
@@ -131,7 +131,7 @@ def run(config: Config) -> Result:
     with tempfile.TemporaryDirectory() as temporary:
         workspace = config.workspace or Path(temporary)
         capture = undistorted(
-            open_capture(config.photos, workspace=workspace, config=CaptureConfig()), workspace / "flat"
+            open_capture(config.photos, workspace=workspace, config=CaptureConfig(poses="sfm")), workspace / "flat"
         )
         train, held_out = (load_views(capture, downscale=config.downscale, names=names) for names in split(capture))
         times = [timed_step(config, capture, train, threads) for threads in dict.fromkeys([launch.threads(), 1])]
