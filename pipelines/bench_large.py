@@ -1,6 +1,6 @@
 """A million Gaussians at 1920×1080, forward and backward: peak memory, and time against the number of tile pairs.
 
-    python -m scenekit.pipelines.bench_large
+python -m scenekit.pipelines.bench_large
 """
 
 from __future__ import annotations

@@ -140,5 +140,3 @@ def test_render_refuses_a_distorting_lens():
 def test_render_refuses_a_wrong_pose():
     with pytest.raises(InputError, match="T_world_cam"):
         render(random_splats(1), pinhole(40, 30, 50, 50, 20, 15), np.eye(3))
-
-
