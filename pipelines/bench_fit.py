@@ -224,12 +224,3 @@ def peer_race(config: Config, capture: Capture, train: list[View], held_out: lis
     splats = read_splats(ply)
     psnr = mean_psnr(splats, held_out)
     return Quality("OpenSplat", config.peer_steps, seconds, seconds, psnr, len(splats))
-
-
-def main() -> None:
-    """The command line."""
-    print(run(tyro.cli(Config, description=__doc__)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,20 +1,12 @@
-"""A million Gaussians at 1920×1080, forward and backward: peak memory, and time against the number of tile pairs.
-
-python -m scenekit.pipelines.bench_large
-"""
+"""A million Gaussians at 1920×1080, forward and backward: peak memory, and time against the number of tile pairs."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import resource
 import time
 from dataclasses import dataclass
 
 import torch
-import tyro
-from rich.console import Console
-from rich.table import Table
 
 from scenekit.render.splats import rasterization
 
@@ -62,6 +54,11 @@ class Result:
         first, last = self.rows[0], self.rows[-1]
         return (last.seconds / first.seconds) / (last.pairs / first.pairs)
 
+    def __str__(self) -> str:
+        rows = [f"| {r.gaussians:,} | {r.pairs:,} | {r.seconds:.2f} | {r.peak_gb:.2f} |" for r in self.rows]
+        head = ["| Gaussians | tile pairs | forward + backward [s] | peak memory [GB] |", "|---|---|---|---|"]
+        return "\n".join([*head, *rows, "", f"growth of time over growth of pairs: {self.growth:.2f}"])
+
 
 def run(config: Config) -> Result:
     """Measure; see the module."""
@@ -104,18 +101,3 @@ def _measure(n: int, config: Config) -> Row:
             t.grad = None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return Row(n, len(meta["bins"][0].ids), round(min(times), 3), round(peak, 2))
-
-
-def report(result: Result) -> Table:
-    """The result as a table."""
-    table = Table("Gaussians", "tile pairs", "forward + backward [s]", "peak memory [GB]")
-    for row in result.rows:
-        table.add_row(f"{row.gaussians:,}", f"{row.pairs:,}", f"{row.seconds:.2f}", f"{row.peak_gb:.2f}")
-    table.caption = f"growth of time over growth of pairs: {result.growth:.2f}"
-    return table
-
-
-if __name__ == "__main__":
-    result = run(tyro.cli(Config))
-    print(json.dumps(dataclasses.asdict(result)))
-    Console().print(report(result))

@@ -144,7 +144,3 @@ def by_scenekit(folder: Path, workspace: Path, sfm: SfmConfig) -> Row:
         seconds["mapping"] + seconds.get("second_try", 0.0),
         wall,
     )
-
-
-if __name__ == "__main__":
-    print(run(tyro.cli(Config, description=__doc__)))

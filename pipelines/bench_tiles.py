@@ -1,6 +1,6 @@
 """How fast the rasteriser is: its tile stage against another script's, a whole call, and one thread against two.
 
-    python -m scenekit.pipelines.bench_tiles --peer warp_cpu_tiles.py
+    scenekit bench tiles --peer warp_cpu_tiles.py
 
 The peer is a script with `random_splats`, `bin_tiles`, `split` and the kernels `forward`, `backward`, `reduce`; both
 draw the same Gaussians, in turns, in one process.
@@ -8,9 +8,7 @@ draw the same Gaussians, in turns, in one process.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 import scenekit._kernels.launch as launch
@@ -75,6 +70,20 @@ class Result:
     """A whole call with spherical harmonics of degree 3 and absgrad [ms]: forward, backward."""
     speedup: float
     """Of the whole call, from one thread to `threads`."""
+
+    def __str__(self) -> str:
+        peer_back = self.peer.get("backward", float("nan")) + self.peer.get("reduce", 0.0)
+        rows = {
+            "tile forward": (f"{self.ours['forward']:.2f}", f"{self.peer.get('forward', float('nan')):.2f}"),
+            "tile backward + reduce": (f"{self.ours['backward and reduce']:.2f}", f"{peer_back:.2f}"),
+            "ratio": (f"{self.ratio:.3f}", "1"),
+            "whole call, forward": (f"{self.call['forward']:.2f}", ""),
+            "whole call, backward": (f"{self.call['backward']:.2f}", ""),
+            "speed-up over one thread": (f"{self.speedup:.2f}", ""),
+        }
+        head = f"{self.threads} threads, {self.pairs} tile pairs, the peer {self.peer_pairs}"
+        lines = [f"| {name} | {ours} | {peer} |" for name, (ours, peer) in rows.items()]
+        return "\n".join([head, "", "| stage | ours [ms] | peer [ms] |", "|---|---|---|", *lines])
 
 
 def run(config: Config) -> Result:
@@ -234,22 +243,3 @@ def _in_turns(stages: dict[str, Run], config: Config) -> dict[str, float]:
             stage()
             times[name].append(1e3 * (time.perf_counter() - start))
     return {name: round(float(np.median(t[2:])), 2) for name, t in times.items()}
-
-
-def report(result: Result) -> Table:
-    """The result as a table."""
-    table = Table("stage", "ours [ms]", "peer [ms]", title=f"{result.threads} threads, {result.pairs} tile pairs")
-    table.add_row("tile forward", f"{result.ours['forward']:.2f}", f"{result.peer.get('forward', float('nan')):.2f}")
-    peer_back = result.peer.get("backward", float("nan")) + result.peer.get("reduce", 0.0)
-    table.add_row("tile backward + reduce", f"{result.ours['backward and reduce']:.2f}", f"{peer_back:.2f}")
-    table.add_row("ratio", f"{result.ratio:.3f}", "1")
-    table.add_row("whole call, forward", f"{result.call['forward']:.2f}", "")
-    table.add_row("whole call, backward", f"{result.call['backward']:.2f}", "")
-    table.add_row("speed-up over one thread", f"{result.speedup:.2f}", "")
-    return table
-
-
-if __name__ == "__main__":
-    result = run(tyro.cli(Config))
-    print(json.dumps(dataclasses.asdict(result)))
-    Console().print(report(result))

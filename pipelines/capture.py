@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import tyro
 
 from scenekit.datasets.tabletop import capture_tabletop
 from scenekit.errors import InputError
+from scenekit.image_size import ImageSize
 
 DATASETS: dict[str, Callable[..., Path]] = {"tabletop": capture_tabletop}
 """Every embedded dataset by name."""
@@ -27,7 +27,7 @@ class Config:
     """Folder to make; new, empty, or an earlier capture of this dataset."""
     photos: int = 48
     """Number of photos."""
-    size: str = "640x480"
+    size: ImageSize = (640, 480)
     """Width and height of the photos [px]."""
     seed: int = 0
     """Chance of surfaces, hand, exposure and noise; the same seed gives the same files."""
@@ -52,15 +52,7 @@ def run(config: Config) -> Result:
     """
     if config.dataset not in DATASETS:
         raise InputError("dataset", got=repr(config.dataset), wanted="one of " + ", ".join(DATASETS))
-    width, height = _sides(config.size)
+    width, height = config.size
     make = DATASETS[config.dataset]
     folder = make(config.output, photos=config.photos, width=width, height=height, seed=config.seed)
     return Result(folder, config.photos)
-
-
-def _sides(size: str) -> tuple[int, int]:
-    """ "640x480" → (640, 480)."""
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", size.strip().lower())
-    if match is None:
-        raise InputError("size", got=repr(size), wanted="WIDTHxHEIGHT in pixels, such as 640x480")
-    return int(match[1]), int(match[2])

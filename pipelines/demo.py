@@ -14,6 +14,7 @@ from scenekit.capture import Capture
 from scenekit.datasets.tabletop import capture_tabletop
 from scenekit.evaluate import PoseErrors, pose_errors
 from scenekit.fit import FitConfig
+from scenekit.image_size import ImageSize
 from scenekit.io.colmap import read_model
 from scenekit.pipelines import reconstruct
 from scenekit.runs import as_json, read_json, write_json
@@ -30,7 +31,7 @@ class Config:
     """Where the photos (in photos/) and the run (in tabletop/) are kept."""
     photos: int = 48
     """Number of photos."""
-    size: tuple[int, int] = (640, 480)
+    size: ImageSize = (640, 480)
     """Width and height of the photos [px]."""
     max_side: int = 480
     """Longest side that the photos are reduced to for the fit [px]."""

@@ -15,6 +15,7 @@ from rich.progress import track
 from scenekit.cameras import Array, Camera, look_at, pinhole
 from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError, InputError
+from scenekit.image_size import ImageSize
 from scenekit.io.images import write_image
 from scenekit.io.ply import read_splats
 from scenekit.io.video import write_video
@@ -38,7 +39,7 @@ class Config:
     """What the eye looks at [m]; the middle of the scene if not given."""
     fov: float = 50.0
     """Horizontal field of view of eye and turntable [degrees]."""
-    size: tuple[int, int] = (960, 640)
+    size: ImageSize = (960, 640)
     """Width and height [px]."""
     frames: int = 180
     """Length of a turntable."""

@@ -5,6 +5,7 @@ A command's module is imported only when it is called, so that `scenekit --help`
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
@@ -18,6 +19,7 @@ import tyro
 import scenekit
 from scenekit._layout import sibling
 from scenekit.errors import InputError, ScenekitError
+from scenekit.runs import as_json
 
 COMMANDS = {
     "demo": ("Photograph a table, reconstruct it, score the result.", "scenekit demo -o demo"),
@@ -26,7 +28,7 @@ COMMANDS = {
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
     "info": ("What is in a PLY, a run, a capture or a COLMAP model.", "scenekit info kitchen/splats.ply"),
-    "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench splats"),
+    "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench tiles"),
 }
 """Every command: what it does, and an example."""
 
@@ -65,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(str(error), 1, verbose)
     except KeyboardInterrupt:
         return _failed(f"interrupted.{_kept(config)}", INTERRUPTED, verbose=False)
+    if words[0] == "bench":
+        print(json.dumps(as_json(result)), end="\n\n")
     if result is not None:
         print(result)
     return 0

@@ -155,7 +155,7 @@ def test_info_of_photos_counts_them_and_those_that_are_broken(
 
 
 def test_a_ply_is_rendered_as_a_turntable(ply: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--size", "32", "24", "--frames", "5", "--backend", "torch"]
+    words = ["--size", "32x24", "--frames", "5", "--backend", "torch"]
     assert main(["render", str(ply), "-o", str(tmp_path / "a.mp4"), *words]) == 0
     assert "5 frames" in capsys.readouterr().out
     with av.open(str(tmp_path / "a.mp4")) as container:
@@ -165,7 +165,7 @@ def test_a_ply_is_rendered_as_a_turntable(ply: Path, tmp_path: Path, capsys: pyt
 
 
 def test_a_ply_is_rendered_from_one_place(ply: Path, tmp_path: Path) -> None:
-    words = ["--eye", "0", "-4", "1", "--size", "32", "24", "--backend", "torch"]
+    words = ["--eye", "0", "-4", "1", "--size", "32x24", "--backend", "torch"]
     assert main(["render", str(ply), "-o", str(tmp_path / "a.png"), *words]) == 0
     assert np.std(np.asarray(Image.open(tmp_path / "a.png"))) > 0
 
@@ -175,7 +175,7 @@ def test_a_ply_is_rendered_from_one_place(ply: Path, tmp_path: Path) -> None:
     [
         (["--path", "photos"], "run folder"),
         (["--fov", "0"], "fov"),
-        (["--size", "0", "10"], "size"),
+        (["--size", "0x10"], "size"),
         (["--frames", "0"], "frame"),
         (["-o", "a.png"], "one picture"),
         (["--eye", "0", "0", "1", "--target", "0", "0", "1", "-o", "a.png"], "look_at"),

@@ -63,7 +63,7 @@ def test_info_knows_captures_by_their_content(photos: Path, place: str, kind: st
 def test_a_run_is_rendered_from_where_its_photos_were_taken(
     finished: reconstruct.Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--path", "photos", "--size", "40", "30"]
+    words = ["--path", "photos", "--size", "40x30"]
     assert main(["render", str(finished.folder), "-o", str(tmp_path / "out"), *words]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{i:04d}.png" for i in range(9)]
     assert np.asarray(Image.open(tmp_path / "out" / "0000.png")).shape == (30, 40, 3)
