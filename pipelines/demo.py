@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +19,6 @@ from scenekit.io.colmap import read_model
 from scenekit.pipelines import reconstruct
 from scenekit.runs import as_json, read_json, write_json
 
-DENSIFICATION = replace(reconstruct.SHORT_RUN, cap=30_000)
-"""As many Gaussians as two cores fit in about a minute."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -33,13 +30,13 @@ class Config:
     """Number of photos."""
     size: ImageSize = (640, 480)
     """Width and height of the photos [px]."""
-    max_side: int = 480
+    max_side: int = 640
     """Longest side that the photos are reduced to for the fit [px]."""
     seed: int = 0
     """Seed of everything random."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
-    fit: FitConfig = field(default_factory=lambda: FitConfig(steps=1500, strategy=DENSIFICATION))
+    fit: FitConfig = field(default_factory=FitConfig)
     """How a capture becomes splats."""
 
 

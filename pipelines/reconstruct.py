@@ -16,7 +16,7 @@ from scenekit.capture.saved import read_capture, write_capture
 from scenekit.charts import Curve
 from scenekit.errors import FileError
 from scenekit.evaluate import Scores, evaluate
-from scenekit.fit import ADC, FitConfig, FitResult, fit, initial_splats
+from scenekit.fit import FitConfig, FitResult, fit, initial_splats
 from scenekit.fit.metrics import History
 from scenekit.io.ply import write_splats
 from scenekit.io.video import write_video
@@ -27,10 +27,6 @@ from scenekit.splats import Splats
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
-
-SHORT_RUN = ADC(cap=60_000, every=0.02, reset_every=0.0)
-"""Densification for some thousand steps on a CPU. The paper's schedule, squeezed into them, multiplies Gaussians before
-any has settled (420 000 after 410 steps on the demo's photos), and leaves no time to heal an opacity reset."""
 
 EVALUATIONS = 10
 """How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
@@ -60,7 +56,7 @@ class Config:
     """Start over where an earlier run is in the way."""
     capture: CaptureConfig = field(default_factory=CaptureConfig)
     """How photos become a capture."""
-    fit: FitConfig = field(default_factory=lambda: FitConfig(strategy=SHORT_RUN))
+    fit: FitConfig = field(default_factory=FitConfig)
     """How a capture becomes splats."""
 
 
