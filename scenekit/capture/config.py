@@ -79,6 +79,8 @@ class CaptureConfig:
 
     poses: Literal["given", "sfm"] = "given"
     """Use the poses that come with the photos, where there are any, or find them from the photos alone."""
+    triangulate: bool = True
+    """Triangulate sparse points for given poses that come without any: the fit starts from them, not from noise."""
     images: Path | None = None
     """Folder of a COLMAP model's photos, where they do not lie beside it."""
     background: Literal["white", "black", "ignore"] = "white"

@@ -10,6 +10,7 @@ from scenekit.capture.config import CaptureConfig
 from scenekit.capture.photos import PosedFile, find_photos, photo_root, photo_set, posed_capture
 from scenekit.capture.sfm import structure_from_motion
 from scenekit.capture.transforms import BLENDER_SPLITS, read_blender, read_nerfstudio
+from scenekit.capture.triangulate import triangulated
 from scenekit.capture.video import extract_frames, is_video
 from scenekit.errors import FileError
 from scenekit.io import colmap
@@ -29,6 +30,8 @@ def open_capture(path: str | Path, *, workspace: str | Path, config: CaptureConf
     | photos | a folder with photos in it or in images/ |
     | video | a file with a video stream |
 
+    Given poses that come without points get points by triangulation, poses and lenses as they are.
+
     Args:
         path: File or folder.
         workspace: Folder for what is made on the way (video frames, COLMAP's database); kept for the next call.
@@ -45,13 +48,10 @@ def open_capture(path: str | Path, *, workspace: str | Path, config: CaptureConf
         raise FileError(
             path, got="nothing there", wanted="a folder of photos, a video, a COLMAP model or transforms.json"
         )
-    if config.poses == "given":
-        if path.suffix.lower() == ".json" or (path / "transforms.json").is_file():
-            return read_nerfstudio(path if path.is_file() else path / "transforms.json", background=background)
-        if any((path / f"transforms_{split}.json").is_file() for split in BLENDER_SPLITS):
-            return read_blender(path, splits=config.splits, background=background)
-        if (model := colmap.model_folder(path)) is not None:
-            return read_colmap(model, images=config.images or _images_beside(model), background=background)
+    if config.poses == "given" and (posed := _posed(path, config, background)) is not None:
+        if len(posed.points) or not config.triangulate:
+            return posed
+        return triangulated(posed, workspace=workspace, config=config.sfm)
     if path.is_file() and path.suffix.lower() != ".json":
         if not is_video(path):
             raise FileError(path, got="no video", wanted="a video file or a folder of photos", hint="Give the folder.")
@@ -62,6 +62,17 @@ def open_capture(path: str | Path, *, workspace: str | Path, config: CaptureConf
     return structure_from_motion(
         photo_set(path if path.is_dir() else path.parent), workspace=workspace, config=config.sfm
     )
+
+
+def _posed(path: Path, config: CaptureConfig, background: int | None) -> Capture | None:
+    """The capture of an input that brings poses, or None if it brings none."""
+    if path.suffix.lower() == ".json" or (path / "transforms.json").is_file():
+        return read_nerfstudio(path if path.is_file() else path / "transforms.json", background=background)
+    if any((path / f"transforms_{split}.json").is_file() for split in BLENDER_SPLITS):
+        return read_blender(path, splits=config.splits, background=background)
+    if (model := colmap.model_folder(path)) is not None:
+        return read_colmap(model, images=config.images or _images_beside(model), background=background)
+    return None
 
 
 def read_colmap(folder: Path, *, images: Path, background: int | None = None) -> Capture:

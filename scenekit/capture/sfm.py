@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pycolmap
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.capture.capture import Capture, Frame, Photo, Points
@@ -19,6 +16,7 @@ from scenekit.capture.level import levelling, moved_pose
 from scenekit.capture.pairs import Pair, all_pairs, promising_pairs, similarity
 from scenekit.capture.photos import PhotoSet
 from scenekit.capture.sfm_database import SfmDatabase, supervised
+from scenekit.capture.stages import progress_bar, quiet, stage
 from scenekit.errors import CaptureError
 
 SCREENED_FEATURES, SCREENED_FEATURES_MANY, MANY = 512, 256, 200
@@ -52,20 +50,12 @@ def structure_from_motion(
         InputError: If an option cannot be used.
     """
     seconds: dict[str, float] = {}
-    with _quiet(config.verbose), _progress() as bar:
-        pycolmap.set_random_seed(config.seed)
-        database = SfmDatabase(workspace / "sfm", photos, config)
-        with _stage(bar, "Features", len(photos.infos), seconds) as task:
-            database.extract(_extraction(config, photos), progress=lambda done: bar.update(task, completed=done))
-        pairs = _pairs(database, config, sequence=sequence)
-        with _stage(bar, "Matches", len(pairs), seconds) as task:
-            database.match(
-                pairs, pycolmap.FeatureMatchingOptions(), progress=lambda done: bar.update(task, completed=done)
-            )
-        with _stage(bar, "Mapping", len(photos.infos), seconds) as task:
+    with quiet(config.verbose), progress_bar() as bar:
+        database = matched(photos, workspace=workspace, config=config, sequence=sequence, bar=bar, seconds=seconds)
+        with stage(bar, "Mapping", len(photos.infos), seconds) as task:
             model = _mapped(database, config, bar, task)
         if config.second_try and (left := _left_out(database, model)):
-            with _stage(bar, "Second try", len(photos.infos), seconds) as task:
+            with stage(bar, "Second try", len(photos.infos), seconds) as task:
                 model = _second_try(database, config, model, left, bar, task)
     if model is None or model.num_reg_images() < MIN_REGISTERED:
         raise CaptureError(
@@ -78,6 +68,35 @@ def structure_from_motion(
 
 
 # ---------------------------------------------------------------- stages
+
+
+def matched(
+    photos: PhotoSet,
+    *,
+    workspace: Path,
+    config: SfmConfig,
+    sequence: bool,
+    bar: Progress,
+    seconds: dict[str, float],
+) -> SfmDatabase:
+    """The database in `workspace`/sfm with the photos' features and verified matches, as far as possible from before.
+
+    Args:
+        photos: The photos.
+        workspace: Folder for the database.
+        config: Options.
+        sequence: True if neighbours in order were taken one after the other.
+        bar: Where progress is shown.
+        seconds: Receives the time of each stage [s].
+    """
+    pycolmap.set_random_seed(config.seed)
+    database = SfmDatabase(workspace / "sfm", photos, config)
+    with stage(bar, "Features", len(photos.infos), seconds) as task:
+        database.extract(_extraction(config, photos), progress=lambda done: bar.update(task, completed=done))
+    pairs = _pairs(database, config, sequence=sequence)
+    with stage(bar, "Matches", len(pairs), seconds) as task:
+        database.match(pairs, pycolmap.FeatureMatchingOptions(), progress=lambda done: bar.update(task, completed=done))
+    return database
 
 
 def _pairs(database: SfmDatabase, config: SfmConfig, *, sequence: bool) -> list[Pair]:
@@ -99,7 +118,7 @@ def _extraction(config: SfmConfig, photos: PhotoSet) -> pycolmap.FeatureExtracti
     return options
 
 
-def _mapping(config: SfmConfig) -> pycolmap.IncrementalPipelineOptions:
+def mapping_options(config: SfmConfig) -> pycolmap.IncrementalPipelineOptions:
     """COLMAP's defaults, seeded, for small sets too, with fewer rounds of adjustment while the model grows.
 
     The model is adjusted as a whole when it has grown by 30 % instead of 10 %, and at most twice in a row instead of
@@ -127,7 +146,7 @@ def _mapped(database: SfmDatabase, config: SfmConfig, bar: Progress, task: TaskI
             lambda token: pycolmap.global_mapping(database.file, database.staged, output, options), poll=lambda: None
         )
     else:
-        models = _incremental(database, _mapping(config), output, bar, task, start=None)
+        models = _incremental(database, mapping_options(config), output, bar, task, start=None)
     model = max(models.values(), key=lambda model: model.num_reg_images(), default=None)
     bar.update(task, completed=0 if model is None else model.num_reg_images())
     return model
@@ -192,7 +211,7 @@ def _second_try(
     again = {i for i, name in enumerate(database.names) if name in set(left)}
     pairs = [pair for pair in all_pairs(len(database.names)) if again & set(pair)]
     database.match(pairs, relaxed_matching, progress=lambda _: None)
-    options = _mapping(config)
+    options = mapping_options(config)
     options.mapper.abs_pose_min_num_inliers, options.mapper.abs_pose_min_inlier_ratio = 15, 0.15
     options.mapper.init_min_num_inliers, options.mapper.init_min_tri_angle = 50, 4.0
     output = database.folder / "models-second"
@@ -223,7 +242,7 @@ def _capture(
         image = model.image(i)
         T_cam_world = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
         posed[database.names[image.name]] = (cameras[image.camera_id], inverse_pose(T_cam_world))
-    points = _points(model)
+    points = sparse_points(model)
     T, frame = np.eye(4), Frame("estimated", "estimated", "As COLMAP left it.")
     if config.level:
         Ts = np.stack([T_world_cam for _, T_world_cam in posed.values()])
@@ -264,7 +283,8 @@ def _camera(number: int, camera: pycolmap.Camera) -> Camera:
     )
 
 
-def _points(model: pycolmap.Reconstruction) -> Points:
+def sparse_points(model: pycolmap.Reconstruction) -> Points:
+    """The model's points with colours and reprojection errors, in its own frame."""
     found = list(model.points3D.values())
     if not found:
         return Points.none()
@@ -280,31 +300,3 @@ def _distances(model: pycolmap.Reconstruction) -> Array:
     centres = {i: model.image(i).projection_center() for i in model.reg_image_ids()}
     points = list(model.points3D.values())[::10]
     return np.array([np.linalg.norm(p.xyz - centres[e.image_id]) for p in points for e in p.track.elements])
-
-
-# ---------------------------------------------------------------- what the user sees
-
-
-@contextmanager
-def _quiet(verbose: bool) -> Iterator[None]:
-    """COLMAP's log held back to fatal errors, unless asked for."""
-    before = pycolmap.logging.minloglevel
-    if not verbose:
-        pycolmap.logging.minloglevel = int(pycolmap.logging.FATAL)
-    try:
-        yield
-    finally:
-        pycolmap.logging.minloglevel = before
-
-
-def _progress() -> Progress:
-    columns = TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    return Progress(*columns)
-
-
-@contextmanager
-def _stage(bar: Progress, name: str, total: int, seconds: dict[str, float]) -> Iterator[TaskID]:
-    """One line of the progress bar, timed [s]."""
-    start = time.perf_counter()
-    yield bar.add_task(name, total=total)
-    seconds[name.lower().replace(" ", "_")] = time.perf_counter() - start

@@ -3,64 +3,22 @@
 import shutil
 import threading
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import piexif
 import pycolmap
 import pytest
 from PIL import Image
-from scipy.ndimage import gaussian_filter, map_coordinates
 
-from scenekit.cameras import Camera, look_at
-from scenekit.capture import Capture, CaptureConfig, SfmConfig, open_capture
+from scenekit.capture import Capture, CaptureConfig, SfmConfig, VideoConfig, open_capture
 from scenekit.capture.photos import photo_set
 from scenekit.capture.sfm_database import SfmDatabase, supervised
 from scenekit.errors import CaptureError, InputError
 
-LENS = Camera("SIMPLE_RADIAL", 320, 240, (280.0, 160.0, 120.0, -0.05))
 COUNT = 7
-
-
-def texture(seed: int) -> np.ndarray:
-    """Noise with detail at several scales, shape (512, 512)."""
-    rng = np.random.default_rng(seed)
-    layers = [gaussian_filter(rng.normal(size=(512, 512)), s, mode="wrap") * s for s in (1.5, 4.0, 10.0)]
-    image = sum(layers)
-    return 128 + 60 * image / image.std()
-
-
-def room(T_world_cam: np.ndarray) -> np.ndarray:
-    """A photo of a room's corner: the planes x = −2, y = 2 and z = 0, each with its own texture."""
-    pixels = np.stack(np.meshgrid(np.arange(LENS.width) + 0.5, np.arange(LENS.height) + 0.5), -1).reshape(-1, 2)
-    rays = LENS.unproject(pixels) @ T_world_cam[:3, :3].T
-    eye, nearest, grey = T_world_cam[:3, 3], np.full(len(rays), np.inf), np.zeros(len(rays))
-    for axis, level, seed in ((0, -2.0, 1), (1, 2.0, 2), (2, 0.0, 3)):
-        with np.errstate(divide="ignore"):
-            distance = (level - eye[axis]) / rays[:, axis]
-        hit = (distance > 0) & (distance < nearest)
-        where = np.delete(eye + distance[hit, None] * rays[hit], axis, 1)
-        grey[hit] = map_coordinates(texture(seed), (where * 100).T, order=1, mode="grid-wrap")
-        nearest[hit] = distance[hit]
-    return grey.clip(0, 255).astype(np.uint8).reshape(LENS.height, LENS.width)
-
-
-def poses() -> np.ndarray:
-    """Cameras on an arc in front of the corner."""
-    angles = np.linspace(-0.9, 0.1, COUNT)
-    eyes = [np.array([1.5 * np.cos(a) - 0.3, 1.8 * np.sin(a) + 0.2, 1.2 + 0.1 * np.sin(9 * a)]) for a in angles]
-    return np.stack([look_at(eye, np.array([-1.5, 1.3, 0.5])) for eye in eyes])
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    """A folder of photos of the room, with names that are hard on programs."""
-    folder = tmp_path_factory.mktemp("room")
-    for i, T_world_cam in enumerate(poses()):
-        path = folder / ("left side" if i < 3 else "rechts/größe") / f"IMG {i}.{'JPG' if i % 2 else 'png'}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(room(T_world_cam)).save(path, quality=95)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +27,14 @@ def opened(photos, tmp_path_factory) -> tuple[Capture, Path]:
     return open_capture(photos, workspace=workspace), workspace
 
 
-def truth(capture: Capture) -> np.ndarray:
-    return np.stack([poses()[int(Path(photo.name).stem.split()[1])] for photo in capture.photos])
+def truth(capture: Capture, room) -> np.ndarray:
+    return np.stack([room.poses()[int(Path(photo.name).stem.split()[1])] for photo in capture.photos])
 
 
-def test_the_cameras_of_the_room_are_found(opened):
+def test_the_cameras_of_the_room_are_found(opened, room):
     """Up to a similarity: angles between cameras, and centres after Umeyama's alignment by pycolmap."""
     capture, _ = opened
-    true = truth(capture)
+    true = truth(capture, room)
     assert len(capture.photos) == COUNT == capture.summary["registered"] and not capture.skipped
     assert capture.summary["reprojection_error_px"] < 1.0 and len(capture.points) > 200
     Rs = np.stack([photo.T_world_cam[:3, :3] for photo in capture.photos])
@@ -86,13 +44,13 @@ def test_the_cameras_of_the_room_are_found(opened):
     fit = pycolmap.estimate_sim3d(capture.centres, true[:, :3, 3])
     moved = capture.centres @ (fit.scale * fit.rotation.matrix()).T + fit.translation
     assert np.linalg.norm(moved - true[:, :3, 3], axis=1).max() < 0.03
-    assert abs(capture.photos[0].camera.fx / LENS.fx - 1) < 0.03
+    assert abs(capture.photos[0].camera.fx / room.lens.fx - 1) < 0.03
 
 
-def test_the_room_stands_upright_and_says_that_this_is_estimated(opened):
+def test_the_room_stands_upright_and_says_that_this_is_estimated(opened, room):
     """All cameras of the room are level, so up is known to within their poses' error."""
     capture, _ = opened
-    true = truth(capture)
+    true = truth(capture, room)
     up_in_cam = np.einsum("aji,j->ai", true[:, :3, :3], [0.0, 0.0, 1.0])
     ups = np.stack([photo.T_world_cam[:3, :3] @ up for photo, up in zip(capture.photos, up_in_cam, strict=True)])
     assert (ups[:, 2] > np.cos(np.radians(2.0))).all()
@@ -163,12 +121,12 @@ def test_a_truncated_photo_is_skipped_and_reported_and_the_others_are_registered
     assert (capture.summary["registered"], capture.summary["total"]) == (COUNT - 1, COUNT)
 
 
-def test_turned_and_foreign_photos_are_staged_upright_as_jpeg(tmp_path):
+def test_turned_and_foreign_photos_are_staged_upright_as_jpeg(room, tmp_path):
     """COLMAP knows neither EXIF orientations nor WebP; the focal length in EXIF survives."""
     exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6, piexif.ImageIFD.Make: b"Maker"}})
     (tmp_path / "p").mkdir()
-    Image.fromarray(room(poses()[0])).save(tmp_path / "p" / "a.jpg", exif=exif)
-    Image.fromarray(room(poses()[1])).save(tmp_path / "p" / "b.webp")
+    Image.fromarray(room.photo(room.poses()[0])).save(tmp_path / "p" / "a.jpg", exif=exif)
+    Image.fromarray(room.photo(room.poses()[1])).save(tmp_path / "p" / "b.webp")
     database = SfmDatabase(tmp_path / "sfm", photo_set(tmp_path / "p"), SfmConfig())
     sizes = {name: Image.open(database.staged / staged).size for staged, name in database.names.items()}
     assert sizes == {"a.jpg": (240, 320), "b.webp": (320, 240)}
@@ -263,6 +221,25 @@ def open_capture_or_none(photos: Path, workspace: Path, config: SfmConfig) -> Ca
         return open_capture(photos, workspace=workspace, config=CaptureConfig(sfm=config))
     except CaptureError:
         return None
+
+
+def test_a_video_becomes_frames_and_frames_become_cameras(room, tmp_path):
+    """A walk along the arc in 24 frames, of which 8 windows give one each; the path agrees with the true one."""
+    true = room.poses(24)
+    with av.open(str(tmp_path / "walk.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 320, 240, "yuv420p", 8_000_000
+        for T_world_cam in true:
+            frame = av.VideoFrame.from_ndarray(room.photo(T_world_cam), format="gray")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    config = CaptureConfig(video=VideoConfig(frames=8))
+    capture = open_capture(tmp_path / "walk.mp4", workspace=tmp_path / "work", config=config)
+    assert capture.source == "video" and len(capture.photos) == 8 == capture.summary["registered"]
+    eyes = np.stack([true[int(Path(photo.name).stem.split("_")[1])][:3, 3] for photo in capture.photos])
+    fit = pycolmap.estimate_sim3d(capture.centres, eyes)
+    moved = capture.centres @ (fit.scale * fit.rotation.matrix()).T + fit.translation
+    assert np.linalg.norm(moved - eyes, axis=1).max() < 0.05
 
 
 @pytest.mark.real
