@@ -60,7 +60,8 @@ def test_other_options_are_named_and_refused(tmp_path: Path) -> None:
 
 def test_where_the_output_is_and_whether_it_is_fresh_are_no_other_options(tmp_path: Path) -> None:
     open_run(tmp_path / "run", Options(output=Path("a")))
-    open_run(tmp_path / "run", Options(output=Path("b"), fresh=True))
+    run = open_run(tmp_path / "run", Options(output=Path("b"), fresh=True))
+    assert run.folder == tmp_path / "run"
 
 
 def test_a_fresh_start_forgets_stages_cache_and_checkpoint(tmp_path: Path) -> None:
