@@ -1,11 +1,12 @@
 """Launches: one source on all cores of a CPU, or as one grid on CUDA.
 
-Stock Warp runs a CPU launch on one core, but a native call releases Python's lock. So a launch is cut into strided
-parts that run on a pool. The contract: a kernel's first two arguments are `first` and `stride`, it works on item
+Stock Warp runs a CPU launch on one core, but a native call releases Python's lock. So a launch is cut into parts that
+run on a pool. The contract: a kernel's first two arguments are `first` and `stride`, it works on item
 `first + wp.tid() * stride`, and whatever an item writes belongs to it alone; then the number of threads changes nothing
 in the result.
 """
 
+import itertools
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +38,14 @@ def _init() -> None:
             os.write(2, b"".join(line for line in said if NO_DRIVER.encode() not in line))
 
 
+def _cores() -> int:
+    """Cores that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 _init()
 _pool: ThreadPoolExecutor | None = None
-_threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or len(os.sched_getaffinity(0))
+_threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or _cores()
 
 
 def threads() -> int:
@@ -57,23 +63,34 @@ def set_threads(count: int) -> None:
     _pool, _threads = None, count
 
 
-def launch(kernel: wp.Kernel, count: int, inputs: list, device: str) -> None:
-    """Run `kernel` on items 0 … count−1; `inputs` follow its `first` and `stride`."""
+def launch(kernel: wp.Kernel, count: int, inputs: list, device: str, *, interleaved: bool = False) -> None:
+    """Run `kernel` on items 0 … count−1; `inputs` follow its `first` and `stride`.
+
+    Each thread gets a run of neighbours, so that no two write to one cache line, or every so many-th item if
+    `interleaved`, which balances items of unequal cost.
+    """
     if count == 0:
         return
     if device != "cpu":
         wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
         return
-    stride = min(_threads, count)
-    sizes = [(count - i + stride - 1) // stride for i in range(stride)]
     parts = [
-        wp.launch(kernel, size, inputs=[i, stride, *inputs], device="cpu", record_cmd=True)
-        for i, size in enumerate(sizes)
+        wp.launch(kernel, size, inputs=[first, stride, *inputs], device="cpu", record_cmd=True)
+        for first, stride, size in _parts(count, interleaved)
     ]
     waiting = [_workers().submit(part.launch) for part in parts[1:]]
     parts[0].launch()
     for part in waiting:
         part.result()
+
+
+def _parts(count: int, interleaved: bool) -> list[tuple[int, int, int]]:
+    """First item, stride and number of items of each thread's part."""
+    n = min(_threads, count)
+    if interleaved:
+        return [(i, n, (count - i + n - 1) // n) for i in range(n)]
+    cuts = [count * i // n for i in range(n + 1)]
+    return [(begin, 1, end - begin) for begin, end in itertools.pairwise(cuts)]
 
 
 def _workers() -> ThreadPoolExecutor:

@@ -138,7 +138,8 @@ class _Blend(torch.autograd.Function):
                 kernel, _ = splat_tiles.tile_kernels(count, False)
                 tensors = [bin.offsets, bin.ids, centres[i], shapes[i], features[i]]
                 arrays = _arrays(kernel, 6, [*tensors, backgrounds[i], image[i], alphas[i], ends[i]])
-                launch(kernel, len(ends[i]), [bin.tiles_x, *size, channel, *arrays], str(centres.device))
+                inputs = [bin.tiles_x, *size, channel, *arrays]
+                launch(kernel, len(ends[i]), inputs, str(centres.device), interleaved=True)
         ctx.save_for_backward(centres, shapes, features, image, alphas)
         ctx.bins, ctx.ends, ctx.size, ctx.absgrad = bins, ends, size, options.absgrad
         ctx.means2d = centres
@@ -159,7 +160,8 @@ class _Blend(torch.autograd.Function):
                     tensors = [bin.offsets, ends, bin.ids, centres[i], shapes[i], features[i]]
                     tensors += [image[i], alphas[i], d_image[i], d_alphas[i], d_pairs]
                     arrays = _arrays(kernel, 7, tensors)
-                    launch(kernel, count, [bin.tiles_x, *ctx.size, channel, begin, *arrays], device)
+                    inputs = [bin.tiles_x, *ctx.size, channel, begin, *arrays]
+                    launch(kernel, count, inputs, device, interleaved=True)
                     fresh = (begin == 0) + (begin == 0 and channel == 0)
                     tensors = [bin.starts, bin.pairs, shapes[i], d_pairs]
                     tensors += [d_centres[i], d_shapes[i], d_features[i], absgrad[i]]
