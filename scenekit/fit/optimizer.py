@@ -75,7 +75,8 @@ class Adam:
             wp.array([p.data_ptr() for p in patterns], dtype=wp.uint64, device=device),
             wp.array(addresses, dtype=wp.uint64, device=device),
         ]
-        launch(kernels.adam, starts[-1], inputs, device)
+        # Interleaved, because the rows of a group, and so its items, are as wide as it has columns.
+        launch(kernels.adam, starts[-1], inputs, device, interleaved=True)
         for tensor in tensors.values():
             tensor.grad = None
 
