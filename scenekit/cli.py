@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -67,10 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(str(error), 1, verbose)
     except KeyboardInterrupt:
         return _failed(f"interrupted.{_kept(config)}", INTERRUPTED, verbose=False)
-    if words[0] == "bench":
-        print(json.dumps(as_json(result)), end="\n\n")
-    if result is not None:
-        print(result)
+    try:
+        _show(result, with_json=words[0] == "bench")
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does; nothing is left to say to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -106,6 +107,14 @@ def _pipeline(words: list[str]) -> tuple[ModuleType, str, list[str]]:
 def _description(module: ModuleType, command: str) -> str:
     text = (module.__doc__ or COMMANDS[command][0]).strip()
     return text if command == "bench" else f"{text}\n\nExample: {COMMANDS[command][1]}"
+
+
+def _show(result: object, *, with_json: bool) -> None:
+    """Prints what a command found."""
+    if with_json:
+        print(json.dumps(as_json(result)), end="\n\n")
+    if result is not None:
+        print(result, flush=True)
 
 
 def _failed(message: str, code: int, verbose: bool) -> int:
