@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from scenekit.cameras import quaternion_from_rotation
 from scenekit.errors import InputError
+from scenekit.harmonics import sh_rotation
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic 1 / (2 √π): rgb = 0.5 + SH_C0 · dc."""
@@ -72,6 +75,74 @@ class Splats:
     def tensors(self) -> dict[str, Tensor]:
         """The five tensors by name, in the order of the fields."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "antialiased"}
+
+    def transform(self, T: Tensor) -> Splats:
+        """The splats under a similarity x ↦ s Q x + t of the world: centres, sizes, rotations and colours follow.
+
+        Q is a rotation or, with determinant −1, a mirror. A Gaussian is symmetric, so mirroring it takes the rotation
+        Q R with one axis reversed; the SH coefficients take `sh_rotation(Q)`. The identity returns `self`.
+
+        Args:
+            T: Shape (4, 4).
+
+        Raises:
+            InputError: If T is not a finite similarity to six digits.
+        """
+        T = T.detach().to("cpu", torch.float64)
+        if torch.equal(T, torch.eye(4, dtype=torch.float64)):
+            return self
+        scale, Q = similarity_parts(T)
+        means = self.means.to(torch.float64) @ T[:3, :3].T.to(self.means.device) + T[:3, 3].to(self.means.device)
+        log_scales = self.log_scales if scale == 1 else self.log_scales + math.log(scale)
+        quats, sh = self.quats, self.sh
+        if not torch.equal(Q, torch.eye(3, dtype=torch.float64)):
+            proper = Q * torch.linalg.det(Q).sign()  # −Q turns axes as Q does, up to signs a Gaussian does not see
+            turn = torch.from_numpy(quaternion_from_rotation(proper.numpy()))
+            quats = quaternion_product(turn.to(quats), quats)
+            D = sh_rotation(Q, self.sh_degree).to(sh)
+            sh = torch.einsum("ij,njc->nic", D, sh).contiguous()
+        return replace(self, means=means.to(self.means.dtype), quats=quats, log_scales=log_scales, sh=sh)
+
+
+def merge(clouds: Sequence[Splats]) -> Splats:
+    """All Gaussians as one cloud, in order; lower SH degrees are filled with zeros, none give an empty cloud.
+
+    Raises:
+        InputError: If some are antialiased and some are not: their opacities do not mean the same.
+    """
+    if not clouds:
+        return random_splats(0, degree=0)
+    if len({cloud.antialiased for cloud in clouds if len(cloud)}) > 1:
+        raise InputError("antialiased", got="clouds with and without it", wanted="one of the two")
+    if len(clouds) == 1:
+        return clouds[0]
+    k = max(cloud.sh.shape[1] for cloud in clouds)
+    padded = [replace(c, sh=torch.nn.functional.pad(c.sh, (0, 0, 0, k - c.sh.shape[1]))) for c in clouds]
+    columns = zip(*(cloud.tensors().values() for cloud in padded), strict=True)
+    means, quats, log_scales, logit_opacities, sh = (torch.cat(column) for column in columns)
+    antialiased = any(cloud.antialiased for cloud in clouds if len(cloud))
+    return Splats(means, quats, log_scales, logit_opacities, sh, antialiased)
+
+
+def similarity_parts(T: Tensor) -> tuple[float, Tensor]:
+    """Scale s > 0 and orthogonal Q (3, 3) of a similarity T (4, 4) = [[s Q, t], [0, 1]], float64.
+
+    Raises:
+        InputError: If T is not a finite similarity to six digits.
+    """
+    T = T.detach().to("cpu", torch.float64)
+    scale = float(torch.linalg.det(T[:3, :3]).abs() ** (1 / 3)) if tuple(T.shape) == (4, 4) else 0.0
+    Q = T[:3, :3] / scale if scale > 0 else torch.zeros(3, 3, dtype=torch.float64)
+    if not torch.allclose(Q @ Q.T, torch.eye(3, dtype=torch.float64), atol=1e-6) or not T.isfinite().all():
+        raise InputError("T", got=T.tolist(), wanted="a 4×4 similarity: rotation or mirror, uniform scale, translation")
+    return (1.0 if abs(scale - 1) < 1e-12 else scale), Q
+
+
+def quaternion_product(a: Tensor, b: Tensor) -> Tensor:
+    """Hamilton product a b of quaternions wxyz, shapes (..., 4), broadcast."""
+    aw, av, bw, bv = a[..., :1], a[..., 1:], b[..., :1], b[..., 1:]
+    av, bv = torch.broadcast_tensors(av, bv)
+    return torch.cat([aw * bw - (av * bv).sum(-1, keepdim=True), aw * bv + bw * av + torch.linalg.cross(av, bv)], -1)
 
 
 def random_splats(n: int, *, degree: int = 3, extent: float = 1.0, scale: float = 0.03, seed: int = 0) -> Splats:

@@ -59,6 +59,10 @@ class Frame:
     """How the metre was found."""
     note: str = ""
     """One sentence on how."""
+    up_spread: float | None = None
+    """Standard deviation of the up direction [rad]; None if unknown."""
+    scale_spread: float | None = None
+    """Relative standard deviation of the scale; None if unknown."""
     T_world_source: Array = field(default_factory=lambda: np.eye(4), compare=False)
     """Similarity (scale·R, t) that took the source's frame to this one, shape (4, 4); its inverse leads back."""
 

@@ -38,6 +38,8 @@ def write_capture(folder: str | Path, capture: Capture) -> None:
             "up": capture.frame.up,
             "scale": capture.frame.scale,
             "note": capture.frame.note,
+            "up_spread": capture.frame.up_spread,
+            "scale_spread": capture.frame.scale_spread,
             "T_world_source": capture.frame.T_world_source.tolist(),
         },
         "skipped": capture.skipped,
@@ -63,7 +65,12 @@ def read_capture(folder: str | Path) -> Capture:
             points=read_model(folder / "colmap").points,
             source=str(document["source"]),
             frame=Frame(
-                frame["up"], frame["scale"], frame["note"], np.array(frame["T_world_source"], dtype=np.float64)
+                up=frame["up"],
+                scale=frame["scale"],
+                note=frame["note"],
+                up_spread=frame.get("up_spread"),
+                scale_spread=frame.get("scale_spread"),
+                T_world_source=np.array(frame["T_world_source"], dtype=np.float64),
             ),
             skipped=dict(document["skipped"]),
             summary=dict(document["summary"]),

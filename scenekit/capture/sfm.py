@@ -248,7 +248,7 @@ def _capture(
         Ts = np.stack([T_world_cam for _, T_world_cam in posed.values()])
         middle = np.median(points.xyz, 0) if len(points) else Ts[:, :3, 3].mean(0)
         T, note = levelling(Ts[:, :3, :3], Ts[:, :3, 3], _distances(model), middle)
-        frame = Frame("estimated", "estimated", note, T)
+        frame = Frame("estimated", "estimated", note, T_world_source=T)
     entries = [
         Photo(name, photos.root / name, *(posed[name][0], moved_pose(T, posed[name][1])), photos.masks.get(name), 255)
         for name in sorted(posed)

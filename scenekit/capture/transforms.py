@@ -77,7 +77,7 @@ def read_nerfstudio(file: Path, *, background: int | None = None) -> Capture:
         root=file.parent,
         points=_ply_points(document, file),
         source="nerfstudio",
-        frame=Frame("given", "given", f"As {file.name} has it.", applied),
+        frame=Frame("given", "given", f"As {file.name} has it.", T_world_source=applied),
         background=background,
         held_out=held.__contains__ if held else None,
     )

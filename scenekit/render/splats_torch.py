@@ -5,11 +5,12 @@ Memory grows with pixels × Gaussians, so it is for small scenes. Letters: n Gau
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from scenekit.harmonics import sh_basis
 
 if TYPE_CHECKING:
     from scenekit.render.splats import RasterOptions
@@ -147,36 +148,6 @@ def sh_to_rgb(sh: Tensor, directions: Tensor, degree: int) -> Tensor:
     """max(0, ½ + Σ Y(direction)·sh), shape (n, 3), for coefficients (n, k, 3) and directions (n, 3) of any length."""
     basis = sh_basis(torch.nn.functional.normalize(directions, dim=-1), degree)
     return ((basis[..., None] * sh[:, : basis.shape[1]]).sum(1) + 0.5).clamp(min=0)
-
-
-def sh_basis(directions: Tensor, degree: int) -> Tensor:
-    """Real spherical harmonics with the signs of 3DGS files, of unit directions (n, 3), shape (n, (degree + 1)²)."""
-    x, y, z = directions.unbind(-1)
-    xx, yy, zz = x * x, y * y, z * z
-    pi = math.pi
-    bands = [[torch.full_like(x, math.sqrt(1 / (4 * pi)))]]
-    a = math.sqrt(3 / (4 * pi))
-    bands.append([-a * y, a * z, -a * x])
-    a, b, c = math.sqrt(15 / (4 * pi)), math.sqrt(5 / (16 * pi)), math.sqrt(15 / (16 * pi))
-    bands.append([a * x * y, -a * y * z, b * (2 * zz - xx - yy), -a * x * z, c * (xx - yy)])
-    a, b, c = math.sqrt(35 / (32 * pi)), math.sqrt(105 / (4 * pi)), math.sqrt(21 / (32 * pi))
-    d, e = math.sqrt(7 / (16 * pi)), math.sqrt(105 / (16 * pi))
-    bands.append(
-        [
-            *(-a * y * (3 * xx - yy), b * x * y * z, -c * y * (4 * zz - xx - yy), d * z * (2 * zz - 3 * xx - 3 * yy)),
-            *(-c * x * (4 * zz - xx - yy), e * z * (xx - yy), -a * x * (xx - 3 * yy)),
-        ]
-    )
-    a, b = 0.75 * math.sqrt(35 / pi), 0.75 * math.sqrt(35 / (2 * pi))
-    c, d, e = 0.75 * math.sqrt(5 / pi), 0.75 * math.sqrt(5 / (2 * pi)), 3 / 16 * math.sqrt(1 / pi)
-    bands.append(
-        [
-            *(a * x * y * (xx - yy), -b * y * z * (3 * xx - yy), c * x * y * (7 * zz - 1), -d * y * z * (7 * zz - 3)),
-            *(e * (35 * zz * zz - 30 * zz + 3), -d * x * z * (7 * zz - 3), 0.5 * c * (xx - yy) * (7 * zz - 1)),
-            *(-b * x * z * (xx - 3 * yy), 0.25 * a * (xx * (xx - 3 * yy) - yy * (3 * xx - yy))),
-        ]
-    )
-    return torch.stack([y_lm for band in bands[: degree + 1] for y_lm in band], -1)
 
 
 def conics(covs2d: Tensor) -> Tensor:

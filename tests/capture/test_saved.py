@@ -31,7 +31,7 @@ def capture(tmp_path: Path) -> Capture:
         pose = look_at(rng.normal(size=3), rng.normal(size=3) + np.array([0, 0, 4]))
         photos.append(Photo(path.name, path, lens, pose, mask=path if i == 1 else None))
     points = Points(rng.normal(size=(7, 3)), rng.integers(0, 255, (7, 3), dtype=np.uint8), rng.uniform(size=7))
-    frame = Frame("estimated", "given", "because", rng.normal(size=(4, 4)))
+    frame = Frame("estimated", "given", "because", 0.1, 0.02, rng.normal(size=(4, 4)))
     return Capture(photos, points, "photos", frame, {"x.jpg": "blurred"}, {"registered": 3}, frozenset({"0 ü.png"}))
 
 

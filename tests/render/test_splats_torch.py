@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from scenekit.harmonics import sh_basis
 from scenekit.render import splats_torch
 from scenekit.render.splats import rasterization
 
@@ -88,7 +89,7 @@ def test_spherical_harmonics_are_orthonormal():
     phi = torch.arange(16).double() * (2 * math.pi / 16)
     r = (1 - z * z).sqrt()
     d = torch.stack([r[:, None] * phi.cos(), r[:, None] * phi.sin(), z[:, None].expand(-1, 16)], -1).reshape(-1, 3)
-    Y = splats_torch.sh_basis(d, 4)
+    Y = sh_basis(d, 4)
     gram = Y.T @ (Y * (w[:, None] * (2 * math.pi / 16)).expand(-1, 16).reshape(-1, 1))
     torch.testing.assert_close(gram, torch.eye(25).double())
 
