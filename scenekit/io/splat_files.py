@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -77,13 +78,15 @@ class SplatFormat:
     """Whether a path with these first HEAD bytes (none for a folder) is of this format; never raises."""
     read: Callable[[Path], Reading]
     """Reads a file; raises FileError for anything that is not one, in bounded time and memory."""
-    write: Callable[[Path, Splats], None] | None
-    """Writes splats, already in the format's axes, atomically; None if we only read it."""
+    write: Callable[[Path, Splats, Up], None] | None
+    """Writes splats atomically, already turned to the given up axis, which a file that can say so declares; None if we
+    only read it."""
 
 
 def formats() -> dict[str, SplatFormat]:
     """All formats by name."""
-    found = (import_module(f"scenekit.io.{module}").FORMAT for module in MODULES)
+    there = (module for module in MODULES if find_spec(f"scenekit.io.{module}"))  # until all are written
+    found = (import_module(f"scenekit.io.{module}").FORMAT for module in there)
     return {format.name: format for format in found}
 
 
@@ -134,7 +137,8 @@ def write_splats(
     lost = losses(chosen, splats, up=up)
     if splats.sh_degree > chosen.keeps.max_degree:
         splats = replace(splats, sh=splats.sh[:, : (chosen.keeps.max_degree + 1) ** 2].contiguous())
-    chosen.write(path, splats.transform(_axes("z", chosen.keeps.up or up or "z")))
+    target = chosen.keeps.up or up or "z"
+    chosen.write(path, splats.transform(_axes("z", target)), target)
     return lost
 
 
