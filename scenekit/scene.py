@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from scenekit.body import Body
-from scenekit.capture.capture import Capture, Frame
+from scenekit.capture.capture import Capture, Frame, Photo
 from scenekit.errors import InputError
 from scenekit.material import Material
 from scenekit.meshes import Mesh
@@ -40,6 +40,10 @@ PARTS = ("splats", "mesh", "body", "material", "cameras")
 
 MAX_DEPTH = 64
 """Deepest path; a tree that is deeper is a mistake or an attack."""
+
+
+HISTORY_BYTES = 2_000_000_000
+"""What the history of a saved scene may take on disk if not told otherwise [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,27 @@ class SceneState:
         ]
         return merge(clouds)
 
+    def photos(self, path: str = "/") -> list[Photo]:
+        """All photos at and below `path`, posed in the world frame, in the order of `walk`."""
+        return [
+            replace(photo, T_world_cam=self.pose(where).matrix @ photo.T_world_cam)
+            for where, node in self.walk(path)
+            if node.cameras is not None
+            for photo in node.cameras.photos
+        ]
+
+
+class StoredState(Protocol):
+    """A state that is still in its files; it is read when somebody goes back to it."""
+
+    def load(self) -> SceneState:
+        """The state.
+
+        Raises:
+            FileError: If its files are gone or damaged.
+        """
+        ...
+
 
 class Edit(Protocol):
     """A small value that says how a scene is to change. A frozen dataclass of plain fields, so it can be saved."""
@@ -171,10 +196,12 @@ class Scene:
     def __init__(self, state: SceneState | None = None, *, folder: str | Path | None = None):
         self.state = state or SceneState()
         self.folder = None if folder is None else Path(folder)
-        self.past: list[tuple[SceneState, str]] = []
+        self.past: list[tuple[SceneState | StoredState, str]] = []
         """States before each edit that can be undone, oldest first, and what the edit was."""
-        self.future: list[tuple[SceneState, str]] = []
+        self.future: list[tuple[SceneState | StoredState, str]] = []
         """States after each edit that can be redone, last one next."""
+        self.revision: str | None = None
+        """SHA-256 of the scene.json in `folder` as last read or written, "" if there was none, None if nobody looked."""
 
     def __getitem__(self, path: str) -> Handle:
         self.state.node(path)
@@ -212,20 +239,32 @@ class Scene:
     def _step(self, source: list[Any], target: list[Any], steps: int, name: str) -> None:
         if not 0 <= steps <= len(source):
             raise InputError(name, got=f"{steps} steps", wanted=f"0 to {len(source)}, as many as there are")
+        if steps == 0:
+            return
+        reached = source[-steps][0]
+        reached = reached if isinstance(reached, SceneState) else reached.load()  # may fail: nothing has happened yet
+        state: SceneState | StoredState = self.state
         for _ in range(steps):
-            state, label = source.pop()
-            target.append((self.state, label))
-            self.state = state
+            before, label = source.pop()
+            target.append((state, label))
+            state = before
+        self.state = reached
 
     def splats(self, path: str = "/") -> Splats:
         """All splats at and below `path` as one cloud in the world frame."""
         return self.state.splats(path)
 
-    def save(self, folder: str | Path | None = None) -> Path:
-        """Writes the scene and its history into a folder, atomically; see `scenekit.io.scene_folder`."""
+    def save(self, folder: str | Path | None = None, *, history_bytes: int = HISTORY_BYTES) -> Path:
+        """Writes the scene and its history into a folder, atomically; see `scenekit.io.scene_folder`.
+
+        Args:
+            folder: Where to; None for `self.folder`.
+            history_bytes: Most that part files of past and future states may take beside those of the present
+                [bytes]; the steps furthest from now are dropped first.
+        """
         from scenekit.io.scene_folder import save_scene
 
-        return save_scene(self, folder)
+        return save_scene(self, folder, history_bytes=history_bytes)
 
     def diff(self, other: Scene) -> list[Difference]:
         """What is different in `other`: nodes added, removed, moved, parts changed and by how much."""
