@@ -28,7 +28,7 @@ from scenekit.fit.trainer import Trainer, mean_psnr, one_torch_thread
 from scenekit.io.atomic import write_text
 from scenekit.io.colmap import write_colmap
 from scenekit.io.images import write_image
-from scenekit.io.ply import read_splats, write_splats
+from scenekit.io.splat_files import read_splats, write_splats
 from scenekit.splats import Splats
 
 

@@ -12,7 +12,7 @@ from scenekit.capture import load_views, split, split_by_region, undistorted
 from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError
 from scenekit.evaluate import Scores, evaluate
-from scenekit.io.ply import read_splats
+from scenekit.io.splat_files import read_splats
 from scenekit.runs import read_json, write_json
 
 

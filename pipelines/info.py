@@ -15,7 +15,7 @@ from torch import Tensor
 from scenekit.capture.photos import find_photos, photo_set
 from scenekit.errors import FileError
 from scenekit.io.colmap import model_folder, read_model
-from scenekit.io.ply import read_splats
+from scenekit.io.splat_files import read_splats
 from scenekit.runs import read_json
 from scenekit.splats import Splats
 

@@ -18,7 +18,7 @@ from scenekit.errors import FileError
 from scenekit.evaluate import Scores, evaluate
 from scenekit.fit import FitConfig, FitResult, fit, initial_splats
 from scenekit.fit.metrics import History
-from scenekit.io.ply import write_splats
+from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
 from scenekit.render.video import draw, turntable
 from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report

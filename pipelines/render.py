@@ -17,7 +17,7 @@ from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError, InputError
 from scenekit.image_size import ImageSize
 from scenekit.io.images import write_image
-from scenekit.io.ply import read_splats
+from scenekit.io.splat_files import read_splats
 from scenekit.io.video import write_video
 from scenekit.render.video import draw, turntable
 from scenekit.splats import Splats

@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from scenekit.capture import open_capture as open_capture
-    from scenekit.io.ply import read_splats as read_splats
-    from scenekit.io.ply import write_splats as write_splats
+    from scenekit.io.splat_files import read_splats as read_splats
+    from scenekit.io.splat_files import write_splats as write_splats
     from scenekit.pipelines.reconstruct import reconstruct as reconstruct
     from scenekit.splats import Splats as Splats
 
@@ -22,9 +22,9 @@ __version__ = "0.1.0"
 _DOORS = {
     "Splats": "scenekit.splats",
     "open_capture": "scenekit.capture",
-    "read_splats": "scenekit.io.ply",
+    "read_splats": "scenekit.io.splat_files",
     "reconstruct": "scenekit.pipelines.reconstruct",
-    "write_splats": "scenekit.io.ply",
+    "write_splats": "scenekit.io.splat_files",
 }
 """Every public name and the module that owns it. None is called like a sub-package, which would hide it."""
 

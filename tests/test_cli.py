@@ -11,7 +11,7 @@ from PIL import Image
 
 import scenekit
 from scenekit.cli import COMMANDS, benchmarks, main, overview
-from scenekit.io.ply import write_splats
+from scenekit.io.splat_files import write_splats
 from scenekit.splats import random_splats
 
 
@@ -121,7 +121,7 @@ def test_info_reports_gaussians_that_are_not_finite(tmp_path: Path, capsys: pyte
     [
         (b"vertex 60", b"vertex 61", "truncated"),
         (b"vertex 60", b"vertex 6000000000000", "truncated"),
-        (b"ply", b"xyz", "PLY"),
+        (b"ply", b"xyz", "splats as one of"),
     ],
 )
 def test_damaged_plys_are_refused(

@@ -1,235 +1,163 @@
 """Splats as PLY in the layout of 3D Gaussian Splatting (Kerbl et al. 2023), which every splat viewer opens.
 
 Properties, float32: x y z, nx ny nz (zeros), f_dc_0..2, f_rest_0.. (channel-major: all coefficients of red, then
-green, then blue), opacity (logit), scale_0..2 (log), rot_0..3 (wxyz). The world frame in the file is ours, Z up, as
-the comment `Vertical Axis: z` says; the comment `antialiased` tells how the opacities are to be read.
+green, then blue), opacity (logit), scale_0..2 (log), rot_0..3 (wxyz). They are found by name, in any order and of any
+type: Inria's files, gsplat's (no normals), Brush's (another order), nerfstudio's, Postshot's, 2DGS's (two scales). The
+comments `Vertical Axis: z` and `antialiased 1` say which way is up and how the opacities are to be read.
 """
 
 from __future__ import annotations
 
-import io
-import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
-from numpy.lib.recfunctions import structured_to_unstructured
 from numpy.typing import NDArray
-from torch import Tensor
 
 from scenekit.errors import FileError
 from scenekit.io.atomic import written_atomically
+from scenekit.io.ply_elements import Element, Ply, as_floats, comments, read_header, read_text, understood
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.splats import Splats
 
-TYPES = {
-    **dict.fromkeys(("char", "int8"), "i1"),
-    **dict.fromkeys(("uchar", "uint8"), "u1"),
-    **dict.fromkeys(("short", "int16"), "i2"),
-    **dict.fromkeys(("ushort", "uint16"), "u2"),
-    **dict.fromkeys(("int", "int32"), "i4"),
-    **dict.fromkeys(("uint", "uint32"), "u4"),
-    **dict.fromkeys(("float", "float32"), "f4"),
-    **dict.fromkeys(("double", "float64"), "f8"),
-}
-"""PLY's scalar types, old and new names, as NumPy codes without byte order."""
+BLOCK = 1 << 13
+"""Gaussians that are reordered at a time; 2 MB of degree 3, which stays in the cache."""
 
-FORMATS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
-"""PLY's encodings and the NumPy byte order of each."""
+FLAT = float(np.log(1e-6))
+"""Log-scale across a disc of 2DGS [log m], which has no thickness: one µm."""
 
-MAX_HEADER = 65_536
-"""A header longer than this [bytes] is not one; a splat file of degree 4 needs about 3000."""
+UNUSED = {"nx", "ny", "nz"}
+"""Properties that say nothing about a splat."""
 
 
 def properties(degree: int) -> list[str]:
     """Names of the vertex properties of a file with SH of this degree, in the order of the original implementation."""
-    rest = 3 * ((degree + 1) ** 2 - 1)
-    names = ["x", "y", "z", "nx", "ny", "nz", *(f"f_dc_{i}" for i in range(3)), *(f"f_rest_{i}" for i in range(rest))]
-    return [*names, "opacity", *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
+    names = _columns(degree)
+    head = [*names["means"], "nx", "ny", "nz", *names["sh"][:3], *(f"f_rest_{i}" for i in range(len(names["sh"]) - 3))]
+    return [*head, *names["logit_opacities"], *names["log_scales"], *names["quats"]]
 
 
-def write_splats(path: str | Path, splats: Splats) -> None:
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file is a PLY, and not PlayCanvas's compressed one."""
+    return head.startswith((b"ply\n", b"ply\r")) and b"packed_position" not in head
+
+
+def read(path: Path) -> Reading:
+    """Reads the splats of a PLY, binary or ASCII.
+
+    Raises:
+        FileError: If the file is missing, not a PLY of splats, truncated, or claims more Gaussians than it can hold.
+    """
+    ply = read_header(path)
+    vertex = ply.require("vertex", "a vertex element with plain numbers")
+    degree, flat = _layout(ply, vertex)
+    names = _columns(degree)
+    if flat:
+        names["log_scales"][2] = names["log_scales"][1]  # a stand-in, overwritten below
+    tensors = _tensors(ply, vertex, names)
+    antialiased, up, notes = understood(ply.comments)
+    if flat:
+        tensors["log_scales"][:, 2] = FLAT
+        notes.append("Discs of 2DGS, without a third scale: made 1 µm thick.")
+    if skipped := [name for name in vertex.names if name not in UNUSED.union(*names.values())]:
+        notes.append("Skipped the properties " + ", ".join(skipped[:12]) + ("…" if len(skipped) > 12 else "") + ".")
+    if others := [name for name in ply.elements if name != "vertex"]:
+        notes.append("Skipped the elements " + ", ".join(others[:12]) + ("…" if len(others) > 12 else "") + ".")
+    tensors["sh"] = tensors["sh"].reshape(vertex.count, (degree + 1) ** 2, 3)
+    tensors["logit_opacities"] = tensors["logit_opacities"][:, 0]
+    splats = Splats(**{name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, antialiased=antialiased)
+    return Reading(splats, up, tuple(notes), "ply")
+
+
+def write(path: Path, splats: Splats, up: Up) -> None:
     """Writes `splats` as a binary little-endian PLY, atomically."""
-    parts = {name: tensor.detach().cpu().float().numpy() for name, tensor in splats.tensors().items()}
-    n, k = len(splats), splats.sh.shape[1]
-    columns = [
-        parts["means"],
-        np.zeros((n, 3), np.float32),  # normals: unused, but some readers count on them
-        parts["sh"][:, 0],
-        parts["sh"][:, 1:].transpose(0, 2, 1).reshape(n, 3 * (k - 1)),
-        parts["logit_opacities"][:, None],
-        parts["log_scales"],
-        parts["quats"],
-    ]
+    n, names = len(splats), properties(splats.sh_degree)
+    parts = [tensor[..., None].flatten(1).detach().cpu().float().numpy() for tensor in splats.tensors().values()]
+    source = [name for columns in _columns(splats.sh_degree).values() for name in columns]
+    order = np.array([source.index(name) if name in source else len(source) for name in names])  # the last is zero
     header = [
         "ply",
         "format binary_little_endian 1.0",
-        "comment Generated by scenekit",
-        "comment Vertical Axis: z",
-        f"comment antialiased {int(splats.antialiased)}",  # Postshot's word for it
-        f"comment SplatRenderMode: {'mip' if splats.antialiased else 'default'}",  # and Brush's
+        *comments(antialiased=splats.antialiased, up=up),
         f"element vertex {n}",
-        *(f"property float {name}" for name in properties(splats.sh_degree)),
+        *(f"property float {name}" for name in names),
         "end_header\n",
     ]
-    with written_atomically(path) as temporary, temporary.open("wb") as file:
-        file.write("\n".join(header).encode())
-        np.concatenate(columns, 1, dtype="<f4").tofile(file)
+    head = "\n".join(header).encode()
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(head)
+
+        def write_rows(start: int, stop: int) -> None:
+            zeros = np.zeros((stop - start, 1), np.float32)
+            rows = np.concatenate([*(part[start:stop] for part in parts), zeros], 1).take(order, axis=1)
+            with temporary.open("rb+") as file:
+                file.seek(len(head) + 4 * len(names) * start)
+                file.write(rows.astype("<f4", copy=False).data)
+
+        _in_blocks(n, write_rows)
 
 
-def read_splats(path: str | Path, *, drop_non_finite: bool = False) -> Splats:
-    """Reads the splats of a PLY, binary or ASCII, whose properties may stand in any order.
-
-    Args:
-        path: The file.
-        drop_non_finite: Leave out Gaussians with NaN or infinite values instead of refusing the file.
-
-    Raises:
-        FileError: If the file is missing, not a PLY of splats, truncated, claims more Gaussians than it can hold, or
-            contains non-finite values.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(path, got="a folder" if path.is_dir() else "nothing", wanted="a PLY file of Gaussian splats")
-    with path.open("rb") as file:
-        header = _read_header(path, file)
-        vertices = _read_vertices(path, file, header)
-    splats = _splats(path, header, vertices)
-    tensors = splats.tensors().values()
-    if all(
-        tensor.sum(dtype=torch.float64).isfinite() for tensor in tensors
-    ):  # so is every term; quicker than asking each
-        return splats
-    finite = torch.stack([tensor[..., None].flatten(1).isfinite().all(1) for tensor in tensors]).all(0)
-    if not drop_non_finite:
-        got = f"{int((~finite).sum())} of {len(finite)} Gaussians with NaN or infinite values"
-        raise FileError(path, got=got, wanted="finite numbers", hint="read_splats(…, drop_non_finite=True) skips them.")
-    return splats.map(lambda t: t[finite])
+FORMAT = SplatFormat(
+    name="ply",
+    suffixes=(".ply",),
+    keeps=Keeps(max_degree=4, antialiased=True, writes_up=True),
+    recognises=recognises,
+    read=read,
+    write=write,
+)
+"""The plain PLY."""
 
 
-@dataclass(frozen=True)
-class _Element:
-    name: str
-    count: int
-    dtype: list[tuple[str, str]]
-    has_list: bool = False
+def _columns(degree: int) -> dict[str, list[str]]:
+    """The properties of each tensor of the splats, in the order in which it holds them."""
+    rest = (degree + 1) ** 2 - 1
+    return {
+        "means": ["x", "y", "z"],
+        "quats": [f"rot_{i}" for i in range(4)],
+        "log_scales": [f"scale_{i}" for i in range(3)],
+        "logit_opacities": ["opacity"],
+        "sh": [f"f_dc_{i}" for i in range(3)] + [f"f_rest_{c * rest + i}" for i in range(rest) for c in range(3)],
+    }
 
 
-@dataclass(frozen=True)
-class _Header:
-    encoding: str
-    comments: list[str]
-    elements: list[_Element]
-
-
-def _read_header(path: Path, file: BinaryIO) -> _Header:
-    head = file.read(MAX_HEADER)
-    end = head.find(b"end_header")
-    newline = head.find(b"\n", end)
-    if not head.startswith(b"ply") or end < 0 or newline < 0:
-        raise FileError(
-            path, got=repr(head[:16]), wanted=f"a PLY header, 'ply' to 'end_header', of ≤ {MAX_HEADER} bytes"
-        )
-    file.seek(newline + 1)
-    encoding, comments, elements = "", [], list[_Element]()
-    for line in head[:end].decode("latin-1").splitlines()[1:]:
-        match line.split():
-            case [] | ["obj_info", *_]:
-                pass
-            case ["comment", *words]:
-                comments.append(" ".join(words))
-            case ["format", name, "1.0"] if name in FORMATS:
-                encoding = name
-            case ["element", name, count] if count.isdecimal() and len(count) < 16:
-                elements.append(_Element(name, int(count), []))
-            case ["property", "list", *_] if elements:
-                elements[-1] = _Element(elements[-1].name, elements[-1].count, elements[-1].dtype, has_list=True)
-            case ["property", kind, name] if kind in TYPES and elements:
-                elements[-1].dtype.append((name, FORMATS.get(encoding, "=") + TYPES[kind]))
-            case _:
-                raise FileError(path, got=f"the header line {line[:80]!r}", wanted="a line of the PLY 1.0 format")
-    if not encoding:
-        raise FileError(path, got="no format line", wanted="format " + " | ".join(FORMATS) + " 1.0")
-    return _Header(encoding, comments, elements)
-
-
-def _read_vertices(path: Path, file: BinaryIO, header: _Header) -> NDArray[np.void]:
-    """The element `vertex` as a structured array; nothing is allocated before its size is checked against the file."""
-    left = os.fstat(file.fileno()).st_size - file.tell()
-    for element in header.elements:
-        if len({name for name, _ in element.dtype}) != len(element.dtype):
-            raise FileError(
-                path, got=f"element {element.name} with two properties of one name", wanted="distinct names"
-            )
-        ascii_text = header.encoding == "ascii"
-        if element.has_list and (element.name == "vertex" or not ascii_text):
-            got = f"list properties in element {element.name}, before the vertices or in them"
-            raise FileError(path, got=got, wanted="a vertex element with plain numbers", hint="Is this a mesh?")
-        dtype = np.dtype(element.dtype)
-        needed = element.count * (2 * max(1, len(element.dtype)) if ascii_text else dtype.itemsize)
-        if needed > left + ascii_text:  # the last line may lack its newline
-            got = f"{left} bytes after the header"
-            wanted = f"at least {needed} for {element.count} × {element.name}"
-            raise FileError(path, got=got, wanted=wanted, hint="The file is truncated or its header is wrong.")
-        if element.name != "vertex":
-            for _ in range(element.count if ascii_text else 0):
-                file.readline()
-            file.seek(0 if ascii_text else needed, os.SEEK_CUR)
-        elif ascii_text:
-            return _read_ascii(path, file, element)
-        else:
-            return np.fromfile(file, dtype, element.count)
-        left = os.fstat(file.fileno()).st_size - file.tell()
-    names = ", ".join(element.name for element in header.elements) or "none"
-    raise FileError(path, got=f"the elements {names}", wanted="an element vertex")
-
-
-def _read_ascii(path: Path, file: BinaryIO, element: _Element) -> NDArray[np.void]:
-    text = io.TextIOWrapper(file, "latin-1")
-    rows = np.empty((element.count, len(element.dtype)))
-    for i in range(element.count):
-        words = text.readline(100_000).split()
-        try:
-            rows[i] = [float(word) for word in words]
-        except ValueError:
-            got = f"{' '.join(words)[:60]!r} as vertex {i}"
-            raise FileError(path, got=got, wanted=f"{rows.shape[1]} numbers") from None
-    text.detach()
-    vertices = np.empty(element.count, element.dtype)
-    for column, (name, _) in enumerate(element.dtype):
-        vertices[name] = rows[:, column]
-    return vertices
-
-
-def _splats(path: Path, header: _Header, vertices: NDArray[np.void]) -> Splats:
-    names = vertices.dtype.names or ()
+def _layout(ply: Ply, vertex: Element) -> tuple[int, bool]:
+    """The degree of SH that the properties have, and whether they are those of 2DGS."""
+    names = set(vertex.names)
     rest = sum(name.startswith("f_rest_") for name in names)
     if rest not in (0, 9, 24, 45, 72):
-        raise FileError(path, got=f"{rest} properties f_rest_*", wanted="0, 9, 24, 45 or 72, for SH degrees 0 to 4")
+        raise FileError(ply.path, got=f"{rest} properties f_rest_*", wanted="0, 9, 24, 45 or 72, for SH degrees 0 to 4")
     degree = round((rest / 3 + 1) ** 0.5) - 1
-    missing = [name for name in properties(degree) if name not in names and not name.startswith("n")]
+    missing = [name for name in properties(degree) if name not in names | UNUSED]
+    if missing == ["scale_2"]:
+        return degree, True
     if missing:
-        compressed = any(element.name == "chunk" for element in header.elements)
-        hint = "This is PlayCanvas's compressed PLY: convert it to a plain one first." if compressed else ""
         shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
-        raise FileError(path, got=f"no properties {shown}", wanted="the 3DGS layout", hint=hint)
+        hint = "This is a mesh or a point cloud." if "face" in ply.elements or len(missing) > 8 else ""
+        raise FileError(ply.path, got=f"no properties {shown}", wanted="the 3DGS layout", hint=hint)
+    return degree, False
 
-    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite and is reported as such
-        rows = torch.from_numpy(structured_to_unstructured(vertices, dtype=np.float32))
 
-    def columns(*wanted: str) -> Tensor:
-        return rows[:, [names.index(name) for name in wanted]]
+def _tensors(ply: Ply, vertex: Element, names: dict[str, list[str]]) -> dict[str, NDArray[np.float32]]:
+    """Each group of properties as an array, shape (n, properties); rows go from the file straight to their places."""
+    place = {name: i for i, name in enumerate(vertex.names)}
+    columns = {name: np.array([place[wanted] for wanted in group]) for name, group in names.items()}
+    tensors = {name: np.empty((vertex.count, len(group)), np.float32) for name, group in names.items()}
+    text = read_text(ply, vertex) if ply.encoding == "ascii" else None
 
-    sh = columns(*(f"f_dc_{i}" for i in range(3)))[:, None]
-    if rest:
-        coefficients = columns(*(f"f_rest_{i}" for i in range(rest))).reshape(len(vertices), 3, rest // 3)
-        sh = torch.cat([sh, coefficients.mT], 1)
-    return Splats(
-        means=columns("x", "y", "z"),
-        quats=columns(*(f"rot_{i}" for i in range(4))),
-        log_scales=columns(*(f"scale_{i}" for i in range(3))),
-        logit_opacities=columns("opacity")[:, 0],
-        sh=sh,
-        antialiased="antialiased 1" in header.comments or "SplatRenderMode: mip" in header.comments,
-    )
+    def read_rows(start: int, stop: int) -> None:
+        rows = as_floats(ply.rows(vertex, start, stop)) if text is None else text[start:stop]
+        for name, tensor in tensors.items():
+            np.take(rows, columns[name], axis=1, out=tensor[start:stop], mode="clip")  # the mode that needs no buffer
+
+    _in_blocks(vertex.count, read_rows)
+    return tensors
+
+
+def _in_blocks(n: int, work: Callable[[int, int], None]) -> None:
+    """Calls work(start, stop) for blocks of n rows, on all threads."""
+    starts = range(0, n, BLOCK)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(work, starts, (min(start + BLOCK, n) for start in starts)):
+            pass

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from scenekit.errors import FileError
-from scenekit.io.ply import properties, read_splats, write_splats
+from scenekit.io.ply import FORMAT, properties
+from scenekit.io.splat_files import open_splats, read_splats, write_splats
 from scenekit.splats import Splats, random_splats
 
 
@@ -79,7 +80,7 @@ def damaged(folder: Path, old: bytes, new: bytes) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        (b"ply\n", b"plx\n", "PLY header"),
+        (b"ply\n", b"plx\n", "splats as one of ply"),
         (b"end_header", b"eof_header", "PLY header"),
         (b"vertex 9", b"vertex 10", "truncated"),
         (b"vertex 9", b"vertex 900000000000000", "truncated"),

@@ -15,7 +15,7 @@ from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import photo
 from scenekit.fit import FitConfig
-from scenekit.io.ply import read_splats
+from scenekit.io.splat_files import read_splats
 from scenekit.pipelines import reconstruct
 from scenekit.pipelines.reconstruct import divided, settled
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from scenekit.cli import main
-from scenekit.io.ply import read_splats, write_splats
+from scenekit.io.splat_files import read_splats, write_splats
 from scenekit.pipelines import evaluate, info, reconstruct
 
 
