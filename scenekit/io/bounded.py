@@ -1,0 +1,127 @@
+"""Decompression with an upper limit, so that a small hostile file cannot fill the memory or hang the reader."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from scenekit.errors import FileError
+
+MIB = 1 << 20
+
+FREE = 160 * MIB
+"""Gaussians that need this little as float32 [bytes] are read however small their file is."""
+
+MAX_JSON = 16 * MIB
+"""Longest JSON that is parsed [bytes]; the largest honest one, a glTF of thousands of meshes, is far below."""
+
+
+def read_bytes(path: Path, wanted: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        FileError: If it is missing or a folder.
+    """
+    if not path.is_file():
+        raise FileError(path, got="a folder" if path.is_dir() else "nothing", wanted=wanted)
+    return path.read_bytes()
+
+
+def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 64) -> None:
+    """Refuses a claim of n Gaussians that would need more than `FREE` and more than `ratio` times the file.
+
+    Entropy bounds what honest data can shrink to: a Gaussian of degree 3 is 236 bytes as float32, and its noise keeps
+    it above 8 in every format here. A file that promises more is made to exhaust the memory.
+
+    Args:
+        path: The file, for the message.
+        n: Gaussians the file claims to hold.
+        degree: Their degree of SH.
+        stored: Size of the file [bytes].
+        ratio: Bytes as float32 for a byte in the file that the format could reach.
+
+    Raises:
+        FileError: If the claim is refused.
+    """
+    needed = n * 4 * (11 + 3 * (degree + 1) ** 2)
+    if needed > max(FREE, ratio * stored):
+        got = f"{n} Gaussians claimed by {stored} bytes"
+        raise FileError(path, got=got, wanted="a count that the file can hold", hint="The file is damaged or hostile.")
+
+
+def gunzip(path: Path, data: bytes, *, limit: int) -> bytes:
+    """The content of one gzip member, at most `limit` bytes of it.
+
+    Raises:
+        FileError: If the stream is damaged, or ends before both its end mark and `limit` bytes.
+    """
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        content = stream.decompress(data, max_length=limit)
+    except zlib.error as error:
+        raise FileError(path, got=f"a damaged gzip stream ({error})", wanted="an intact one") from None
+    if not stream.eof and len(content) < limit:
+        raise FileError(path, got=f"a gzip stream cut off after {len(content)} bytes", wanted="its end")
+    return content
+
+
+def unzstd(path: Path, data: bytes | memoryview, *, size: int) -> bytearray:
+    """The content of a ZSTD stream, which must be exactly `size` bytes.
+
+    Raises:
+        FileError: If the stream is damaged or of another length.
+    """
+    content = bytearray(size)
+    view = memoryview(content)
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
+            done = 0
+            while done < size and (count := stream.readinto(view[done:])):
+                done += count
+            more = bool(stream.read(1))
+    except zstandard.ZstdError as error:
+        raise FileError(path, got=f"a damaged ZSTD stream ({error})", wanted="an intact one") from None
+    if done < size or more:
+        got = f"a ZSTD stream of {'more than ' if more else ''}{done} bytes"
+        raise FileError(path, got=got, wanted=f"{size} bytes, as its header says")
+    return content
+
+
+def unzip(path: Path, archive: zipfile.ZipFile, name: str, *, limit: int) -> bytes:
+    """One member of a zip archive, at most `limit` bytes.
+
+    Raises:
+        FileError: If it is missing, damaged, encrypted, or longer.
+    """
+    try:
+        info = archive.getinfo(name)
+        if info.file_size > limit:
+            raise FileError(path, got=f"{name} of {info.file_size} bytes", wanted=f"at most {limit}")
+        with archive.open(info) as member:
+            return member.read(limit)
+    except KeyError:
+        raise FileError(path, got=f"no {name} in the archive", wanted="the file that meta.json names") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise FileError(path, got=f"a damaged {name} ({error})", wanted="an intact archive") from None
+
+
+def parse_json(path: Path, data: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        FileError: If `data` is not one, is longer than `MAX_JSON`, or is nested too deep.
+    """
+    if len(data) > MAX_JSON:
+        raise FileError(path, got=f"JSON of {len(data)} bytes", wanted=f"at most {MAX_JSON}")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FileError(path, got=f"JSON that does not parse ({error})", wanted="a JSON object") from None
+    if not isinstance(found, dict):
+        raise FileError(path, got=f"a JSON {type(found).__name__}", wanted="a JSON object")
+    return found
