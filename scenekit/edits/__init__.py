@@ -1,4 +1,28 @@
 """Edits: small reversible values that change a scene. `scene.apply(edits.Move("/table/mug", by=(0, 0, 0.3)))`."""
 
 from scenekit.edits.assign import Assign as Assign
+from scenekit.edits.parts import Crop as Crop
+from scenekit.edits.place import Mirror as Mirror
 from scenekit.edits.place import Move as Move
+from scenekit.edits.place import Rotate as Rotate
+from scenekit.edits.place import Scale as Scale
+from scenekit.edits.tree import AddNode as AddNode
+from scenekit.edits.tree import Delete as Delete
+from scenekit.edits.tree import Duplicate as Duplicate
+from scenekit.edits.tree import Rename as Rename
+from scenekit.edits.tree import Reparent as Reparent
+from scenekit.scene import Edit
+
+EDITS: dict[str, type[Edit]] = {
+    "add": AddNode,
+    "crop": Crop,
+    "delete": Delete,
+    "duplicate": Duplicate,
+    "mirror": Mirror,
+    "move": Move,
+    "rename": Rename,
+    "reparent": Reparent,
+    "rotate": Rotate,
+    "scale": Scale,
+}
+"""Every edit that the command line knows, by its word there: `scenekit edit SCENE move /table/mug --by 0 0 0.3`."""
