@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-SplatTransform = Callable[..., str]
-"""`splat_transform("a.ply", "b.spz")`: runs the tool with these words and returns what it printed."""
-
 
 @pytest.fixture(scope="session")
-def splat_transform() -> SplatTransform:
-    """PlayCanvas's splat-transform from $SPLAT_TRANSFORM or the PATH; the test is skipped where it is missing."""
+def splat_transform() -> Callable[..., str]:
+    """PlayCanvas's splat-transform, from $SPLAT_TRANSFORM or the PATH; the test is skipped where it is missing.
+
+    `splat_transform("a.ply", "b.spz")` runs the tool with these words and returns what it printed.
+    """
     tool = os.environ.get("SPLAT_TRANSFORM") or shutil.which("splat-transform")
     if not tool:
         pytest.skip("splat-transform is not installed (npm install @playcanvas/splat-transform)")
