@@ -39,3 +39,14 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Writes `text` to `path` atomically, as UTF-8."""
     write_bytes(path, text.encode())
+
+
+def flush_folder(path: str | Path) -> None:
+    """Sees that renames in a folder have reached the disk; systems that cannot open a folder need not be told."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,81 @@
+"""The one door to scenes: a saved scene, a run, or a file of splats or of a mesh becomes a `Scene`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scenekit.capture.capture import Capture, Frame
+from scenekit.capture.saved import read_capture
+from scenekit.errors import FileError
+from scenekit.io.part_files import remember_file
+from scenekit.io.scene_folder import is_scene, read_scene
+from scenekit.io.splat_files import open_splats, read_splats, recognised
+from scenekit.scene import NAME, Node, Scene, SceneState
+
+SCENE, CAMERAS = "scene", "cameras"
+"""What the nodes of a run are called."""
+
+MESH_SUFFIXES = frozenset({".glb", ".gltf", ".obj", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz"})
+"""Files that may hold a mesh."""
+
+
+def open_scene(path: str | Path) -> Scene:
+    """A scene from whatever holds one, recognised by its content.
+
+    | input | what becomes of it |
+    |---|---|
+    | folder with scene.json | the scene as it was saved, with its history |
+    | run folder | /scene with the splats, /cameras with the photos, the frame of the capture; `save` writes there |
+    | file of splats or of a mesh | one node called like the file; `save` needs a folder |
+
+    Raises:
+        FileError: If the input is missing, damaged, or none of these.
+    """
+    path = Path(path)
+    if path.is_dir() and is_scene(path):
+        return read_scene(path)
+    if (path / "run.json").is_file():
+        return _run(path)
+    if path.is_file():
+        return Scene(_single(path))
+    got = "nothing" if not path.exists() else "a folder with neither scene.json nor run.json"
+    raise FileError(path, got=got, wanted="a scene, a run, or a file of splats or of a mesh")
+
+
+def _run(folder: Path) -> Scene:
+    file = folder / "splats.ply"
+    if not file.is_file():
+        hint = "`scenekit reconstruct` with the same options goes on."
+        raise FileError(file, got="nothing", wanted="the splats of a finished run", hint=hint)
+    splats, capture = read_splats(file), _capture_of(folder)
+    remember_file(folder, splats, file)
+    nodes = (Node(SCENE, splats=splats), *([Node(CAMERAS, cameras=capture)] if capture else []))
+    frame = capture.frame if capture else Frame()
+    scene = Scene(SceneState(Node("", children=nodes), frame, f"run {folder.resolve().name}"), folder=folder)
+    scene.revision = ""
+    return scene
+
+
+def _capture_of(run: Path) -> Capture | None:
+    return read_capture(run) if (run / "capture.json").is_file() else None
+
+
+def _single(file: Path) -> SceneState:
+    try:
+        recognised(file)
+    except FileError:
+        if file.suffix.lower() not in MESH_SUFFIXES:
+            raise
+        from scenekit.io.mesh_files import read_mesh
+
+        node = Node(node_name(file.name.partition(".")[0]), mesh=read_mesh(file))
+    else:
+        node = Node(node_name(file.name.partition(".")[0]), splats=open_splats(file).splats)
+    return SceneState(Node("", children=(node,)), Frame(note=f"As {file.name} has it."), str(file.name))
+
+
+def node_name(text: str) -> str:
+    """A name for a node that is close to `text`: "my mug (2)" → "my_mug_2"; "scene" if nothing is left."""
+    name = re.sub(r"[^\w.-]+", "_", text).strip("_.-")[:64]
+    return name if NAME.fullmatch(name) else SCENE
