@@ -142,6 +142,13 @@ class SceneState:
             raise InputError("path", got="/", wanted="a node below the root, which cannot be removed")
         return replace(self, root=root)
 
+    def with_each(self, path: str, change: Callable[[str, Node], Node]) -> SceneState:
+        """The state with every node at and below `path` replaced by what `change(its path, it)` makes of its parts."""
+        state = self
+        for where, _ in self.walk(path):
+            state = state.with_node(where, lambda node, where=where: change(where, node))  # type: ignore[misc]
+        return state
+
     def splats(self, path: str = "/") -> Splats:
         """All splats at and below `path` as one cloud in the world frame, in the order of `walk`."""
         clouds = [

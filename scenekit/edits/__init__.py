@@ -1,7 +1,11 @@
 """Edits: small reversible values that change a scene. `scene.apply(edits.Move("/table/mug", by=(0, 0, 0.3)))`."""
 
 from scenekit.edits.assign import Assign as Assign
+from scenekit.edits.look import Recolor as Recolor
+from scenekit.edits.look import SetOpacity as SetOpacity
 from scenekit.edits.parts import Crop as Crop
+from scenekit.edits.parts import Merge as Merge
+from scenekit.edits.parts import Split as Split
 from scenekit.edits.place import Mirror as Mirror
 from scenekit.edits.place import Move as Move
 from scenekit.edits.place import Rotate as Rotate
@@ -18,11 +22,15 @@ EDITS: dict[str, type[Edit]] = {
     "crop": Crop,
     "delete": Delete,
     "duplicate": Duplicate,
+    "merge": Merge,
     "mirror": Mirror,
     "move": Move,
+    "opacity": SetOpacity,
+    "recolor": Recolor,
     "rename": Rename,
     "reparent": Reparent,
     "rotate": Rotate,
     "scale": Scale,
+    "split": Split,
 }
 """Every edit that the command line knows, by its word there: `scenekit edit SCENE move /table/mug --by 0 0 0.3`."""

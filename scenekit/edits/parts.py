@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scenekit.body import Body
+from scenekit.cameras import Array
+from scenekit.edits.place import added, placed, transformed_body, transformed_capture
 from scenekit.errors import InputError
-from scenekit.meshes import Mesh
-from scenekit.scene import Node, SceneState
+from scenekit.meshes import merge_meshes, some_faces
+from scenekit.poses import Pose
+from scenekit.quantities import Quantity
+from scenekit.scene import Node, SceneState, split_path
 from scenekit.selection import Selection, Where, as_selection
+from scenekit.splats import merge
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,67 @@ class Crop:
         return kept(state, self.path, as_selection(self.where))
 
 
+@dataclass(frozen=True)
+class Split:
+    """Makes a node of what a selection means of another's splats and mesh; both keep their numbers exactly."""
+
+    path: str
+    """The node. What is below it stays with it."""
+    where: Where
+    """What goes into the new node."""
+    to: str
+    """Path of the new node; the node above it must exist. It gets the place and material of the old one."""
+
+    def __str__(self) -> str:
+        return f"split {self.path} where {self.where} to {self.to}"
+
+    def apply(self, state: SceneState) -> SceneState:
+        """The state with both; where they lie and how they look together does not change.
+
+        Raises:
+            InputError: If all or nothing would go.
+        """
+        where, node, pose = as_selection(self.where), state.node(self.path), state.pose(self.path)
+        splats, faces = where.mask(state, self.path), where.faces(state, self.path)
+        asked = torch.cat([splats, splats[:0] if faces is None else faces])
+        if not asked.any() or asked.all():
+            got = f"{'nothing' if not asked.any() else 'all'} of {self.path}"
+            raise InputError(f"selection {where}", got=got, wanted="a part of it")
+        mesh = None if faces is None or not faces.any() else node.mesh
+        part = part_of(replace(node, cameras=None, children=(), mesh=mesh), splats, faces)
+        state = state.with_node(self.path, lambda n: part_of(n, ~splats, None if faces is None else ~faces))
+        return placed(added(state, self.to, part), self.to, pose)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Makes one node of two, with their splats, meshes and bodies, in the frame of the first."""
+
+    path: str
+    """The node that stays."""
+    other: str
+    """The node that goes into it; what is below it comes along."""
+
+    def __str__(self) -> str:
+        return f"merge {self.other} into {self.path}"
+
+    def apply(self, state: SceneState) -> SceneState:
+        """The state with one node less.
+
+        Raises:
+            InputError: If one is below the other, or they differ in what a node has once: material, photos, mesh look.
+        """
+        for a, b in ((self.path, self.other), (self.other, self.path)):
+            if split_path(b)[: len(split_path(a))] == split_path(a):
+                raise InputError(
+                    "Merge.other", got=repr(self.other), wanted=f"a node not above, at or below {self.path}"
+                )
+        T = (state.pose(self.path).inverse() @ state.pose(self.other)).matrix
+        other = state.node(self.other)
+        state = state.with_node(self.other, lambda _: None)
+        return state.with_node(self.path, lambda node: merged(node, other, T))
+
+
 def kept(state: SceneState, path: str, where: Selection) -> SceneState:
     """The state in which the nodes at and below `path` keep only what `where` means.
 
@@ -40,9 +109,7 @@ def kept(state: SceneState, path: str, where: Selection) -> SceneState:
     masks = {at: (where.mask(state, at), where.faces(state, at)) for at, _ in state.walk(path)}
     if all(not splats.any() and (faces is None or not faces.any()) for splats, faces in masks.values()):
         raise InputError(f"selection {where}", got=f"nothing of {path} that stays", wanted="something to keep")
-    for at, (splats, faces) in masks.items():
-        state = state.with_node(at, lambda node, splats=splats, faces=faces: part_of(node, splats, faces))  # type: ignore[misc]
-    return state
+    return state.with_each(path, lambda at, node: part_of(node, *masks[at]))
 
 
 def part_of(node: Node, splats: Tensor, faces: Tensor | None) -> Node:
@@ -64,16 +131,52 @@ def part_of(node: Node, splats: Tensor, faces: Tensor | None) -> Node:
     )
 
 
-def some_faces(mesh: Mesh, faces: Tensor) -> Mesh:
-    """The mesh with the faces of a mask (f,) and the vertices they use, in order."""
-    chosen = mesh.faces[faces]
-    used = torch.zeros(len(mesh.vertices), dtype=torch.bool)
-    used[chosen.reshape(-1)] = True
-    number = used.long().cumsum(0) - 1
+def merged(node: Node, other: Node, T: Array) -> Node:
+    """One node of two, the other's frame being at T in the frame of the first, shape (4, 4).
+
+    Raises:
+        InputError: If they differ in what a node has once.
+    """
+    if node.material and other.material and node.material != other.material:
+        raise InputError(f"material of {other.name}", got=other.material.name, wanted=node.material.name)
+    if node.cameras and other.cameras and node.cameras is not other.cameras:
+        raise InputError(f"cameras of {other.name}", got="photos in both nodes", wanted="photos in one of them")
+    matrix = torch.from_numpy(T)
+    clouds = [cloud for cloud in (node.splats, other.splats and other.splats.transform(matrix)) if cloud is not None]
+    meshes = [mesh for mesh in (node.mesh, other.mesh and other.mesh.transform(matrix)) if mesh is not None]
+    children = [replace(child, pose=Pose.from_matrix(T) @ child.pose) for child in other.children]
     return replace(
-        mesh,
-        vertices=mesh.vertices[used],
-        faces=number[chosen],
-        vertex_colors=None if mesh.vertex_colors is None else mesh.vertex_colors[used],
-        uvs=None if mesh.uvs is None else mesh.uvs[used],
+        node,
+        splats=merge(clouds) if clouds else None,
+        mesh=merge_meshes(meshes) if meshes else None,
+        body=merged_body(node.body, other.body, T),
+        material=node.material or other.material,
+        cameras=node.cameras or (other.cameras and transformed_capture(other.cameras, T)),
+        children=(*node.children, *children),
     )
+
+
+def merged_body(a: Body | None, b: Body | None, T: Array) -> Body | None:
+    """The rigid union of two bodies; b's frame is at T in a's. Static if one is; what one lacks is unknown for both.
+
+    Masses add up, and inertias by the parallel-axis theorem, I = Σ Iᵢ + mᵢ (|dᵢ|² 1 − dᵢ dᵢᵀ), d from the common centre.
+    """
+    if a is None or b is None:
+        return a if b is None else transformed_body(b, 1.0, T[:3, :3])
+    kind: Literal["static", "dynamic"] = "static" if "static" in (a.kind, b.kind) else "dynamic"
+    if a.mass is None or b.mass is None or a.centre is None or b.centre is None:
+        return Body(kind)
+    masses, centres = [a.mass.value, b.mass.value], [np.array(a.centre), T[:3, :3] @ b.centre + T[:3, 3]]
+    centre = np.average(centres, axis=0, weights=masses)
+    spread = None if a.mass.spread is None or b.mass.spread is None else math.hypot(a.mass.spread, b.mass.spread)
+    provenance = a.mass.provenance if a.mass.provenance == b.mass.provenance else "estimated"
+    mass = Quantity(sum(masses), provenance, spread, "sum of the merged bodies")
+    x, y, z = centre.tolist()
+    if a.inertia is None or b.inertia is None:
+        return Body(kind, mass, (x, y, z))
+    inertias = [np.array(a.inertia), T[:3, :3] @ np.array(b.inertia) @ T[:3, :3].T]
+    total = np.zeros((3, 3))
+    for m, c, inertia in zip(masses, centres, inertias, strict=True):
+        d = c - centre
+        total += inertia + m * (d @ d * np.eye(3) - np.outer(d, d))
+    return Body(kind, mass, (x, y, z), tuple(map(tuple, total.tolist())))  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from scenekit.capture.level import moved_pose
 from scenekit.errors import InputError
 from scenekit.poses import Pose
 from scenekit.quantities import Quantity
-from scenekit.scene import Node, SceneState
+from scenekit.scene import Node, SceneState, split_path
 from scenekit.selection.base import in_world, positions
 from scenekit.splats import similarity_parts
 
@@ -207,8 +207,7 @@ def placed(state: SceneState, path: str, pose: Pose) -> SceneState:
     Raises:
         InputError: If it is the root, which is the world.
     """
-    if path == "/":
-        raise InputError("path", got="/", wanted="a node below the root", hint="Move its children.")
+    below_root(path)
     parent = state.pose(parent_path(path))
     return state.with_node(path, lambda node: replace(node, pose=parent.inverse() @ pose))
 
@@ -216,6 +215,30 @@ def placed(state: SceneState, path: str, pose: Pose) -> SceneState:
 def parent_path(path: str) -> str:
     """The path of the node above: "/table/mug" → "/table", "/table" → "/"."""
     return path.rstrip("/").rsplit("/", 1)[0] or "/"
+
+
+def added(state: SceneState, path: str, node: Node) -> SceneState:
+    """The state with `node`, named as the path says, as last child of the node above `path`.
+
+    Raises:
+        InputError: If there is no node above, or a node there already.
+    """
+    if path in state:
+        raise InputError("path", got=repr(path), wanted="a path where there is no node yet")
+    node = replace(node, name=node_name(path))
+    return state.with_node(parent_path(path), lambda parent: replace(parent, children=(*parent.children, node)))
+
+
+def node_name(path: str) -> str:
+    """Last name of a path; raises InputError for the root."""
+    below_root(path)
+    return split_path(path)[-1]
+
+
+def below_root(path: str) -> None:
+    """Raises InputError if the path is that of the root."""
+    if not split_path(path):
+        raise InputError("path", got=repr(path), wanted="a node below the root")
 
 
 def middle(state: SceneState, path: str) -> Vector:

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from scenekit.edits.parts import kept
-from scenekit.edits.place import parent_path, placed
+from scenekit.edits.place import added, below_root, node_name, parent_path, placed
 from scenekit.errors import InputError
 from scenekit.scene import Node, SceneState, join, split_path
 from scenekit.selection import Where, as_selection
@@ -28,7 +28,7 @@ class AddNode:
 
     def apply(self, state: SceneState) -> SceneState:
         """The state with the node as last child of the one above."""
-        return added(state, self.path, self.node or Node(_name(self.path)))
+        return added(state, self.path, self.node or Node(node_name(self.path)))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Duplicate:
 
     def apply(self, state: SceneState) -> SceneState:
         """The state with the copy, which shares its tensors with the original."""
-        _below_root(self.path)
+        below_root(self.path)
         return placed(added(state, self.to, state.node(self.path)), self.to, state.pose(self.path))
 
 
@@ -82,7 +82,7 @@ class Rename:
 
     def apply(self, state: SceneState) -> SceneState:
         """The state with the name changed; the node keeps its place among its siblings."""
-        _below_root(self.path)
+        below_root(self.path)
         return state.with_node(self.path, lambda node: replace(node, name=self.name))
 
 
@@ -100,7 +100,7 @@ class Reparent:
 
     def apply(self, state: SceneState) -> SceneState:
         """The state with the node as last child of the new parent, its pose changed so that it lies where it did."""
-        _below_root(self.path)
+        below_root(self.path)
         if split_path(self.to)[: len(split_path(self.path))] == split_path(self.path):
             raise InputError("Reparent.to", got=repr(self.to), wanted=f"a node that is not at or below {self.path}")
         node, pose = state.node(self.path), state.pose(self.path)
@@ -109,25 +109,3 @@ class Reparent:
             return state
         new = join(self.to, node.name)
         return placed(added(state.with_node(self.path, lambda _: None), new, node), new, pose)
-
-
-def added(state: SceneState, path: str, node: Node) -> SceneState:
-    """The state with `node`, named as the path says, as last child of the node above `path`.
-
-    Raises:
-        InputError: If there is no node above, or a node there already.
-    """
-    if path in state:
-        raise InputError("path", got=repr(path), wanted="a path where there is no node yet")
-    node = replace(node, name=_name(path))
-    return state.with_node(parent_path(path), lambda parent: replace(parent, children=(*parent.children, node)))
-
-
-def _name(path: str) -> str:
-    _below_root(path)
-    return split_path(path)[-1]
-
-
-def _below_root(path: str) -> None:
-    if not split_path(path):
-        raise InputError("path", got=repr(path), wanted="a node below the root")
