@@ -26,9 +26,11 @@ COMMANDS = {
     "demo": ("Photograph a table, reconstruct it, score the result.", "scenekit demo -o demo"),
     "capture": ("Make photos of a scene whose truth is known.", "scenekit capture tabletop -o photos --photos 48"),
     "reconstruct": ("Photos, a video or a posed capture → Gaussian splats.", "scenekit reconstruct photos/ -o kitchen"),
+    "segment": ("What stands on a table or floor → nodes of its own.", "scenekit segment kitchen"),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
     "info": ("What is in a PLY, a run, a capture or a COLMAP model.", "scenekit info kitchen/splats.ply"),
+    "validate": ("What is wrong with a scene, and what mends it.", "scenekit validate kitchen"),
     "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench tiles"),
 }
 """Every command: what it does, and an example."""
@@ -41,7 +43,8 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 2 unusable input, 3 to 5 see `scenekit.errors`, 130 Ctrl-C.
+    """Runs one command and returns its exit code: 0 done, 2 unusable input, 3 to 5 see `scenekit.errors`, 6 see
+    `pipelines/validate.py`, 130 Ctrl-C.
 
     Args:
         argv: The words after `scenekit`; None takes them from the process.
@@ -72,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show(result, with_json=words[0] == "bench")
     except BrokenPipeError:  # whoever read our output has gone, as `head` does; nothing is left to say to them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return int(getattr(result, "exit_code", 0))
 
 
 def overview() -> str:

@@ -61,13 +61,13 @@ def levelling(Rs_world_cam: Array, centres: Array, distances: Array, middle: Arr
     )
     scale = TYPICAL_DISTANCE / span if span > 1e-9 else 1.0
     T = np.eye(4)
-    T[:3, :3] = scale * _rotation_between(up, np.array([0.0, 0.0, 1.0]))
+    T[:3, :3] = scale * rotation_between(up, np.array([0.0, 0.0, 1.0]))
     T[:3, 3] = -T[:3, :3] @ middle
     note = f"{how}; the median distance from a camera to what it sees was set to {TYPICAL_DISTANCE:g} m"
     return T, f"{note[0].upper()}{note[1:]}."
 
 
-def _rotation_between(a: Array, b: Array) -> Array:
+def rotation_between(a: Array, b: Array) -> Array:
     """The smallest rotation that takes unit vector a to unit vector b, shape (3, 3)."""
     v, c = np.cross(a, b), float(a @ b)
     if c < -1 + 1e-9:  # opposite: half a turn about any axis orthogonal to a

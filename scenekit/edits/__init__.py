@@ -16,6 +16,7 @@ from scenekit.edits.tree import Duplicate as Duplicate
 from scenekit.edits.tree import Rename as Rename
 from scenekit.edits.tree import Reparent as Reparent
 from scenekit.scene import Edit
+from scenekit.segment import Segment as Segment
 
 EDITS: dict[str, type[Edit]] = {
     "add": AddNode,
@@ -31,6 +32,7 @@ EDITS: dict[str, type[Edit]] = {
     "reparent": Reparent,
     "rotate": Rotate,
     "scale": Scale,
+    "segment": Segment,
     "split": Split,
 }
 """Every edit that the command line knows, by its word there: `scenekit edit SCENE move /table/mug --by 0 0 0.3`."""
