@@ -1,0 +1,104 @@
+"""What is physically or technically wrong with a scene, gravest first, and what mends it.
+
+The exit code is 0 if nothing as grave as --fail-on was found, else 6, so that a script can stop.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from io import StringIO
+from math import isfinite
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from scenekit.opening import open_scene
+from scenekit.validation import SEVERITIES, Finding
+
+FOUND = 6
+"""Exit code if something as grave as asked for was found."""
+
+COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+"""How each severity is printed."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to look at, and what to answer."""
+
+    scene: tyro.conf.Positional[Path]
+    """A scene folder, a run folder, or a file of splats or of a mesh."""
+    json: bool = False
+    """Print JSON instead of a table."""
+    fail_on: Literal["error", "warning", "never"] = "error"
+    """From which severity on the exit code is 6."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The findings."""
+
+    findings: list[Finding]
+    """Gravest first."""
+    as_json: bool = False
+    """How to print them."""
+    exit_code: int = 0
+    """What the command ends with."""
+
+    def __str__(self) -> str:
+        return json.dumps(self.as_dict(), indent=2) if self.as_json else self._table()
+
+    def as_dict(self) -> dict[str, object]:
+        """Counts by severity and the findings, ready for JSON: what is not finite becomes null."""
+        rows = []
+        for found in self.findings:
+            figures = {name: value if isfinite(value) else None for name, value in found.figures.items()}
+            rows.append(asdict(found) | {"figures": figures})
+        return {"counts": self.counts(), "findings": rows}
+
+    def counts(self) -> dict[str, int]:
+        """How many findings of each severity."""
+        return {severity: sum(f.severity == severity for f in self.findings) for severity in SEVERITIES}
+
+    def _table(self) -> str:
+        if not self.findings:
+            return "Nothing found."
+        table = Table(show_lines=True)
+        for title, ratio in (("finding", None), ("place", 2), ("what", 4), ("remedy", 3)):
+            table.add_column(title, ratio=ratio, overflow="fold")
+        for found in self.findings:
+            colour = COLOURS[found.severity]
+            place = found.path + (f"\n{found.where}" if found.where else "")
+            table.add_row(
+                f"[{colour}]{found.severity}[/]\n{found.code}", *map(_plain, (place, found.what, found.remedy))
+            )
+        summary = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in self.counts().items())
+        terminal = Console()
+        page = Console(
+            file=StringIO(), width=max(terminal.width, 100), force_terminal=terminal.is_terminal, legacy_windows=False
+        )
+        page.print(table)
+        assert isinstance(page.file, StringIO)
+        return page.file.getvalue() + summary + "."
+
+
+def run(config: Config) -> Result:
+    """Opens the scene and looks at everything.
+
+    Raises:
+        FileError: If it cannot be opened.
+    """
+    found = open_scene(config.scene).validate()
+    found = [replace(f, remedy=f.remedy.replace("SCENE", str(config.scene))) for f in found]
+    worst = min((SEVERITIES.index(f.severity) for f in found), default=len(SEVERITIES))
+    fails = config.fail_on != "never" and worst <= SEVERITIES.index(config.fail_on)
+    return Result(found, config.json, FOUND if fails else 0)
+
+
+def _plain(text: str) -> str:
+    """Text that rich does not take for its own marks."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,35 @@
+"""Validation: what is physically or technically wrong with a scene. `scene.validate()` and `scenekit validate`."""
+
+from __future__ import annotations
+
+from scenekit.scene import SceneState
+from scenekit.validation.bindings import check_bindings
+from scenekit.validation.bodies import check_bodies
+from scenekit.validation.codes import CODES as CODES
+from scenekit.validation.finding import SEVERITIES as SEVERITIES
+from scenekit.validation.finding import Finding as Finding
+from scenekit.validation.finding import Severity as Severity
+from scenekit.validation.frame import check_frame
+from scenekit.validation.meshes import check_meshes
+from scenekit.validation.nodes import check_nodes
+from scenekit.validation.placed import placed
+from scenekit.validation.splats import check_splats
+
+
+def findings(state: SceneState) -> list[Finding]:
+    """What is wrong with a scene, gravest first, the same each time. Nothing is changed, no scene is refused.
+
+    Every check takes time in proportion to what it looks at. Where that is not enough (all faces on one spot, thousands
+    of nodes in one place, millions of splats) it looks at a part and its finding says so.
+    """
+    things = placed(state)
+    found = [
+        *check_frame(state, things),
+        *check_splats(things),
+        *check_meshes(things),
+        *check_bodies(things),
+        *check_nodes(things),
+        *check_bindings(things),
+    ]
+    rank = {code: place for place, code in enumerate(CODES)}
+    return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), rank[f.code], f.path, f.where))

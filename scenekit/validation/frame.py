@@ -1,0 +1,88 @@
+"""Checks of the frame: is the metre one, and is up up. Letters: c cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from scenekit.capture.level import up_direction
+from scenekit.scene import SceneState
+from scenekit.validation.finding import Finding, Severity, finding
+from scenekit.validation.placed import Placed
+
+SMALLEST, LARGEST = 0.01, 1000.0
+"""Extents of a scene between which nothing is odd [m]."""
+
+SMALLEST_THING, LARGEST_THING = 1e-3, 10.0
+"""Extents of a thing that can be pushed [m]."""
+
+TILT = np.radians(3.0)
+"""A support that is further from level is one that things slide on in a picture and should not."""
+
+CAMERA_TILT = np.radians(20.0)
+"""People hold cameras level: their common up is this close to Z, or Z is not up."""
+
+FEWEST_CAMERAS = 8
+"""From fewer photos, up cannot be told from a photographer who looked down."""
+
+
+def check_frame(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
+    """What is wrong with scale and up."""
+    yield from _scale(state, things)
+    yield from _up(state, things)
+
+
+def _scale(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
+    frame = state.frame
+    if frame.scale == "estimated":
+        dynamic = sum(thing.is_dynamic for thing in things)
+        severity: Severity = "warning" if dynamic else "note"
+        what = "Scale estimated: no length in the scene was ever measured. " + frame.note
+        if dynamic:
+            what = f"{what.strip()} {dynamic} dynamic bodies have masses that go with its cube."
+        yield finding(severity, "frame-scale-estimated", "/", what.strip(), dynamic=dynamic)
+    extent = _extent(things)
+    if extent is not None and not SMALLEST <= extent <= LARGEST:
+        what = f"The scene is {extent:.3g} m across; between {SMALLEST:g} m and {LARGEST:g} m is usual."
+        yield finding("warning", "scale-implausible", "/", what, extent=extent)
+    for thing in things:
+        if thing.is_dynamic and thing.surface is not None:
+            size = float(thing.surface.extent.max())
+            if not SMALLEST_THING <= size <= LARGEST_THING:
+                what = f"A dynamic body is {size:.3g} m across; {SMALLEST_THING:g} to {LARGEST_THING:g} m is usual."
+                yield finding("warning", "object-size", thing.path, what, size=size)
+
+
+def _extent(things: list[Placed]) -> float | None:
+    """Longest side of a box around all meshes and the middle 90 % of each cloud [m]; None if there is neither."""
+    corners = [thing.box for thing in things if thing.surface is not None]
+    for thing in things:
+        if thing.node.splats is not None:
+            means = thing.node.splats.means.detach().cpu().numpy()
+            means = means[np.isfinite(means).all(1)]
+            if len(means):
+                corners.append(np.quantile(thing.to_world(means), [0.05, 0.95], axis=0))
+    if not corners:
+        return None
+    both = np.stack(corners)
+    return float((both[:, 1].max(0) - both[:, 0].min(0)).max())
+
+
+def _up(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
+    frame = state.frame
+    if frame.up == "estimated":
+        spread = "" if frame.up_spread is None else f" to {np.degrees(frame.up_spread):.2g}°"
+        yield finding(
+            "note", "frame-up-estimated", "/", f"Up was estimated{spread}, not measured. {frame.note}".strip()
+        )
+    for thing in things:
+        cameras = thing.node.cameras
+        if cameras is None or len(cameras.photos) < FEWEST_CAMERAS:
+            continue
+        rotations = thing.T_world_node[:3, :3] @ np.stack([photo.T_world_cam[:3, :3] for photo in cameras.photos])
+        up, how = up_direction(rotations)
+        tilt = float(np.arccos(np.clip(up[2], -1, 1)))
+        if tilt > CAMERA_TILT:
+            what = f"By the photos up is {np.degrees(tilt):.3g}° from Z ({how})."
+            yield finding("warning", "frame-unlevel", thing.path, what, "cameras", tilt=tilt)

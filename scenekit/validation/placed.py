@@ -1,0 +1,104 @@
+"""What the checks look at: each node with its place in the world and its surface, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import manifold3d
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekit.body import Body
+from scenekit.cameras import Array
+from scenekit.scene import Node, SceneState
+from scenekit.validation.probe import Probe
+from scenekit.validation.surface import Surface
+
+SAMPLES = 4000
+"""Points by which a surface is compared with others."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A node in the world."""
+
+    path: str
+    """Where in the tree."""
+    node: Node
+    """Itself."""
+    T_world_node: Array
+    """Its pose, shape (4, 4)."""
+
+    @cached_property
+    def surface(self) -> Surface | None:
+        """Its mesh, if that has faces and its vertices are finite."""
+        mesh = self.node.mesh
+        if mesh is None or not len(mesh.faces) or not bool(mesh.vertices.isfinite().all()):
+            return None
+        return Surface(mesh)
+
+    @cached_property
+    def vertices(self) -> Array:
+        """The vertices of its surface in the world [m], shape (v, 3); none without a surface."""
+        return np.zeros((0, 3)) if self.surface is None else self.to_world(self.surface.vertices)
+
+    @cached_property
+    def faces(self) -> NDArray[np.int64]:
+        """The faces of its surface, shape (f, 3); none without a surface."""
+        return np.zeros((0, 3), np.int64) if self.surface is None else self.surface.faces
+
+    @cached_property
+    def box(self) -> Array:
+        """Least and greatest corner of its surface in the world [m], shape (2, 3)."""
+        corners = self.vertices[np.unique(self.faces)]
+        return np.stack([corners.min(0), corners.max(0)])
+
+    @cached_property
+    def samples(self) -> Array:
+        """Points of its surface in the world, its lowest and highest vertices and others evenly over its area [m]."""
+        assert self.surface is not None
+        corners = self.vertices[np.unique(self.faces)]
+        order = np.argsort(corners[:, 2], kind="stable")
+        ends = corners if len(corners) <= SAMPLES else corners[np.r_[order[: SAMPLES // 2], order[-SAMPLES // 2 :]]]
+        return np.concatenate([ends, self.to_world(self.surface.sample(SAMPLES))])
+
+    @cached_property
+    def probe(self) -> Probe | None:
+        """Its surface in the world, to be asked about points."""
+        return None if self.surface is None else Probe(self.vertices, self.faces)
+
+    @cached_property
+    def manifold(self) -> manifold3d.Manifold | None:
+        """The solid that it encloses, in the world; None if it encloses none."""
+        surface = self.surface
+        if surface is None or not surface.is_closed:
+            return None
+        faces = self.faces if surface.solid.volume > 0 else self.faces[:, ::-1]
+        solid = manifold3d.Manifold(manifold3d.Mesh64(self.vertices, np.ascontiguousarray(faces, np.uint64)))
+        return solid if solid.status() == manifold3d.Error.NoError and solid.volume() > 0 else None
+
+    @property
+    def body(self) -> Body | None:
+        """What it is to a simulator."""
+        return self.node.body
+
+    @property
+    def is_dynamic(self) -> bool:
+        """True if it is free to move."""
+        return self.body is not None and self.body.kind == "dynamic"
+
+    def to_world(self, points: Array) -> Array:
+        """Points of the node's frame in the world [m], shape (n, 3)."""
+        return np.asarray(points, np.float64) @ self.T_world_node[:3, :3].T + self.T_world_node[:3, 3]
+
+
+def placed(state: SceneState) -> list[Placed]:
+    """All nodes of a scene, parents first."""
+    poses = {"/": state.root.pose}
+    things = []
+    for path, node in state.walk():
+        if path != "/":
+            poses[path] = poses[path.rsplit("/", 1)[0] or "/"] @ node.pose
+        things.append(Placed(path, node, poses[path].matrix))
+    return things
