@@ -173,7 +173,7 @@ def stop_readers() -> None:
 
 def _received(pipe: IO[bytes], spec: dict[str, Any]) -> NDArray[Any]:
     array = np.empty(spec["shape"], spec["dtype"])
-    rest = memoryview(array.reshape(-1).view(np.uint8))
+    rest = array.reshape(-1).view(np.uint8).data
     while rest:
         count = pipe.readinto(rest)  # type: ignore[attr-defined]
         if not count:

@@ -62,8 +62,9 @@ def splats(path: Path) -> Answer:
 def meshes(path: Path) -> Answer:
     """Every UsdGeomMesh: facts up, notes and looks (one per prim); arrays "0/points", "0/faces" …
 
-    A prim's arrays: points (v, 3) float32, counts (p,) and indices, corners of each polygon; where it has them, `uvs`
-    and `colors` (linear RGBA), one row per vertex or per corner; the file of a texture as bytes; T (4, 4) as in `splats`.
+    A prim's arrays: points (v, 3) float32, counts (p,) and indices, corners of each polygon; where it has them, uvs and
+    colors (linear RGBA), or corner_uvs and corner_colors with one row per corner; texture, the bytes of its file; T
+    (4, 4) as in `splats`.
     """
     stage, facts = _opened(path)
     arrays: dict[str, Array] = {}
@@ -226,36 +227,35 @@ def _polygons(prim: Usd.Prim, path: Path) -> dict[str, Array]:
         order = starts + np.repeat(counts, counts) - 1 - place
     else:
         order = np.arange(len(indices))
-    parts = {"points": points, "counts": counts, "indices": indices[order]}
-    uvs = _primvar(prim, "st", 2, parts, order)
-    colors = _primvar(prim, "displayColor", 3, parts, order)
-    if uvs is not None:
-        parts["uvs"] = uvs
-    if colors is not None:
-        opacity = _primvar(prim, "displayOpacity", 1, parts, order)
-        alpha = np.ones((len(colors), 1), np.float32) if opacity is None or len(opacity) != len(colors) else opacity
-        parts["colors"] = np.concatenate([colors, alpha], 1)
+    parts: dict[str, Array] = {"points": points, "counts": counts, "indices": indices[order]}
+    parts |= _primvar(prim, "st", "uvs", parts, order)
+    colors = _primvar(prim, "displayColor", "colors", parts, order)
+    alphas = _primvar(prim, "displayOpacity", "colors", parts, order)
+    for name, rgb in colors.items():
+        alpha = alphas.get(name, np.ones((len(rgb), 1), np.float32))
+        parts[name] = np.concatenate([rgb, alpha], 1)
     return parts
 
 
-def _primvar(prim: Usd.Prim, name: str, width: int, mesh: dict[str, Array], order: Array) -> Array | None:
-    """A primvar per vertex or per corner; one that is constant or per face becomes one of these."""
+WIDTHS = {"st": 2, "displayColor": 3, "displayOpacity": 1}
+
+
+def _primvar(prim: Usd.Prim, name: str, ours: str, mesh: dict[str, Array], order: Array) -> dict[str, Array]:
+    """A primvar per vertex, as `ours`, or per corner, as corner_`ours`; one that is constant or per face becomes that."""
     primvar = UsdGeom.PrimvarsAPI(prim).GetPrimvar(name)
     value = primvar.ComputeFlattened(Usd.TimeCode.EarliestTime()) if primvar and primvar.HasValue() else None
     if value is None:
-        return None
-    rows = np.array(value, np.float32).reshape(-1, width)
+        return {}
+    rows = np.array(value, np.float32).reshape(-1, WIDTHS[name])
     v, corners, faces = len(mesh["points"]), len(order), len(mesh["counts"])
     kind = primvar.GetInterpolation()
     if kind == UsdGeom.Tokens.constant and len(rows) == 1:
-        return np.repeat(rows, v, 0)
+        return {ours: np.repeat(rows, v, 0)}
     if kind == UsdGeom.Tokens.uniform and len(rows) == faces:
-        return np.repeat(rows, mesh["counts"], 0)
+        return {f"corner_{ours}": np.repeat(rows, mesh["counts"], 0)}
     if kind in (UsdGeom.Tokens.vertex, UsdGeom.Tokens.varying) and len(rows) == v:
-        return rows
-    if kind == UsdGeom.Tokens.faceVarying and len(rows) == corners:
-        return rows[order]
-    return None
+        return {ours: rows}
+    return {f"corner_{ours}": rows[order]} if kind == UsdGeom.Tokens.faceVarying and len(rows) == corners else {}
 
 
 def _look(prim: Usd.Prim, path: Path, notes: list[str]) -> tuple[dict[str, Any], dict[str, Array]]:
