@@ -40,12 +40,11 @@ def joined(meshes: Sequence[Mesh]) -> tuple[Mesh, tuple[str, ...]]:
         return meshes[0], ()
     meshes, notes = list(meshes), [f"{len(meshes)} meshes were joined into one."]
     shares = torch.tensor([max(len(mesh.faces), 1) for mesh in meshes], dtype=torch.float64)
-    for name in ("metallic", "roughness"):
-        values = torch.tensor([getattr(mesh, name) for mesh in meshes], dtype=torch.float64)
-        if (values != values[0]).any():
-            mean = float((values * shares).sum() / shares.sum())
-            meshes = [replace(mesh, **{name: mean}) for mesh in meshes]
-            notes.append(f"Materials of {name} {float(values.min()):g} to {float(values.max()):g} became {mean:.3g}.")
+    surfaces = torch.tensor([(mesh.metallic, mesh.roughness) for mesh in meshes], dtype=torch.float64)
+    if (surfaces != surfaces[0]).any():
+        metallic, roughness = ((surfaces * shares[:, None]).sum(0) / shares.sum()).tolist()
+        meshes = [replace(mesh, metallic=metallic, roughness=roughness) for mesh in meshes]
+        notes.append(f"Differing materials became one of metallic {metallic:.3g}, roughness {roughness:.3g}.")
     if not all(_same_look(mesh, meshes[0]) for mesh in meshes):
         textured = any(mesh.texture is not None for mesh in meshes)
         meshes = _in_one_atlas(meshes, notes) if textured else [_base_in_vertices(mesh) for mesh in meshes]

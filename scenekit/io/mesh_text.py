@@ -1,7 +1,8 @@
 """Meshes as OBJ with MTL and PNG, PLY and STL, read by trimesh in a process of its own.
 
-OBJ holds all of a mesh but the alpha of vertex colours, which stand behind the coordinates of `v` (the common extension); metallic and roughness as Pm and
-Pr of the MTL. Nine digits give every float32 back. PLY holds vertex colours, STL triangles alone.
+OBJ holds all of a mesh but the alpha of vertex colours, which stand behind the coordinates of `v` (the common
+extension); metallic and roughness are Pm and Pr of the MTL. Nine digits give every float32 back; of base colours trimesh
+keeps 8 bits. PLY holds vertex colours, STL triangles alone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def write(path: Path, mesh: Mesh, format: str) -> None:
 
     colors = None if mesh.vertex_colors is None else mesh.vertex_colors.numpy()
     made = trimesh.Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), vertex_colors=colors, process=False)
-    write_bytes(path, made.export(file_type=format))
+    data = made.export(file_type=format)
+    write_bytes(path, data.encode() if isinstance(data, str) else bytes(data))
 
 
 def _mesh(path: Path, answer: Answer, index: int) -> Mesh:

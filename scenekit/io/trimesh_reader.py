@@ -107,7 +107,7 @@ def _parts(geometry: Any, T: Array, *, merged: bool) -> tuple[dict[str, Any], di
     colors = _vertex_colors(geometry)
     if colors is not None and len(colors) == len(vertices) and not merged:
         parts["colors"] = colors
-    visual = getattr(geometry, "visual", None)
+    visual: Any = getattr(geometry, "visual", None)
     if getattr(visual, "kind", None) == "texture":
         uvs = getattr(visual, "uv", None)
         if uvs is not None and np.shape(uvs) == (len(vertices), 2):
@@ -120,7 +120,7 @@ def _parts(geometry: Any, T: Array, *, merged: bool) -> tuple[dict[str, Any], di
 
 
 def _vertex_colors(geometry: Any) -> Array | None:
-    visual = getattr(geometry, "visual", None)
+    visual: Any = getattr(geometry, "visual", None)
     if getattr(visual, "kind", None) in ("vertex", "face"):
         return np.asarray(visual.vertex_colors, np.uint8)
     colors = getattr(geometry, "vertex_attributes", {}).get("color")  # beside a texture

@@ -241,7 +241,7 @@ WIDTHS = {"st": 2, "displayColor": 3, "displayOpacity": 1}
 
 
 def _primvar(prim: Usd.Prim, name: str, ours: str, mesh: dict[str, Array], order: Array) -> dict[str, Array]:
-    """A primvar per vertex, as `ours`, or per corner, as corner_`ours`; one that is constant or per face becomes that."""
+    """A primvar per vertex, as `ours`, or per corner, as corner_`ours`; constant and per-face ones become these."""
     primvar = UsdGeom.PrimvarsAPI(prim).GetPrimvar(name)
     value = primvar.ComputeFlattened(Usd.TimeCode.EarliestTime()) if primvar and primvar.HasValue() else None
     if value is None:
