@@ -133,9 +133,9 @@ def read_header(path: Path) -> Ply:
 
 def as_floats(rows: NDArray[np.void]) -> NDArray[np.float32]:
     """The rows of a structured array as float32, shape (rows, properties); without a copy where they are that."""
-    dtype = rows.dtype
-    if all(dtype[i] == np.dtype("<f4") for i in range(len(dtype))):
-        return rows.view("<f4").reshape(len(rows), len(dtype))
+    names = rows.dtype.names or ()
+    if all(rows.dtype[name] == np.dtype("<f4") for name in names):
+        return rows.view("<f4").reshape(len(rows), len(names))
     with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite and is reported as such
         return cast(NDArray[np.float32], structured_to_unstructured(rows, dtype=np.float32))
 
