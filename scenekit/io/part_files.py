@@ -158,12 +158,16 @@ def checked_path(folder: Path, file: PartFile) -> Path:
     return path
 
 
-def remove_unused(folder: Path, used: Iterable[PartFile]) -> None:
-    """Removes the part files that are not in `used`, and drafts of processes that were killed; nothing else."""
-    names = {file.file for file in used}
-    for path in (folder / FOLDER).iterdir() if (folder / FOLDER).is_dir() else ():
-        if f"{FOLDER}/{path.name}" not in names and OURS.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+def part_names(folder: Path) -> set[str]:
+    """The part files in a scene folder that are ours by their name, and drafts, relative to it."""
+    found = (folder / FOLDER).iterdir() if (folder / FOLDER).is_dir() else ()
+    return {f"{FOLDER}/{path.name}" for path in found if OURS.fullmatch(path.name) and not path.is_dir()}
+
+
+def remove_parts(folder: Path, names: Iterable[str]) -> None:
+    """Removes part files; whoever still holds such a part in memory writes it again when it is saved."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

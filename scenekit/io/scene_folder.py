@@ -22,7 +22,15 @@ from typing import Any
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import flush_folder, write_text
 from scenekit.io.lock import locked
-from scenekit.io.part_files import FOLDER, Part, copy_part, read_part, remove_unused, write_part
+from scenekit.io.part_files import (
+    FOLDER,
+    Part,
+    copy_part,
+    part_names,
+    read_part,
+    remove_parts,
+    write_part,
+)
 from scenekit.io.scene_json import (
     FILE_PARTS,
     MAX_BYTES,
@@ -100,18 +108,34 @@ def save_scene(scene: Scene, folder: str | Path | None = None, *, history_bytes:
         is_home = scene.folder is None or scene.folder.resolve() == target.resolve()
         if is_home:
             _check_revision(scene, target)
-        writer = _Writer(target)
-        record, past, future = writer.scene(scene, history_bytes)
+        record, past, future = _committed(scene, target, history_bytes)
+        if is_home:
+            scene.folder, scene.past, scene.future = target, past, future
+            scene.revision = _revision(_read_text(target / FILE))
+        used = {file.file for node in record.nodes for file in node.files.values()}
+        remove_parts(target, part_names(target) - used)
+    return target
+
+
+def _committed(scene: Scene, target: Path, history_bytes: int) -> tuple[SceneRecord, list[Step], list[Step]]:
+    """Writes the scene up to the rename that makes it the folder's; takes back new part files if it does not get there.
+
+    Returns its record, and what is left of its past and future.
+    """
+    before, text = part_names(target), None
+    try:
+        record, past, future = _Writer(target).scene(scene, history_bytes)
         text = dumps(record)
         if len(text.encode()) > MAX_BYTES:
             raise InputError("scene", got=f"{len(text)} bytes of scene.json", wanted=f"at most {MAX_BYTES}")
         flush_folder(target / FOLDER)
         write_text(target / FILE, text)
-        flush_folder(target)
-        remove_unused(target, {file for node in record.nodes for file in node.files.values()})
-    if is_home:
-        scene.folder, scene.revision, scene.past, scene.future = target, _revision(text), past, future
-    return target
+    except BaseException:
+        if not is_scene(target) or _read_text(target / FILE) != text:
+            remove_parts(target, part_names(target) - before)
+        raise
+    flush_folder(target)
+    return record, past, future
 
 
 @dataclass(frozen=True)

@@ -373,6 +373,7 @@ def test_a_disk_that_fills_up_leaves_the_old_scene_or_the_new(tmp_path: Path) ->
                 full += 1
                 (disk / "filler").unlink()
                 assert number_in(folder) == old
+                assert len(files(folder)) <= 9, "what did not become a scene is taken back"
             else:
                 assert number_in(folder) == k
         assert 20 < full < 180
