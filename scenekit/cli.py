@@ -29,6 +29,7 @@ COMMANDS = {
     "segment": ("What stands on a table or floor → nodes of its own.", "scenekit segment kitchen"),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
+    "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),
     "info": ("What is in a PLY, a run, a capture or a COLMAP model.", "scenekit info kitchen/splats.ply"),
     "validate": ("What is wrong with a scene, and what mends it.", "scenekit validate kitchen"),
     "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench tiles"),

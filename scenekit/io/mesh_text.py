@@ -1,8 +1,8 @@
 """Meshes as OBJ with MTL and PNG, PLY and STL, read by trimesh in a process of its own.
 
 OBJ holds all of a mesh but the alpha of vertex colours, which stand behind the coordinates of `v` (the common
-extension); metallic and roughness are Pm and Pr of the MTL. Nine digits give every float32 back; of base colours trimesh
-keeps 8 bits. PLY holds vertex colours, STL triangles alone.
+extension); metallic and roughness are Pm and Pr of the MTL. Nine digits give every float32 back; of base colours
+trimesh keeps 8 bits. PLY holds vertex colours, STL triangles alone.
 """
 
 from __future__ import annotations

@@ -44,7 +44,11 @@ def meshes(path: Path) -> Answer:
     with path.open("rb") as file:
         kind = "ply" if file.read(3) == b"ply" else path.suffix.lower().removeprefix(".")
         file.seek(0)
-        loaded = trimesh.load(file, file_type=kind, resolver=beside, process=False, maintain_order=True)
+        options: dict[str, Any] = {"file_type": kind, "resolver": beside, "process": False}
+        loaded = trimesh.load(file, maintain_order=True, **options)
+        if isinstance(loaded, trimesh.Scene) and len(loaded.geometry) > 1:  # with several, order costs them their uvs
+            file.seek(0)
+            loaded = trimesh.load(file, **options)
     if beside.refused:
         raise FileError(path, got=f"the name {beside.refused[0][:200]!r}", wanted="names inside its folder")
     facts: dict[str, Any] = {"notes": [f"The file {name[:200]!r} is missing." for name in beside.missing], "looks": []}

@@ -59,6 +59,13 @@ def splats(path: Path) -> Answer:
     return Answer(facts, arrays)
 
 
+def contents(path: Path) -> Answer:
+    """Facts splats and meshes: how many prims of each."""
+    stage, _ = _opened(path)
+    schemas = {"splats": UsdVol.ParticleField3DGaussianSplat, "meshes": UsdGeom.Mesh}
+    return Answer({name: sum(1 for _ in _prims(stage, schema, path)) for name, schema in schemas.items()}, {})
+
+
 def meshes(path: Path) -> Answer:
     """Every UsdGeomMesh: facts up, notes and looks (one per prim); arrays "0/points", "0/faces" …
 
