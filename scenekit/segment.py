@@ -17,23 +17,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from torch import Tensor
 
-from scenekit.cameras import Array
-from scenekit.capture.capture import Capture, Frame
+from scenekit.capture.capture import Capture
 from scenekit.capture.level import moved_pose, rotation_between
 from scenekit.errors import InputError
 from scenekit.opening import node_name
 from scenekit.poses import Pose
 from scenekit.scene import Node, SceneState
-from scenekit.segment_map import Relief, seen_from_above
-from scenekit.segment_regions import Colours, Region, lab_of, regions, support_colours
+from scenekit.segment_map import seen_from_above
+from scenekit.segment_regions import lab_of, regions, roughness, support_colours
 from scenekit.splats import SH_C0, Splats
 from scenekit.support import Support, attention, find_support, level_below
 from scenekit.voting import Votes, lifted
 
 BACKGROUND, SUPPORT = 0, 1
 """Labels of what is no object; objects are numbered from 2 on."""
+
+NOISE = 2.5
+"""A thing rises above the support by this many deviations of its roughness at least."""
 
 LEVEL_FURNITURE = np.radians(0.5)
 """How level furniture stands [rad]: the uncertainty of an up direction that a support gives."""
@@ -48,7 +49,7 @@ class SegmentConfig:
     path: str | None = None
     """Node whose splats are divided; None takes the only one that has any."""
     masks: str | None = None
-    """Folder of label images named like the photos, or of one folder of masks per thing; None takes shape and colour."""
+    """Folder of label images named like the photos, or of one folder of masks per thing; None: shape and colour."""
     same_ids: bool = True
     """False if a value in a label image may mean another thing in another photo."""
     support: str = "table"
@@ -163,18 +164,20 @@ def by_shape(splats: Splats, capture: Capture | None, config: SegmentConfig) -> 
         seed=config.seed,
     )  # fmt: skip
     relief = seen_from_above(splats, support, look.reach, pixels=config.map_side)
-    colours, difference = support_colours(relief, support.thickness)
-    found = regions(relief, difference, rise=support.thickness, colour=config.colour, min_area=config.min_area)
+    rise = max(support.thickness, NOISE * roughness(relief, support.thickness))
+    colours, difference = support_colours(relief, rise)
+    found = regions(relief, difference, rise=rise, colour=config.colour, min_area=config.min_area)
     pixels, heights = relief.ground.coordinates(splats.means)
     on_map = ((pixels >= 0) & (pixels < relief.ground.size)).all(1)
+    on_map &= splats.scales.max(1).values.cpu().numpy() < look.reach / 2
     over = on_map & relief.ground.sample(relief.outline, pixels)
     floor = level_below(splats, support, look.reach, beside=~over) + 3 * support.thickness
-    labels = np.where(over & (heights > floor) & (heights < 3 * support.thickness), SUPPORT, BACKGROUND)
+    labels = np.where(over & (heights > floor) & (heights < 3 * rise), SUPPORT, BACKGROUND)
     rgb = (0.5 + SH_C0 * splats.sh[:, 0]).cpu().numpy()
     unlike = colours.distance(lab_of(rgb[None])[0]) > config.colour / 2
     for number, region in enumerate(found, SUPPORT + 1):
         inside = on_map & relief.ground.sample(region.mask, pixels) & (heights > region.floor)
-        labels[inside & (unlike | (heights > support.thickness)) if region.lies else inside] = number
+        labels[inside & (unlike | (heights > region.sure))] = number
     return support, labels
 
 
@@ -182,8 +185,8 @@ def by_votes(splats: Splats, votes: Votes, shape: Numbers, support: Support | No
     """Labels (n,) by the thing in which a Gaussian shows most, and the things' names.
 
     The thing that has most of the support plane is the support. What shows in no thing keeps its label by shape,
-    unless that is an object: the masks know better what is one. What no photo with a mask shows goes with the
-    nearest that one does.
+    unless that is an object: the masks know better what is one. What no photo with a mask shows is background if it
+    is by shape, and else goes with the nearest Gaussian that one shows.
     """
     weights = votes.weights.cpu().numpy()
     thing, seen = weights.argmax(1), weights.sum(1) > 0
@@ -194,9 +197,10 @@ def by_votes(splats: Splats, votes: Votes, shape: Numbers, support: Support | No
         shares = weights[plane].sum(0)
         if shares.argmax() > 0 and shares.max() > 0.5 * shares.sum():
             labels[thing == shares.argmax()] = SUPPORT
-    if seen.any() and not seen.all():
+    hidden = ~seen & ((shape != BACKGROUND) if support is not None else True)
+    if seen.any() and hidden.any():
         places = splats.means.double().cpu().numpy()
-        labels[~seen] = labels[seen][cKDTree(places[seen]).query(places[~seen])[1]]
+        labels[hidden] = labels[seen][cKDTree(places[seen]).query(places[hidden])[1]]
     return labels, list(votes.names)
 
 
@@ -237,7 +241,6 @@ def _divided(state: SceneState, path: str, division: Division, name: str) -> Sce
         objects = tuple(replace(node, pose=pose) for node in objects)
     if (division.labels == BACKGROUND).any():
         objects += (part("background", BACKGROUND, pose=pose),)
-    taken = [node.name for node in objects if node.name in state]
     root = state.root
     taken = [node.name for node in objects if root.child(node.name)]
     if taken:

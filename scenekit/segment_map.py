@@ -23,7 +23,6 @@ from scenekit.support import Support
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Labels = NDArray[np.int32]
 
 ALTITUDE = 50.0
 """Height of the camera in halves of the map's side: from there all rays are upright to 1°."""
@@ -49,8 +48,8 @@ class Ground:
         local = points.double().cpu().numpy() @ T[:3, :3].T + T[:3, 3]
         return local[:, :2] / self.pixel, local[:, 2]
 
-    def sample(self, image: NDArray[np.generic], pixels: Array) -> NDArray[np.generic]:
-        """Values of a map (h, w) at pixel coordinates (n, 2); those outside take the border's."""
+    def sample(self, image: Mask, pixels: Array) -> Mask:
+        """Values of a mask (h, w) at pixel coordinates (n, 2); those outside take the border's."""
         width, height = self.size
         u, v = np.floor(pixels).astype(np.int64).T
         return image[v.clip(0, height - 1), u.clip(0, width - 1)]

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.stats import chi2
 
 from scenekit.cameras import Array
-from scenekit.segment_map import Labels, Map, Mask, Relief, disc
+from scenekit.segment_map import Map, Mask, Relief, disc
 
 TRIM = 0.6
 """Part of the support's pixels that its colour model is fitted to: up to 40 % may be covered by flat things."""
@@ -26,10 +25,19 @@ SURE_RISE, SURE_PART = 2.5, 0.3
 HALO = 0.008
 """Width of the blurred rim and the contact shadow around what rises, as part of the map's longer side."""
 
+RIM = 0.15
+"""What covers this part of the support's rim is surroundings: a wall, or a frayed edge."""
+
+BELOW = 8.0
+"""So many rises deep a shiny support mirrors what lies on it."""
+
+SAME_COLOUR = 0.15
+"""Largest difference of a channel, 0..1, between the mean colours of two parts of one thing."""
+
 STRIKING = 1.25
 """A flat thing's mean colour distance, in thresholds; an outlier of the support's own colours has less."""
 
-FLAT_SLOPE, LEDGE_PART, UPPER_PART, ENCLOSED = 0.35, 0.1, 0.05, 0.6
+FLAT_SLOPE, LEDGE_PART, UPPER_PART, ENCLOSED = 0.35, 0.1, 0.15, 0.6
 """A ledge is less steep than the first and at least the second part of its thing; what stands on it is at least the
 third part of the thing and the ledge is at least the fourth part of its surroundings."""
 
@@ -40,10 +48,10 @@ class Region:
 
     mask: Mask
     """Its patch, shape (h, w)."""
+    sure: float
+    """Height above the plane from which on its column holds nothing but it [m]."""
     floor: float
-    """Height above the plane from which on it fills the column over its patch [m]."""
-    lies: bool = False
-    """True if it hardly rises, so that only its colour tells its Gaussians from the support's."""
+    """Height from which on its column holds it where the colour is not the support's [m]."""
 
 
 def regions(relief: Relief, difference: Map, *, rise: float, colour: float, min_area: float) -> list[Region]:
@@ -60,11 +68,10 @@ def regions(relief: Relief, difference: Map, *, rise: float, colour: float, min_
     tall = list(_rising(relief, rise, least))
     covered = np.any(tall, axis=0) if tall else np.zeros_like(relief.outline)
     flat = _flat(relief, covered, difference, rise, colour, least)
-    tall, lying = _joined(tall, flat, relief)
-    lying = [Region(mask, -8 * rise, lies=True) for mask in lying]
-    standing = [Region(mask, rise / 2) for mask in tall]
-    stacked = [upper for mask in tall for upper in _on_ledge(mask, relief, rise)]
-    return lying + standing + stacked
+    tall, flat = _joined(tall, flat, relief)
+    things = [Region(mask, rise, -BELOW * rise) for mask in flat]
+    things += [Region(mask, rise / 2, rise / 2) for mask in tall]
+    return things + [upper for mask in tall for upper in _on_ledge(mask, relief, rise)]
 
 
 @dataclass(frozen=True)
@@ -87,9 +94,7 @@ class Colours:
             return Colours(np.zeros(3), np.zeros((3, 3)))
         kept = np.ones(len(lab), bool)
         quantile = chi2.ppf(TRIM, 3)
-        consistent = TRIM / chi2.cdf(
-            quantile, 5
-        )  # so much too small is the trimmed covariance of a normal distribution
+        consistent = TRIM / chi2.cdf(quantile, 5)  # a trimmed covariance is too small by this factor
         for _ in range(10):
             mean, cov = lab[kept].mean(0), np.cov(lab[kept].T) * consistent + np.eye(3)
             colours = Colours(mean, np.linalg.inv(cov))
@@ -97,7 +102,7 @@ class Colours:
             kept = distances <= np.quantile(distances, TRIM)
         return colours
 
-    def distance(self, lab: Array) -> Array:
+    def distance(self, lab: Array | Map) -> Array:
         """Mahalanobis distance of colours (…, 3), shape (…)."""
         away = lab - self.mean
         result: Array = np.sqrt(np.einsum("...i,ij,...j->...", away, self.inverse, away))
@@ -106,21 +111,34 @@ class Colours:
 
 def support_colours(relief: Relief, rise: float) -> tuple[Colours, Map]:
     """The support's colours, and the distance of each pixel of the map from them, shape (h, w)."""
-    lab = cv2.GaussianBlur(lab_of(relief.rgb), (0, 0), 2.0)
-    colours = Colours.of(lab[relief.outline & (relief.height < rise) & (relief.alpha > 0.5)].astype(np.float64))
+    lab = np.asarray(cv2.GaussianBlur(lab_of(relief.rgb), (0, 0), 2.0), np.float64)
+    colours = Colours.of(lab[relief.outline & (relief.height < rise) & (relief.alpha > 0.5)])
     return colours, colours.distance(lab).astype(np.float32)
+
+
+def roughness(relief: Relief, thickness: float) -> float:
+    """Standard deviation of the heights that are above the plane without being a thing [m].
+
+    Only those above count, as a shiny support also has Gaussians below it, which draw what it mirrors. The median of
+    a half-normal distribution is 0.6745 of its deviation.
+    """
+    above = relief.height[relief.outline & (relief.height > 0) & (relief.height < 6 * thickness) & (relief.alpha > 0.5)]
+    return float(np.median(above)) / 0.6745 if len(above) else 0.0
 
 
 def lab_of(rgb: Map) -> Map:
     """CIELAB of sRGB colours 0..1, shape (h, w, 3)."""
-    return cv2.cvtColor(np.ascontiguousarray(rgb, np.float32).clip(0, 1), cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb, np.float32).clip(0, 1), cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _rising(relief: Relief, rise: float, least: int) -> Iterator[Mask]:
     """Connected patches above the rise that are large, mostly on the support, and surely above it."""
     above = opened((relief.height > rise) & (relief.alpha > 0.5) & grown(relief.outline, 4), 2)
     sure = relief.height > SURE_RISE * rise
+    rim = relief.outline & ~(cv2.erode(relief.outline.astype(np.uint8), disc(2), borderValue=0) > 0)
     for mask in parts(above, least):
+        if mask[rim].mean() > RIM:
+            continue
         if sure[mask].mean() > SURE_PART and relief.outline[mask].mean() > 0.5:
             yield ndimage.binary_fill_holes(mask)
 
@@ -139,18 +157,16 @@ def _flat(relief: Relief, covered: Mask, difference: Map, rise: float, colour: f
 
 def _joined(tall: list[Mask], flat: list[Mask], relief: Relief) -> tuple[list[Mask], list[Mask]]:
     """Flat patches beside a larger rising one, in its colour, become part of it."""
-    reach, lying = 2 * max(1, round(HALO * max(relief.outline.shape))), []
-    tall = list(tall)
+    reach = 2 * max(1, round(HALO * max(relief.outline.shape)))
+    tall, lying = list(tall), []
     for mask in flat:
         near = [k for k, other in enumerate(tall) if other.sum() > mask.sum() and (grown(mask, reach) & other).any()]
         distances = [np.abs(relief.rgb[mask].mean(0) - relief.rgb[tall[k]].mean(0)).max() for k in near]
-        if near and min(distances) < 0.15:
+        if min(distances, default=1.0) < SAME_COLOUR:
             k = near[int(np.argmin(distances))]
-            tall[k] = tall[k] | cv2.morphologyEx((mask | tall[k]).astype(np.uint8), cv2.MORPH_CLOSE, disc(reach)) > 0
-        elif not near:
-            lying.append(mask)
+            tall[k] = cv2.morphologyEx((mask | tall[k]).astype(np.uint8), cv2.MORPH_CLOSE, disc(reach)) > 0
         else:
-            lying += [mask] if mask.sum() > 4 * min(tall[k].sum() for k in near) else []
+            lying.append(mask)
     return tall, lying
 
 
@@ -158,18 +174,24 @@ def _on_ledge(mask: Mask, relief: Relief, rise: float) -> Iterator[Region]:
     """What stands on the flat top of the thing in `mask`, as a book on a larger book."""
     smooth = cv2.GaussianBlur(relief.height, (0, 0), 3.0)
     slope = np.hypot(*np.gradient(smooth, relief.ground.pixel))
-    heights = np.sort(relief.height[mask & (slope < FLAT_SLOPE)])
-    if not len(heights):
-        return
-    inside = np.searchsorted(heights, heights + rise) - np.searchsorted(heights, heights - rise)
-    level = float(heights[inside.argmax()])
-    if inside.max() < LEDGE_PART * mask.sum():
-        return
-    for upper in parts(opened(mask & (relief.height > level + 1.5 * rise), 2), round(UPPER_PART * mask.sum())):
-        if mask[grown(upper, 3) & ~upper].mean() > ENCLOSED:
-            upper = ndimage.binary_fill_holes(upper)
-            yield Region(upper, level + 0.75 * rise)
+    flat = np.sort(relief.height[mask & (slope < FLAT_SLOPE)])
+    levels = np.arange(flat[0], flat[-1], rise / 2) if len(flat) else np.zeros(0)
+    ledge = np.searchsorted(flat, levels + rise) - np.searchsorted(flat, levels - rise)
+    peaks = (ledge == ndimage.maximum_filter1d(ledge, 9)) & (ledge > LEDGE_PART * mask.sum())
+    for level in levels[np.argsort(-ledge * peaks)][: peaks.sum()]:
+        uppers = list(_enclosed(mask, mask & (relief.height > level + 1.5 * rise)))
+        for upper in uppers:
+            yield Region(upper, level + 0.75 * rise, level + 0.75 * rise)
             yield from _on_ledge(upper, relief, rise)
+        if uppers:
+            return
+
+
+def _enclosed(mask: Mask, above: Mask) -> Iterator[Mask]:
+    """Patches of `above` that are a good part of a thing's patch and lie within it."""
+    for part in parts(opened(above, 2), round(UPPER_PART * mask.sum())):
+        if mask[grown(part, 3) & ~part].mean() > ENCLOSED:
+            yield ndimage.binary_fill_holes(part)
 
 
 def parts(mask: Mask, least: int) -> Iterator[Mask]:

@@ -73,8 +73,8 @@ def attention(splats: Splats, capture: Capture | None) -> Attention:
         focus = focus_point(poses)
         return Attention(focus, float(np.median(np.linalg.norm(poses[:, :3, 3] - focus, axis=1))) / 2)
     shown = splats.means[splats.opacities > 0.5].double() if (splats.opacities > 0.5).any() else splats.means.double()
-    focus = shown.median(0).values
-    return Attention(focus.numpy(), float((shown - focus).norm(dim=1).median()))
+    middle = shown.median(0).values
+    return Attention(middle.cpu().numpy(), float((shown - middle).norm(dim=1).median()))
 
 
 def find_support(
@@ -100,7 +100,8 @@ def find_support(
     nearness = [np.exp(-0.5 * ((p.normal @ look.focus - p.offset) / look.reach) ** 2) for p in found]
     best = max(zip(found, nearness, strict=True), key=lambda pair: pair[0].share * pair[1], default=(None, 0.0))[0]
     if best is None or best.share < min_share:
-        got = f"none within {np.degrees(tilt):g}° of level that shows enough ({best.share if best else 0:.1%} of what is seen)"
+        most = f"{best.share if best else 0:.1%} of what is looked at"
+        got = f"none within {np.degrees(tilt):g}° of level with more than {most}"
         raise InputError("support plane", got=got, wanted=f"one with at least {min_share:.0%}", hint=hint)
     return best
 
@@ -108,7 +109,7 @@ def find_support(
 def votes(splats: Splats, look: Attention) -> Tensor:
     """Opacity · area · exp(−½ d²/reach²) of each Gaussian, d its distance from the focus, float64, shape (n,)."""
     longest = splats.scales.double().clamp(max=0.1 * look.reach).topk(2, dim=1).values
-    d2 = (splats.means.double() - torch.from_numpy(look.focus)).square().sum(1)
+    d2 = (splats.means.double() - torch.from_numpy(look.focus).to(splats.means.device)).square().sum(1)
     return splats.opacities.double() * longest.prod(1) * torch.exp(-0.5 * d2 / look.reach**2)
 
 
@@ -145,11 +146,14 @@ def shortest_axes(splats: Splats) -> Tensor:
 
 def _planes(splats: Splats, look: Attention, tilt: float, thickness: float, rng: np.random.Generator) -> list[Support]:
     """Planes by votes, each found among what the ones before left over."""
-    weights = votes(splats, look).numpy()
+    weights = votes(splats, look).cpu().numpy()
     if not weights.sum() > 0:
         return []
     chosen = rng.choice(len(weights), VOTERS, p=weights / weights.sum())  # with replacement: one vote each
-    points, axes = splats.means.double().numpy()[chosen], shortest_axes(splats.map(lambda t: t[chosen])).numpy()
+    points, axes = (
+        splats.means.double().cpu().numpy()[chosen],
+        shortest_axes(splats.map(lambda t: t[chosen])).cpu().numpy(),
+    )
     axes *= np.where(axes[:, 2:] < 0, -1.0, 1.0)
     left, found = np.ones(len(points), bool), []
     for _ in range(CANDIDATES):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from scenekit.cameras import Camera
 from scenekit.capture.capture import Capture, Photo
 from scenekit.capture.undistort import pinhole_of
 from scenekit.errors import FileError, InputError
-from scenekit.io.images import MAX_PIXELS, read_image, write_image
+from scenekit.io.images import MAX_PIXELS, read_image
 from scenekit.render.weights import LabelImage, rendered_weights
 from scenekit.splats import Splats
 
@@ -112,7 +113,7 @@ def _associated(weights: Tensor, seen: Tensor) -> Tensor:
     both = seen[:, 1:].T @ known[:, 1:]
     either = seen[:, 1:].sum(0)[:, None] + (shown * known[:, 1:]).sum(0)[None] - both
     overlap = (both / either.clamp(min=1e-12)).cpu().numpy()
-    result = torch.nn.functional.pad(weights, (0, 0))
+    result = weights.clone()
     result[:, 0] += seen[:, 0]
     new = set(range(seen.shape[1] - 1))
     for label, thing in zip(*linear_sum_assignment(-overlap), strict=True):
@@ -130,10 +131,8 @@ def _mask_images(folder: Path, capture: Capture) -> tuple[Callable[[], Iterator[
     whole = {stem: path for stem in stems if (path := folder / f"{stem}.png").is_file()}
     things = sorted(path.name for path in folder.iterdir() if path.is_dir() and not whole)
     _check_count(len(things))
-    single = {
-        stem: found for stem in stems
-        if (found := {k: path for k, thing in enumerate(things, 1) if (path := folder / thing / f"{stem}.png").is_file()})
-    }  # fmt: skip
+    single = {stem: _masks_of(folder, stem, things) for stem in stems}
+    single = {stem: found for stem, found in single.items() if found}
     if not whole and not single:
         wanted = f"label images such as {next(iter(stems))}.png, or one folder of masks per thing"
         raise FileError(folder, got="no mask of any photo", wanted=wanted)
@@ -150,6 +149,12 @@ def _mask_images(folder: Path, capture: Capture) -> tuple[Callable[[], Iterator[
     return images, dict(enumerate(things, 1))
 
 
+def _masks_of(folder: Path, stem: str, things: list[str]) -> dict[int, Path]:
+    """The masks of one photo by the number of the thing."""
+    paths = {number: folder / thing / f"{stem}.png" for number, thing in enumerate(things, 1)}
+    return {number: path for number, path in paths.items() if path.is_file()}
+
+
 def _read_ids(path: Path) -> Ids:
     """Values of a grey or palette image as they are, of a colour image one number per colour, shape (h, w)."""
     try:
@@ -159,7 +164,7 @@ def _read_ids(path: Path) -> Ids:
             pixels = np.asarray(image.convert("RGB") if image.mode in ("RGB", "RGBA", "LA") else image).astype(np.int64)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FileError(path, got=f"{error}", wanted="a PNG of labels") from None
-    return pixels if pixels.ndim == 2 else pixels @ [65536, 256, 1]
+    return pixels if pixels.ndim == 2 else pixels @ np.array([65536, 256, 1])
 
 
 def _label_image(photo: Photo, ids: Ids) -> LabelImage:
@@ -174,7 +179,7 @@ def _label_image(photo: Photo, ids: Ids) -> LabelImage:
     return LabelImage(pinhole, photo.T_world_cam, torch.from_numpy(flat))
 
 
-def _fitted(ids: NDArray[np.generic], camera: Camera) -> NDArray[np.generic]:
+def _fitted(ids: NDArray[Any], camera: Camera) -> NDArray[Any]:
     """Labels at the size of the photo, by the nearest pixel."""
     v = (np.arange(camera.height) * ids.shape[0]) // camera.height
     u = (np.arange(camera.width) * ids.shape[1]) // camera.width
