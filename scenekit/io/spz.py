@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
 from scenekit.io.bounded import check_count, gunzip, read_bytes, unzstd
+from scenekit.io.quantised import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.splats import Splats
 
@@ -44,9 +45,6 @@ COORDINATES = 0xADBE0003
 
 UPS: dict[int, Up] = {1: "-y", 4: "y", 6: "-y", 7: "y", 12: "z", 15: "z"}
 """Up axes of the right-handed systems among its numbers: LDB, RUB, RDF, LUF, RFU, LBU."""
-
-ORDER = np.array([[2, 3, 0, 1], [1, 3, 0, 2], [1, 2, 0, 3], [1, 2, 3, 0]])
-"""For each index of the largest component in xyzw: where in wxyz are the other three, and where is it."""
 
 FRACTIONAL_BITS = 12
 """Bits after the binary point of a position where it fits, 1/4096 m, as everybody writes them."""
@@ -124,9 +122,9 @@ def write(path: str | Path, splats: Splats, *, version: Version | None = None) -
     header = Header(version, len(splats), splats.sh_degree, bits, ANTIALIASED * splats.antialiased)
     attributes: list[tuple[Array, Pack]] = [
         (arrays["means"], lambda means: _pack_positions(means, bits)),
-        (arrays["logit_opacities"], lambda logits: _bytes(255 / (1 + np.exp(-logits)))),
-        (arrays["sh"][:, 0], lambda dc: _bytes(255 * COLOUR_SCALE * dc + 127.5)),
-        (arrays["log_scales"], lambda log_scales: _bytes(16 * log_scales + 160)),
+        (arrays["logit_opacities"], lambda logits: to_bytes(255 / (1 + np.exp(-logits)))),
+        (arrays["sh"][:, 0], lambda dc: to_bytes(255 * COLOUR_SCALE * dc + 127.5)),
+        (arrays["log_scales"], lambda log_scales: to_bytes(16 * log_scales + 160)),
         (arrays["quats"], _pack_imaginary if version == 2 else _pack_smallest_three),
         (arrays["sh"][:, 1:].reshape(len(splats), -1), _pack_sh),
     ]
@@ -238,9 +236,7 @@ def _unpack_positions(bits: int, rows: Bytes, out: Array) -> None:
 
 
 def _unpack_opacities(rows: Bytes, out: Array) -> None:
-    """Bytes 0 and 255 stand for what rounds to them, so their logits are taken a quarter of a step inside."""
-    opacities = np.clip(np.arange(256) / 255, 0.25 / 255, 1 - 0.25 / 255)
-    np.take(np.log(opacities / (1 - opacities)).astype(np.float32), rows, out=out)
+    np.take(OPACITY_LOGITS, rows, out=out)
 
 
 def _unpack_imaginary(rows: Bytes, out: Array) -> None:
@@ -255,11 +251,9 @@ def _unpack_smallest_three(rows: Bytes, out: Array) -> None:
     words = packed >> np.array([20, 10, 0], np.uint32)
     three = (words & 511).astype(np.float32) * np.float32(math.sqrt(0.5) / 511)
     np.negative(three, out=three, where=(words & 512).astype(bool))
-    a, b, c = three.T
-    last = np.sqrt(np.maximum(0, 1 - (a * a + b * b + c * c)))
-    largest = (packed[:, 0] >> 30).astype(np.intp)
-    for column, choices in enumerate([(c, c, c, last), (last, a, a, a), (a, last, b, b), (b, b, last, c)]):
-        np.choose(largest, choices, out=out[:, column])
+    xyzw = np.empty((len(rows), 4), np.float32)
+    from_smallest_three(three, (packed[:, 0] >> 30).astype(np.intp), xyzw)
+    out[:] = xyzw[:, [3, 0, 1, 2]]
 
 
 def _pack_positions(means: Array, bits: int) -> Bytes:
@@ -268,23 +262,16 @@ def _pack_positions(means: Array, bits: int) -> Bytes:
 
 
 def _pack_imaginary(quats: Array) -> Bytes:
-    unit = _unit(quats)
-    return _bytes(127.5 * np.where(unit[:, :1] < 0, -unit, unit)[:, 1:] + 127.5)
+    unit = unit_quaternions(quats)
+    return to_bytes(127.5 * np.where(unit[:, :1] < 0, -unit, unit)[:, 1:] + 127.5)
 
 
 def _pack_smallest_three(quats: Array) -> Bytes:
-    unit = _unit(quats)
-    largest = np.abs(unit[:, [1, 2, 3, 0]]).argmax(1)
-    four = np.take_along_axis(unit, ORDER[largest], 1)
-    magnitude = np.minimum(511 * math.sqrt(2) * np.abs(four[:, :3]) + 0.5, 511).astype(np.uint32)
-    words = magnitude | ((four[:, :3] < 0) ^ (four[:, 3:] < 0)).astype(np.uint32) << np.uint32(9)
-    packed = (
-        largest.astype("<u4") << np.uint32(30)
-        | words[:, 0] << np.uint32(20)
-        | words[:, 1] << np.uint32(10)
-        | words[:, 2]
-    )
-    return packed.view(np.uint8)
+    three, largest = smallest_three(unit_quaternions(quats)[:, [1, 2, 3, 0]])
+    words = np.minimum(511 * math.sqrt(2) * np.abs(three) + 0.5, 511).astype(np.uint32)
+    words |= (three < 0).astype(np.uint32) << np.uint32(9)
+    packed = np.bitwise_or.reduce(words << np.array([20, 10, 0], np.uint32), axis=1)
+    return (packed | largest.astype("<u4") << np.uint32(30)).view(np.uint8)
 
 
 def _pack_sh(rest: Array) -> Bytes:
@@ -293,16 +280,6 @@ def _pack_sh(rest: Array) -> Bytes:
     bucket[:9] = SH_BUCKETS[0]
     levels = np.rint(np.clip(128 * rest, -128, 128)).astype(np.int32) + (128 + bucket // 2)
     return np.minimum(levels & -bucket, 255).astype(np.uint8)
-
-
-def _bytes(values: Array) -> Bytes:
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-
-
-def _unit(quats: Array) -> Array:
-    """Quaternions of length 1; zero, which is no rotation, becomes the identity."""
-    length = np.sqrt(np.square(quats).sum(1, keepdims=True))
-    return np.where(length > 0, quats, np.array([1, 0, 0, 0], np.float32)) / np.where(length > 0, length, 1)
 
 
 def _fractional_bits(means: Array) -> int:
