@@ -1,39 +1,66 @@
-"""What the compact splat formats share: opacities as bytes, and rotations as their smallest three components."""
+"""Splats in few bits: what .splat, .ksplat and compressed PLY share."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-OPACITY_LOGITS = np.log((p := np.clip(np.arange(256) / 255, 0.25 / 255, 1 - 0.25 / 255)) / (1 - p)).astype(np.float32)
-"""Logit of each opacity byte. 0 and 255 stand for all that rounds to them, and are taken a quarter of a step inside."""
+from scenekit.splats import Splats
 
+LARGEST_LOG_SCALE = 60.0
+"""Log-scales are kept within ± this [log m], where their exponentials are ordinary float32."""
 
-def to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """The nearest integers within 0..255."""
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+LARGEST_LOGIT = 100.0
+"""Logits of opacities are kept within ± this, which is 0 and 1 in float32."""
 
-
-def unit_quaternions(quats: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Quaternions (n, 4) of length 1; zero, which is no rotation, becomes the identity."""
-    length = np.sqrt(np.square(quats).sum(1, keepdims=True))
-    return np.where(length > 0, quats, np.array([1, 0, 0, 0], quats.dtype)) / np.where(length > 0, length, 1)
+LARGEST = float(np.finfo(np.float32).max)
 
 
-def smallest_three(quats: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
-    """Unit quaternions (n, 4) without their largest component, in the order they had, (n, 3), and its index (n,).
+def castable(splats: Splats) -> Splats:
+    """The splats as float32 on the CPU with unit quaternions and finite values, so that every cast is defined.
 
-    The sign is chosen so that the component left out is positive; those that stay are within ±√½.
+    A Gaussian that is not a number somewhere, or infinitely far away, becomes transparent; infinite sizes, opacities
+    and colours become the largest that are kept.
     """
-    largest = np.abs(quats).argmax(1)
-    others = np.array([[1, 2, 3, 0], [0, 2, 3, 1], [0, 1, 3, 2], [0, 1, 2, 3]])
-    four = np.take_along_axis(quats, others[largest], 1)
-    return np.where(four[:, 3:] < 0, -four[:, :3], four[:, :3]), largest
+    cpu = splats.map(lambda t: t.detach().cpu().float())
+    tensors = [cpu.quats, cpu.log_scales, cpu.logit_opacities[:, None], cpu.sh.flatten(1)]
+    broken = ~cpu.means.isfinite().all(1) | torch.stack([t.isnan().any(1) for t in tensors]).any(0)
+    logits = torch.where(broken, -LARGEST_LOGIT, cpu.logit_opacities)
+    return Splats(
+        means=cpu.means.nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST),
+        quats=unit_quats(cpu.quats),
+        log_scales=cpu.log_scales.nan_to_num(nan=-LARGEST_LOG_SCALE).clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE),
+        logit_opacities=logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT),
+        sh=cpu.sh.nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST),
+        antialiased=cpu.antialiased,
+    )
 
 
-def from_smallest_three(three: NDArray[np.float32], largest: NDArray[np.intp], out: NDArray[np.float32]) -> None:
-    """The inverse of `smallest_three`, into `out` (n, 4)."""
-    a, b, c = three.T
-    last = np.sqrt(np.maximum(0, 1 - (a * a + b * b + c * c)))
-    for column, choices in enumerate([(last, a, a, a), (a, last, b, b), (b, b, last, c), (c, c, c, last)]):
-        np.choose(largest, choices, out=out[:, column])
+def unit_quats(quats: Tensor) -> Tensor:
+    """Quaternions of length one, shape (n, 4), float32; those without a direction become the identity."""
+    lengths = quats.double().norm(dim=1, keepdim=True)
+    identity = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    directed = lengths.isfinite() & (lengths > 0)
+    return torch.where(directed, quats.double() / lengths.where(directed, 1.0), identity).float()
+
+
+def positive_logs(scales: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Logarithms of scales [log m]; 0 becomes the smallest that is kept, what is negative or NaN is NaN."""
+    smallest, largest = np.exp([-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE])
+    bad = ~(scales >= 0)
+    logs = np.log(np.where(bad, 1, scales).astype(np.float64).clip(smallest, largest))
+    return np.where(bad, np.nan, logs).astype(np.float32)
+
+
+def logits_of_bytes(opacities: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits of opacities that were bytes; 0 and 255 stand for what rounds to them, a quarter of a step inside."""
+    alphas = opacities.astype(np.float64).clip(0.25, 254.75) / 255
+    return np.log(alphas / (1 - alphas)).astype(np.float32)
+
+
+def rounded(values: Tensor, bits: int) -> NDArray[np.uint32]:
+    """Values in 0..1 as whole numbers of so many bits, to the nearest; those outside are clamped."""
+    top = (1 << bits) - 1
+    return (values.double().clamp(0, 1) * top).round().to(torch.int64).numpy().astype(np.uint32)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
 from scenekit.io.bounded import check_count, gunzip, read_bytes, unzstd
-from scenekit.io.quantised import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
+from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.splats import Splats
 
