@@ -163,6 +163,13 @@ def pinhole(width: int, height: int, fx: float, fy: float, cx: float, cy: float)
     return Camera("PINHOLE", width, height, (fx, fy, cx, cy))
 
 
+def small_pinhole(camera: Camera, max_side: int) -> Camera:
+    """The camera without its lens distortion, for an image of at most `max_side` [px] each way."""
+    shrink = min(1.0, max_side / max(camera.width, camera.height))
+    small = camera.resized(max(1, round(camera.width * shrink)), max(1, round(camera.height * shrink)))
+    return replace(pinhole(small.width, small.height, small.fx, small.fy, small.cx, small.cy), name=camera.name)
+
+
 def look_at(eye: Array, target: Array, *, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Array:
     """`T_world_cam`, shape (4, 4), of a camera at `eye` [m] that looks at `target` [m] with `up` upwards in the image.
 

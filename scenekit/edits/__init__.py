@@ -1,6 +1,8 @@
 """Edits: small reversible values that change a scene. `scene.apply(edits.Move("/table/mug", by=(0, 0, 0.3)))`."""
 
 from scenekit.edits.assign import Assign as Assign
+from scenekit.edits.clean import Decimate as Decimate
+from scenekit.edits.clean import RemoveFloaters as RemoveFloaters
 from scenekit.edits.look import Recolor as Recolor
 from scenekit.edits.look import SetOpacity as SetOpacity
 from scenekit.edits.parts import Crop as Crop
@@ -21,8 +23,10 @@ from scenekit.segment import Segment as Segment
 EDITS: dict[str, type[Edit]] = {
     "add": AddNode,
     "crop": Crop,
+    "decimate": Decimate,
     "delete": Delete,
     "duplicate": Duplicate,
+    "floaters": RemoveFloaters,
     "merge": Merge,
     "mirror": Mirror,
     "move": Move,

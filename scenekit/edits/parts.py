@@ -159,7 +159,7 @@ def merged(node: Node, other: Node, T: Array) -> Node:
 def merged_body(a: Body | None, b: Body | None, T: Array) -> Body | None:
     """The rigid union of two bodies; b's frame is at T in a's. Static if one is; what one lacks is unknown for both.
 
-    Masses add up, and inertias by the parallel-axis theorem, I = Σ Iᵢ + mᵢ (|dᵢ|² 1 − dᵢ dᵢᵀ), d from the common centre.
+    Masses add up; inertias do by the parallel-axis theorem, Σ Iᵢ + mᵢ (|dᵢ|² 1 − dᵢ dᵢᵀ), dᵢ from the common centre.
     """
     if a is None or b is None:
         return a if b is None else transformed_body(b, 1.0, T[:3, :3])

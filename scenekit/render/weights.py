@@ -8,13 +8,13 @@ backward pass is the machine that computes it. Letters: n Gaussians, h w image.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scenekit.cameras import Array, Camera, inverse_pose, pinhole
+from scenekit.cameras import Array, Camera, inverse_pose, small_pinhole
 from scenekit.errors import InputError
 from scenekit.render.splats import rasterization
 from scenekit.splats import Splats
@@ -86,7 +86,7 @@ def views_that_see(
     """
     counts = torch.zeros(len(splats), dtype=torch.int64, device=splats.means.device)
     for camera, T_world_cam in views:
-        counts += view_weights(splats, _small_pinhole(camera, max_side), T_world_cam, backend=backend) > min_weight
+        counts += view_weights(splats, small_pinhole(camera, max_side), T_world_cam, backend=backend) > min_weight
     return counts
 
 
@@ -109,12 +109,6 @@ def _weights(splats: Splats, camera: Camera, T_world_cam: Array, chosen: Tensor,
         )
     (weights,) = torch.autograd.grad(image, colors, chosen[None])
     return weights
-
-
-def _small_pinhole(camera: Camera, max_side: int) -> Camera:
-    shrink = min(1.0, max_side / max(camera.width, camera.height))
-    small = camera.resized(max(1, round(camera.width * shrink)), max(1, round(camera.height * shrink)))
-    return replace(pinhole(small.width, small.height, small.fx, small.fy, small.cx, small.cy), name=camera.name)
 
 
 def _check(view: LabelImage, count: int) -> None:

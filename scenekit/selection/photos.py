@@ -13,7 +13,7 @@ from scenekit.capture.capture import Capture, Photo
 from scenekit.errors import InputError
 from scenekit.io.images import read_mask
 from scenekit.render.weights import LabelImage, rendered_weights
-from scenekit.scene import SceneState
+from scenekit.scene import SceneState, join, split_path
 from scenekit.selection.looks import OfSplats
 from scenekit.splats import Splats
 
@@ -45,18 +45,26 @@ class Lifted(OfSplats):
 
 
 def nearest_capture(state: SceneState, path: str) -> tuple[str, Capture]:
-    """The photos at `path` or the nearest node above it, and where they are."""
-    state.node(path)
-    while True:
-        cameras = state.node(path).cameras
-        if cameras is not None:
-            return path, cameras
-        if path == "/":
-            having = [where for where, node in state.walk() if node.cameras is not None]
-            raise InputError(
-                "cameras", got="a node without photos", wanted=f"one of {having or 'none: no node has any'}"
-            )
-        path = path.rsplit("/", 1)[0] or "/"
+    """The photos at `path` or the nearest node above it, and where they are.
+
+    Raises:
+        InputError: If there are none; says which nodes have some.
+    """
+    found = capture_above(state, path)
+    if found is None:
+        having = [where for where, node in state.walk() if node.cameras is not None]
+        raise InputError("cameras", got="a node without photos", wanted=f"one of {having or 'none: no node has any'}")
+    return found
+
+
+def capture_above(state: SceneState, path: str) -> tuple[str, Capture] | None:
+    """The photos at `path` or the nearest node above it, and where they are; None if there are none."""
+    names = split_path(path)
+    for depth in range(len(names), -1, -1):
+        where = join(*names[:depth])
+        if (cameras := state.node(where).cameras) is not None:
+            return where, cameras
+    return None
 
 
 def named_photo(capture: Capture, name: str) -> Photo:
