@@ -114,21 +114,21 @@ def read_splats(path: str | Path, *, up: Up | None = None, drop_non_finite: bool
 
 
 def write_splats(
-    path: str | Path, splats: Splats, *, format: str | None = None, up: Up | None = None
+    path: str | Path, splats: Splats, *, format: str | SplatFormat | None = None, up: Up | None = None
 ) -> tuple[str, ...]:
     """Writes splats atomically in the format that the name's ending says, and returns what the format could not hold.
 
     Args:
         path: The file; a name without an ending is the folder of an unbundled SOG.
         splats: With Z up.
-        format: Name of the format, if not by ending.
+        format: The format or its name, if not by ending.
         up: Up axis of the file, where the format fixes none; None leaves Z.
 
     Raises:
         InputError: If the format is unknown or read only, or fixes another up axis.
     """
     path = Path(path)
-    chosen = _named(format) if format else by_suffix(path)
+    chosen = _named(format) if isinstance(format, str) else format or by_suffix(path)
     if chosen.write is None:
         writable = ", ".join(name for name, known in formats().items() if known.write)
         raise InputError("format", got=chosen.name, wanted=f"one we write: {writable}")
