@@ -11,7 +11,7 @@ from scenekit.cameras import Array
 
 Ints = NDArray[np.int64]
 
-BLOCK = 1 << 18
+BLOCK = 1 << 15
 """Pairs that are looked at together; bounds the memory."""
 
 LEAF_COST = 4

@@ -132,9 +132,10 @@ def _gap(thing: Placed, other: Placed, direction: Array) -> float:
     gaps = [np.inf]
     for source, target, towards in ((thing, other, direction), (other, thing, -direction)):
         assert target.probe is not None
-        low, high = target.box[0, :2] - step, target.box[1, :2] + step
+        low, high = target.box[:, :2]
+        inset = np.minimum(step, 0.1 * (high - low))  # rays along a side wall hold nothing up
         starts = source.samples
-        starts = starts[((starts[:, :2] >= low) & (starts[:, :2] <= high)).all(1)]
+        starts = starts[((starts[:, :2] >= low + inset) & (starts[:, :2] <= high - inset)).all(1)]
         if len(starts):
             first = np.argsort(-(starts @ towards), kind="stable")[:RAYS]
             gaps.append(float(target.probe.gap(starts[first] - step * towards, towards).min()) - step)
