@@ -19,7 +19,8 @@ from scenekit.errors import FileError
 from scenekit.io.atomic import written_atomically
 from scenekit.io.morton import morton_order
 from scenekit.io.ply_elements import Element, Ply, as_floats, comments, read_header, understood
-from scenekit.io.quantised import castable, logits_of_bytes, rounded
+from scenekit.io.quantised import castable, rounded
+from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.splats import SH_C0, Splats
 
@@ -57,10 +58,10 @@ def read(path: Path) -> Reading:
     ply = read_header(path)
     chunk, vertex, sh = _layout(ply)
     n, rest = vertex.count, len(sh.properties) // 3 if sh else 0
-    boxes = _boxes(ply, chunk)
     means, log_scales, quats = (np.empty((n, width), np.float32) for width in (3, 3, 4))
     logits, coefficients = np.empty(n, np.float32), np.empty((n, rest + 1, 3), np.float32)
     with np.errstate(invalid="ignore", over="ignore"):  # a hostile box gives NaN, which is reported as such
+        boxes = _boxes(ply, chunk)
         for start in range(0, n, BLOCK):
             part = slice(start, min(start + BLOCK, n))
             words = ply.rows(vertex, part.start, part.stop)
@@ -69,8 +70,10 @@ def read(path: Path) -> Reading:
             log_scales[part] = _between(low[1], high[1], _unpack(words["packed_scale"], BITS))
             rgba = _unpack(words["packed_color"], (8, 8, 8, 8))
             coefficients[part, 0] = (_between(low[2], high[2], rgba[:, :3]) - 0.5) / SH_C0
-            logits[part] = logits_of_bytes((words["packed_color"] & 255).astype(np.uint8))
-            quats[part] = _unpack_quats(words["packed_rotation"])
+            logits[part] = OPACITY_LOGITS[words["packed_color"] & 255]
+            largest, places = np.split(_unpack(words["packed_rotation"], (2, 10, 10, 10)), [1], 1)
+            three = ((places - 0.5) * 2**0.5).astype(np.float32)
+            from_smallest_three(three, (3 * largest[:, 0]).round().astype(np.intp), quats[part])
             if sh:
                 levels = as_floats(ply.rows(sh, part.start, part.stop)).reshape(-1, 3, rest).transpose(0, 2, 1)
                 coefficients[part, 1:] = np.where(levels % 255 == 0, levels / 255, (levels + 0.5) / 256) * 8 - 4
@@ -196,17 +199,5 @@ def _unpack(words: NDArray[np.uint32], bits: tuple[int, ...]) -> NDArray[np.floa
 
 def _pack_quats(quats: Tensor) -> NDArray[np.uint32]:
     """Unit quaternions as the place of the largest component, 2 bits, and the other three in order, 10 bits each."""
-    largest = quats.abs().argmax(1, keepdim=True)
-    quats = quats.double() * torch.where(quats.gather(1, largest) < 0, -1.0, 1.0)
-    others = quats[torch.arange(4) != largest].reshape(-1, 3)
-    return largest[:, 0].numpy().astype(np.uint32) << np.uint32(30) | _pack(others * 0.5**0.5 + 0.5, (10, 10, 10))
-
-
-def _unpack_quats(words: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """The unit quaternions of words, shape (n, 4)."""
-    others = (_unpack(words, (2, 10, 10, 10))[:, 1:] - 0.5) * 2**0.5
-    quats = np.empty((len(words), 4))
-    places = np.arange(4) == (words >> np.uint32(30))[:, None]
-    quats[places] = np.sqrt(np.maximum(0, 1 - (others**2).sum(1)))
-    quats[~places] = others.reshape(-1)
-    return quats
+    others, largest = smallest_three(quats.double().numpy())
+    return largest.astype(np.uint32) << np.uint32(30) | _pack(torch.from_numpy(others * 0.5**0.5 + 0.5), (10, 10, 10))

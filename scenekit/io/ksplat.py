@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from scenekit.errors import FileError
-from scenekit.io.quantised import logits_of_bytes, positive_logs
+from scenekit.io.quantised import positive_logs
+from scenekit.io.smallest_three import OPACITY_LOGITS
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat
 from scenekit.splats import SH_C0, Splats
 
@@ -156,7 +157,7 @@ def read(path: Path) -> Reading:
                     means[part] = steps * section.step + centres[start : start + len(rows)]
                 log_scales[part] = positive_logs(rows["scale"])
                 quats[part] = rows["quat"]
-                logits[part] = logits_of_bytes(rows["rgba"][:, 3])
+                logits[part] = OPACITY_LOGITS[rows["rgba"][:, 3]]
                 sh[part, 0] = (rows["rgba"][:, :3] / 255 - 0.5) / SH_C0
                 for degree in range(1, section.degree + 1):
                     sh[part, degree**2 : (degree + 1) ** 2] = _band(header, rows["sh"], degree)

@@ -1,4 +1,4 @@
-"""Splats in few bits: what .splat, .ksplat and compressed PLY share."""
+"""Splats whose every value a cast to few bits can take, and scales back from such files."""
 
 from __future__ import annotations
 
@@ -52,12 +52,6 @@ def positive_logs(scales: NDArray[np.floating]) -> NDArray[np.float32]:
     bad = ~(scales >= 0)
     logs = np.log(np.where(bad, 1, scales).astype(np.float64).clip(smallest, largest))
     return np.where(bad, np.nan, logs).astype(np.float32)
-
-
-def logits_of_bytes(opacities: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits of opacities that were bytes; 0 and 255 stand for what rounds to them, a quarter of a step inside."""
-    alphas = opacities.astype(np.float64).clip(0.25, 254.75) / 255
-    return np.log(alphas / (1 - alphas)).astype(np.float32)
 
 
 def rounded(values: Tensor, bits: int) -> NDArray[np.uint32]:

@@ -15,7 +15,8 @@ import torch
 from scenekit.errors import FileError
 from scenekit.io.atomic import written_atomically
 from scenekit.io.bounded import read_bytes
-from scenekit.io.quantised import castable, logits_of_bytes, positive_logs, rounded, unit_quats
+from scenekit.io.quantised import castable, positive_logs, rounded, unit_quats
+from scenekit.io.smallest_three import OPACITY_LOGITS
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.splats import SH_C0, Splats
 
@@ -46,7 +47,7 @@ def read(path: Path) -> Reading:
         means=torch.from_numpy(records["mean"].copy()),
         quats=unit_quats(torch.from_numpy(quats)),
         log_scales=torch.from_numpy(positive_logs(records["scale"])),
-        logit_opacities=torch.from_numpy(logits_of_bytes(records["rgba"][:, 3])),
+        logit_opacities=torch.from_numpy(OPACITY_LOGITS[records["rgba"][:, 3]]),
         sh=torch.from_numpy((rgb - np.float32(0.5)) / np.float32(SH_C0)),
     )
     return Reading(splats, None, (), "splat")
