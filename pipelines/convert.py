@@ -1,20 +1,21 @@
 """A file of splats or a mesh in another format: what is kept, and what the format could not hold.
 
-Splats: PLY, compressed PLY, .splat, SPZ, SOG (a name without an ending is its unbundled folder), GLB, glTF and USD; KSPLAT
-is read. Meshes: GLB, glTF, OBJ, PLY, STL and USD. docs/formats.md says what each keeps.
+Splats: PLY, compressed PLY, .splat, SPZ, SOG (a name without an ending is its unbundled folder), GLB, glTF and USD;
+KSPLAT is read. Meshes: GLB, glTF, OBJ, PLY, STL and USD. docs/formats.md says what each keeps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
 
 from scenekit.errors import InputError
+from scenekit.io import spz
 from scenekit.io.kinds import kind_of
 from scenekit.io.mesh_files import open_mesh, write_mesh
-from scenekit.io.splat_files import Up, open_splats, write_splats
+from scenekit.io.splat_files import SplatFormat, Up, open_splats, write_splats
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Config:
     """Up axis of a source that does not say: z, y or -y; without it, axes stay as they are."""
     format: str | None = None
     """Format of splats, if not by ending."""
+    spz_version: spz.Version | None = None
+    """Version of an SPZ; without it 3, or 4 for SH of degree 4."""
     drop_non_finite: bool = False
     """Leave out Gaussians with NaN or infinite values instead of refusing the file."""
 
@@ -67,13 +70,23 @@ def _convert_splats(config: Config) -> Result:
     reading = open_splats(config.source, up=config.source_up, drop_non_finite=config.drop_non_finite)
     splats = reading.splats
     try:
-        losses = write_splats(config.target, splats, format=config.format, up=config.up)
+        losses = write_splats(config.target, splats, format=_format(config), up=config.up)
     except InputError as error:
         if config.target.suffix.lower() in (".obj", ".stl"):
             raise _other_kind(config, "splats", "a mesh") from error
         raise
     kept = f"{config.target}: {len(splats)} Gaussians, SH degree {splats.sh_degree}, from {reading.format}"
     return Result(kept, reading.notes, losses)
+
+
+def _format(config: Config) -> str | SplatFormat | None:
+    """The format asked for; None if the ending says it."""
+    if config.spz_version is None:
+        return config.format
+    if config.format not in (None, "spz") or (config.format is None and config.target.suffix.lower() != ".spz"):
+        raise InputError("--spz-version", got=config.target, wanted="a file that ends in .spz")
+    version = config.spz_version
+    return replace(spz.FORMAT, write=lambda path, splats, up: spz.write(path, splats, version=version))
 
 
 def _convert_mesh(config: Config) -> Result:

@@ -1,8 +1,12 @@
-"""What is in a file or folder: splats, a run, a capture, a COLMAP model; nothing is changed or computed anew."""
+"""What is in a file or folder: splats, a mesh, a scene, a run, photos, a COLMAP model; nothing is changed.
+
+Splats and meshes of every format we read are recognised by their content; docs/formats.md lists them.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +19,15 @@ from torch import Tensor
 from scenekit.capture.photos import find_photos, photo_set
 from scenekit.errors import FileError
 from scenekit.io.colmap import model_folder, read_model
-from scenekit.io.splat_files import read_splats
+from scenekit.io.kinds import kind_of
+from scenekit.io.mesh_files import open_mesh
+from scenekit.io.scene_folder import is_scene, read_scene
+from scenekit.io.splat_files import open_splats, read_splats
+from scenekit.mass import mass_properties
 from scenekit.runs import read_json
+from scenekit.scene import Node
 from scenekit.splats import Splats
+from scenekit.validation.surface import Surface
 
 TRANSPARENT = 0.005
 """Gaussians less opaque than this are hardly drawn (1/255 is the rasteriser's threshold)."""
@@ -31,7 +41,7 @@ class Config:
     """What to look at."""
 
     path: tyro.conf.Positional[Path]
-    """A PLY of splats, a run folder, a folder of photos, a COLMAP model or transforms.json."""
+    """A file of splats or a mesh, a scene or run folder, a folder of photos, a COLMAP model or transforms.json."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -60,29 +70,41 @@ def run(config: Config) -> Result:
 
 def _facts(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise FileError(path, got="nothing", wanted="a PLY, a run folder, photos, a COLMAP model or transforms.json")
-    if path.suffix.lower() == ".ply":
-        return {"kind": "splats"} | splats_facts(path)
+        raise FileError(path, got="nothing", wanted=WANTED)
     if (path / "run.json").is_file():
-        return {"kind": "run"} | _run_facts(path)
-    if path.suffix.lower() == ".json" or (path / "transforms.json").is_file():
+        return {"kind": "run"} | _run_facts(path) | (_scene_facts(path) if is_scene(path) else {})
+    if is_scene(path):
+        return {"kind": "scene"} | _scene_facts(path)
+    named = path.suffix.lower() == ".json" and path.name != "meta.json"  # that one is SOG's
+    if named or (path / "transforms.json").is_file():
         return {"kind": "nerfstudio"} | _transforms_facts(path if path.is_file() else path / "transforms.json")
     if path.is_dir() and (model := model_folder(path)) is not None:
         return {"kind": "colmap"} | _colmap_facts(model)
-    if path.is_dir() and find_photos(path):
+    if path.is_dir() and find_photos(path) and not (path / "meta.json").is_file():
         return {"kind": "photos"} | _photo_facts(path)
-    got = "an empty folder" if path.is_dir() and not any(path.iterdir()) else "none of these"
-    raise FileError(path, got=got, wanted="a PLY, a run folder, photos, a COLMAP model or transforms.json")
+    if path.is_dir() and not any(path.iterdir()):
+        raise FileError(path, got="an empty folder", wanted=WANTED)
+    if kind_of(path) == "mesh":
+        return {"kind": "mesh"} | mesh_facts(path)
+    return {"kind": "splats"} | splats_facts(path)
+
+
+WANTED = "splats, a mesh, a scene or run folder, photos, a COLMAP model or transforms.json"
+"""What there may be."""
 
 
 def splats_facts(path: Path) -> dict[str, Any]:
-    """Counts, extents and statistics of a PLY of splats, and what looks wrong in it."""
-    splats = read_splats(path, drop_non_finite=True)
+    """Format, counts, extents and statistics of a file of splats, and what looks wrong in it."""
+    reading = open_splats(path, drop_non_finite=True)
+    splats = reading.splats
     facts: dict[str, Any] = {
+        "format": reading.format,
+        "up": reading.up or "not said",
         "gaussians": len(splats),
         "sh_degree": splats.sh_degree,
         "antialiased": splats.antialiased,
-        "bytes": path.stat().st_size,
+        "bytes": _size(path),
+        "notes": list(reading.notes),
     }
     if len(splats) == 0:
         return facts | {"findings": ["No Gaussians."]}
@@ -94,6 +116,53 @@ def splats_facts(path: Path) -> dict[str, Any]:
         "largest_scale_m": _spread(splats.scales.amax(1)),
     }
     return facts | {"findings": _findings(path, splats)}
+
+
+def mesh_facts(path: Path) -> dict[str, Any]:
+    """Format, counts, size, volume and look of a mesh file."""
+    reading = open_mesh(path)
+    mesh, surface = reading.mesh, Surface(reading.mesh)
+    texture = mesh.texture
+    return {
+        "format": reading.format,
+        "up": reading.up or "not said",
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        "bytes": _size(path),
+        "size_m": _rounded(torch.from_numpy(surface.extent)),
+        "watertight": surface.is_closed,
+        "volume_m3": float(f"{mass_properties(mesh).volume:.4g}") if surface.is_closed else None,
+        "texture": None if texture is None else f"{texture.shape[1]}x{texture.shape[0]}",
+        "vertex_colors": mesh.vertex_colors is not None,
+        "base_color": [float(f"{x:.4g}") for x in mesh.base_color],
+        "metallic": mesh.metallic,
+        "roughness": mesh.roughness,
+        "notes": list(reading.notes),
+    }
+
+
+def _scene_facts(folder: Path) -> dict[str, Any]:
+    """The tree with the parts of each node, and what is known of the frame."""
+    scene = read_scene(folder)
+    state = scene.state
+    frame = {"up": state.frame.up, "scale": state.frame.scale, "note": state.frame.note}
+    nodes = {path: ", ".join(_parts(node)) or "nothing" for path, node in state.walk() if path != "/"}
+    return {"source": state.source, "frame": frame, "nodes": nodes}
+
+
+def _parts(node: Node) -> Iterator[str]:
+    if node.splats is not None:
+        yield f"{len(node.splats)} Gaussians"
+    if node.mesh is not None:
+        yield f"mesh of {len(node.mesh.faces)} faces"
+    if node.cameras is not None:
+        yield f"{len(node.cameras.photos)} photos"
+    yield from (name for name in ("body", "material") if getattr(node, name) is not None)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    return path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.iterdir() if f.is_file())
 
 
 def _findings(path: Path, splats: Splats) -> list[str]:

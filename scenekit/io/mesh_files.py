@@ -151,7 +151,7 @@ def mesh_losses(format: MeshFormat, mesh: Mesh, *, up: Up | None = None) -> tupl
 
 
 def mesh_format(path: Path) -> MeshFormat:
-    """The format of a file, by its content, and OBJ by its ending, since it has no mark.
+    """The format of a file, by its content, or by its ending where the format has no mark.
 
     Raises:
         FileError: If it is missing or of no known format.
@@ -160,12 +160,12 @@ def mesh_format(path: Path) -> MeshFormat:
         raise FileError(path, got="a folder" if path.is_dir() else "nothing", wanted="a mesh file")
     with path.open("rb") as file:
         head = file.read(HEAD)
-    suffix = path.suffix.lower()
     marks = {b"glTF": "glb", b"ply": "ply", b"#usda": "usd", b"PXR-USDC": "usd"}
     name = next((name for mark, name in marks.items() if head.startswith(mark)), None)
     known = {format.name: format for format in MESH_FORMATS}
     if name is None:
-        name = next((format.name for format in MESH_FORMATS if suffix in format.suffixes), None)
+        unmarked = {".gltf": "gltf", ".obj": "obj", ".stl": "stl", ".usdz": "usd", ".usd": "usd"}
+        name = unmarked.get(path.suffix.lower())
     if name is None:
         raise FileError(path, got=repr(head), wanted="a mesh as one of " + ", ".join(known))
     return known[name]
