@@ -1,0 +1,128 @@
+"""Changes a scene by one edit, or goes back and forth in its history, and saves it.
+
+The history is saved along, so `scenekit edit kitchen undo` works days later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+import tyro
+
+from scenekit.edits import EDITS, Edit
+from scenekit.errors import InputError
+from scenekit.opening import open_scene
+from scenekit.scene import HISTORY_BYTES, Scene
+from scenekit.scene_diff import Difference
+
+SHOWN = 40
+"""Most differences that are printed."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Goes back in the history."""
+
+    steps: int = 1
+    """How many edits are taken back."""
+
+
+@dataclass(frozen=True)
+class Redo:
+    """Goes forward again."""
+
+    steps: int = 1
+    """How many edits are made again."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Lists what was done, and what was undone; changes nothing."""
+
+
+def command(edit: type[Any]) -> type[Any]:
+    """An edit as a command: as it is, with its path, if it has one, as the first word."""
+    if "path" not in edit.__dataclass_fields__:
+        return edit
+    default = edit.__dataclass_fields__["path"].default
+    path = ("path", tyro.conf.Positional[str], field(default=default))
+    namespace = {"__doc__": edit.__doc__, "__module__": edit.__module__}
+    return make_dataclass(edit.__name__, [path], bases=(edit,), namespace=namespace, frozen=True)
+
+
+if TYPE_CHECKING:
+    Action = Edit | Undo | Redo | History
+else:
+    WORDS = {word: command(edit) for word, edit in EDITS.items()} | {"undo": Undo, "redo": Redo, "history": History}
+    Action = Union[tuple(Annotated[kind, tyro.conf.subcommand(word)] for word, kind in sorted(WORDS.items()))]  # noqa: UP007
+
+
+@tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes)
+@dataclass(frozen=True)
+class Config:
+    """Which scene, what is done with it, and where it goes."""
+
+    scene: tyro.conf.Positional[Path]
+    """A scene, a run, or a file of splats or of a mesh."""
+    action: Action
+    """What to do."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder to save in; where the scene came from if not given."""
+    history_bytes: int = HISTORY_BYTES
+    """What the files of past states may take on disk [bytes]; the oldest steps are dropped first."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The changed scene."""
+
+    scene: Scene
+    """As it is now, with its history."""
+    folder: Path | None
+    """Where it was saved; None if nothing was."""
+    differences: list[Difference]
+    """What is different."""
+
+    def __str__(self) -> str:
+        lines = [str(difference) for difference in self.differences[:SHOWN]]
+        if len(self.differences) > SHOWN:
+            lines.append(f"and {len(self.differences) - SHOWN} more")
+        if self.folder is None:
+            lines = history_lines(self.scene)
+        elif not lines:
+            lines = ["nothing is different"]
+        lines += ["scale estimated"] if self.scene.state.frame.scale == "estimated" else []
+        return "\n".join([*lines, *([f"saved in {self.folder}"] if self.folder else [])])
+
+
+def run(config: Config) -> Result:
+    """Opens, changes and saves.
+
+    Raises:
+        FileError: If the scene is missing or damaged, or was changed by another process meanwhile.
+        InputError: If the edit does not fit the scene, or there is no folder to save in.
+    """
+    scene = open_scene(config.scene)
+    if isinstance(config.action, History):
+        return Result(scene, None, [])
+    if config.output is None and scene.folder is None:
+        raise InputError("--output", got="none", wanted="a folder to save the scene in", hint="Give -o FOLDER.")
+    before = Scene(scene.state)
+    match config.action:
+        case Undo(steps):
+            scene.undo(steps)
+        case Redo(steps):
+            scene.redo(steps)
+        case edit:
+            scene.apply(edit)
+    folder = scene.save(config.output, history_bytes=config.history_bytes)
+    return Result(scene, folder, before.diff(scene))
+
+
+def history_lines(scene: Scene) -> list[str]:
+    """Every edit, oldest first, with the present marked."""
+    done = [f"  {label}" for _, label in scene.past]
+    undone = [f"  {label} (undone)" for _, label in reversed(scene.future)]
+    return [*done, "> now", *undone]
