@@ -197,10 +197,10 @@ def _sections(path: Path) -> tuple[np.void, list[Section]]:
     sections = []
     for i, fields in enumerate(np.fromfile(path, SECTION, int(header["max_sections"]), offset=HEADER.itemsize)):
         section = Section(fields, int(header["level"]), start)
-        start = section.end
-        if section.degree > 2 or section.count > int(fields["max_splats"]) or start > size:
-            got = f"section {i} of {section.count} Gaussians of degree {section.degree} that ends at byte {start}"
+        if section.degree > 2 or section.count > int(fields["max_splats"]) or section.end > size:
+            got = f"section {i} of {section.count} Gaussians of SH degree {section.degree} from byte {start}"
             raise FileError(path, got=got, wanted=f"SH degree ≤ 2 and an end within {size} bytes")
+        start = section.end
         if section.count:
             sections.append(section)
     if sum(section.count for section in sections) != int(header["splats"]):
