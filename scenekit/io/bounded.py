@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,16 @@ FREE = 160 * MIB
 
 MAX_JSON = 16 * MIB
 """Longest JSON that is parsed [bytes]; the largest honest one, a glTF of thousands of meshes, is far below."""
+
+
+MAX_END, MAX_LIST = 22 + (1 << 16), MIB
+"""Longest end of a zip archive, where its list of members is found, and longest such list [bytes]."""
+
+ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError),
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError, IndexError),
+)
+"""What `zipfile` raises for damaged archives."""
 
 
 def read_bytes(path: Path, wanted: str) -> bytes:
@@ -92,6 +105,31 @@ def unzstd(path: Path, data: bytes | memoryview, *, size: int) -> bytearray:
     return content
 
 
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive whose list of members is not out of proportion.
+
+    Raises:
+        FileError: If it is missing or not a zip archive.
+    """
+    if not path.is_file():
+        raise FileError(path, got="a folder" if path.is_dir() else "nothing", wanted="a zip archive")
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_END))
+        tail = file.read()
+        end = tail.rfind(b"PK\x05\x06")
+        listed = int.from_bytes(tail[end + 12 : end + 16], "little")  # size of the central directory
+        if end < 0 or listed > MAX_LIST:
+            got = "no end of a zip archive" if end < 0 else f"a list of members of {listed} bytes"
+            raise FileError(path, got=got, wanted=f"a zip archive with a list of at most {MAX_LIST} bytes")
+        try:
+            archive = zipfile.ZipFile(file)
+        except ZIP_ERRORS as error:
+            raise FileError(path, got=f"a damaged archive ({error})", wanted="an intact one") from None
+        with archive:
+            yield archive
+
+
 def unzip(path: Path, archive: zipfile.ZipFile, name: str, *, limit: int) -> bytes:
     """One member of a zip archive, at most `limit` bytes.
 
@@ -100,13 +138,14 @@ def unzip(path: Path, archive: zipfile.ZipFile, name: str, *, limit: int) -> byt
     """
     try:
         info = archive.getinfo(name)
-        if info.file_size > limit:
-            raise FileError(path, got=f"{name} of {info.file_size} bytes", wanted=f"at most {limit}")
+        if info.file_size > limit or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            got = f"{name} of {info.file_size} bytes, method {info.compress_type}"
+            raise FileError(path, got=got, wanted=f"at most {limit} bytes, stored or deflated")
         with archive.open(info) as member:
             return member.read(limit)
     except KeyError:
         raise FileError(path, got=f"no {name} in the archive", wanted="the file that meta.json names") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise FileError(path, got=f"a damaged {name} ({error})", wanted="an intact archive") from None
 
 
@@ -125,3 +164,20 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise FileError(path, got=f"a JSON {type(found).__name__}", wanted="a JSON object")
     return found
+
+
+def webp_size(path: Path, data: bytes) -> tuple[int, int]:
+    """Width and height [px] that the header of a WebP image claims, before anything is decoded.
+
+    Raises:
+        FileError: If it is not a WebP image.
+    """
+    kind = data[12:16] if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) >= 30 else b""
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+    raise FileError(path, got=repr(data[:16]), wanted="a WebP image")
