@@ -20,12 +20,12 @@ class FloaterConfig:
     """What makes a Gaussian a floater; any one reason is enough, and 0 turns a reason off."""
 
     isolation: float = 6.0
-    """Mean distance to its neighbours over the median of that of all; beyond this it is alone."""
+    """Mean distance to its neighbours over the median of all, or its own size if larger; beyond, it is alone."""
     neighbours: int = 8
     """How many of the nearest are its neighbours."""
     min_opacity: float = 0.01
     """Fainter ones show nothing."""
-    max_size: float = 0.3
+    max_size: float = 0.5
     """Largest standard deviation over the extent of the scene (the box of 90 % of the centres); larger ones are fog."""
     min_photos: int = 2
     """Photos that must show it, if photos are there; what one photo alone shows has no depth."""
@@ -48,21 +48,24 @@ def floaters(
     means, sizes = splats.means.detach().double().cpu(), splats.scales.amax(-1).cpu()
     unseen = views_that_see(splats, views).cpu() < config.min_photos if views and config.min_photos else none
     return {
-        "alone": isolation(means, config.neighbours) > config.isolation if config.isolation else none,
+        "alone": isolation(means, sizes, config.neighbours) > config.isolation if config.isolation else none,
         "faint": splats.opacities.cpu() < config.min_opacity,
         "large": sizes > config.max_size * extent(means) if config.max_size else none,
         "unseen": unseen,
     }
 
 
-def isolation(points: Tensor, neighbours: int) -> Tensor:
-    """Mean distance to the nearest `neighbours` over its median over all points, (n, 3) → (n,); 1 is as usual."""
+def isolation(points: Tensor, sizes: Tensor, neighbours: int) -> Tensor:
+    """How far neighbours are: mean distance to the nearest ones over its median, or the own size if larger, (n,).
+
+    A large Gaussian on a bare wall is far from its neighbours and yet not alone: it touches them.
+    """
     k = min(neighbours, len(points) - 1)
     if k < 1:
         return torch.ones(len(points), dtype=torch.float64)
     distance, _ = cKDTree(points.numpy()).query(points.numpy(), k=k + 1, workers=-1)
     mean = torch.from_numpy(distance[:, 1:].mean(1))
-    return mean / mean.median().clamp(min=1e-12)
+    return mean / torch.maximum(mean.median().clamp(min=1e-12), sizes.double())
 
 
 def extent(points: Tensor) -> float:

@@ -58,7 +58,8 @@ def sh_rotation(R: Tensor, degree: int) -> Tensor:
     turned = sh_basis(directions @ R, degree)  # rows are Rᵀd: D c at d is c at Rᵀd
     D = torch.linalg.pinv(values) @ turned
     band = torch.tensor([l for l in range(degree + 1) for _ in range(2 * l + 1)])
-    return D * (band[:, None] == band)
+    whole = D.round()  # a mirror in an axis is made of 0, 1 and −1: no rounding error of the fit may blur that
+    return torch.where((D - whole).abs() < 1e-12, whole, D) * (band[:, None] == band)
 
 
 @functools.cache

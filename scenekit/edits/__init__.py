@@ -5,6 +5,7 @@ from scenekit.edits.clean import Decimate as Decimate
 from scenekit.edits.clean import RemoveFloaters as RemoveFloaters
 from scenekit.edits.look import Recolor as Recolor
 from scenekit.edits.look import SetOpacity as SetOpacity
+from scenekit.edits.mend import Mend as Mend
 from scenekit.edits.parts import Crop as Crop
 from scenekit.edits.parts import Merge as Merge
 from scenekit.edits.parts import Split as Split
@@ -27,6 +28,7 @@ EDITS: dict[str, type[Edit]] = {
     "delete": Delete,
     "duplicate": Duplicate,
     "floaters": RemoveFloaters,
+    "mend": Mend,
     "merge": Merge,
     "mirror": Mirror,
     "move": Move,

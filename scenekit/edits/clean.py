@@ -30,7 +30,7 @@ class RemoveFloaters:
     path: str
     """The node and all below it; "/" means all there is."""
     isolation: float = FloaterConfig.isolation
-    """Mean distance to its neighbours over the median of that of all; beyond this it is alone. 0: do not look."""
+    """Mean distance to its neighbours over the usual, or its size if larger; beyond, it is alone. 0: do not look."""
     min_opacity: float = FloaterConfig.min_opacity
     """Fainter ones show nothing."""
     max_size: float = FloaterConfig.max_size
