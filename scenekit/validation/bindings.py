@@ -101,7 +101,7 @@ def _check(thing: Placed, surface: Surface, cloud: Cloud) -> Iterator[Finding]:
         )
         where = f"furthest {point(worst)}"
         yield finding("warning", "splats-off-mesh", thing.path, what, where, share=share, tolerance=tolerance)
-    points = surface.sample(SURFACE_SAMPLES)
+    points, _ = surface.sample(SURFACE_SAMPLES)
     bare = ~_covered(points, cloud, tolerance)
     if bare.mean() > BARE:
         middle = thing.to_world(points[bare].mean(0)[None])[0]

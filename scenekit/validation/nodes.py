@@ -134,7 +134,7 @@ def _gap(thing: Placed, other: Placed, direction: Array) -> float:
         assert target.probe is not None
         low, high = target.box[:, :2]
         inset = np.minimum(step, 0.1 * (high - low))  # rays along a side wall hold nothing up
-        starts = source.samples
+        starts = source.facing(up=towards[2] > 0)
         starts = starts[((starts[:, :2] >= low + inset) & (starts[:, :2] <= high - inset)).all(1)]
         if len(starts):
             first = np.argsort(-(starts @ towards), kind="stable")[:RAYS]

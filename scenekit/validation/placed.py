@@ -18,6 +18,9 @@ from scenekit.validation.surface import Surface
 SAMPLES = 4000
 """Points by which a surface is compared with others."""
 
+LEANING = 1e-3
+"""A surface whose unit normal is less high than this neither rests on anything nor holds anything up."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -57,11 +60,31 @@ class Placed:
     @cached_property
     def samples(self) -> Array:
         """Points of its surface in the world, its lowest and highest vertices and others evenly over its area [m]."""
+        return self._samples[0]
+
+    def facing(self, up: bool) -> Array:
+        """Those of the samples where the surface looks up, or down; both ways where it encloses nothing [m]."""
+        points, highest, lowest = self._samples
+        return points[highest > LEANING if up else lowest < -LEANING]
+
+    @cached_property
+    def _samples(self) -> tuple[Array, Array, Array]:
+        """The samples, and the greatest and least height of the unit normals of the faces there."""
         assert self.surface is not None
-        corners = self.vertices[np.unique(self.faces)]
-        order = np.argsort(corners[:, 2], kind="stable")
-        ends = corners if len(corners) <= SAMPLES else corners[np.r_[order[: SAMPLES // 2], order[-SAMPLES // 2 :]]]
-        return np.concatenate([ends, self.to_world(self.surface.sample(SAMPLES))])
+        edges = self.vertices[self.faces[:, 1:]] - self.vertices[self.faces[:, :1]]
+        normals = np.cross(edges[:, 0], edges[:, 1])
+        steep = normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), np.finfo(float).tiny)
+        steep = steep * np.sign(self.surface.solid.volume) if self.surface.is_closed else np.abs(steep)
+        highest, lowest = np.full(len(self.vertices), -1.0), np.full(len(self.vertices), 1.0)
+        np.maximum.at(highest, self.faces, steep[:, None])
+        np.minimum.at(lowest, self.faces, steep[:, None] if self.surface.is_closed else -steep[:, None])
+        used = np.unique(self.faces)
+        order = used[np.argsort(self.vertices[used, 2], kind="stable")]
+        ends = order if len(order) <= SAMPLES else np.r_[order[: SAMPLES // 2], order[-SAMPLES // 2 :]]
+        spread, face = self.surface.sample(SAMPLES)
+        down = steep[face] if self.surface.is_closed else -steep[face]
+        points = np.concatenate([self.vertices[ends], self.to_world(spread)])
+        return points, np.concatenate([highest[ends], steep[face]]), np.concatenate([lowest[ends], down])
 
     @cached_property
     def probe(self) -> Probe | None:

@@ -170,16 +170,17 @@ class Surface:
         """Mass properties of what it encloses at density 1."""
         return polyhedron(self.vertices, self.faces)
 
-    def sample(self, n: int) -> Array:
-        """n points spread evenly over the area, the same ones each time [m], shape (n, 3)."""
+    def sample(self, n: int) -> tuple[Array, Ints]:
+        """n points spread evenly over the area, the same ones each time [m], shape (n, 3), and the face of each."""
         rng = np.random.default_rng(0)
         total = np.cumsum(self.areas)
         if not total[-1] > 0:
-            return self.triangles[np.arange(n) % len(self.faces)].mean(1)
+            face = np.arange(n) % len(self.faces)
+            return self.triangles[face].mean(1), face
         face = np.minimum(np.searchsorted(total, (np.arange(n) + rng.random(n)) / n * total[-1]), len(total) - 1)
         r, s = np.sqrt(rng.random(n)), rng.random(n)
         weights = np.stack([1 - r, r * (1 - s), r * s], 1)
-        return np.einsum("nk,nkx->nx", weights, self.triangles[face])
+        return np.einsum("nk,nkx->nx", weights, self.triangles[face]), face
 
 
 def welded(rows: NDArray[np.generic]) -> tuple[Ints, Ints]:
