@@ -32,7 +32,10 @@ WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 TRIANGLES, STRIP, FAN = 4, 5, 6
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
-UNDERSTOOD = {"KHR_mesh_quantization", "KHR_materials_unlit", "EXT_texture_webp", "KHR_texture_basisu"}
+UNDERSTOOD = {
+    *("KHR_mesh_quantization", "KHR_materials_unlit", "EXT_texture_webp", "KHR_texture_basisu"),
+    *("KHR_gaussian_splatting", "KHR_gaussian_splatting_compression_spz_2"),
+}
 """Extensions that a file may require of us; textures in Basis are left out."""
 
 MAX_DEPTH = 512

@@ -96,7 +96,15 @@ def read(path: Path) -> Reading:
     Raises:
         FileError: If the file is missing, truncated, damaged, or claims more Gaussians than it can hold.
     """
-    data = read_bytes(path, "an SPZ file of Gaussian splats")
+    return decode(path, read_bytes(path, "an SPZ file of Gaussian splats"))
+
+
+def decode(path: Path, data: bytes) -> Reading:
+    """Reads the bytes of an SPZ, which may be part of another file.
+
+    Raises:
+        FileError: As `read`, with the name `path`.
+    """
     header, attributes, records = (_read_zstd if data[:4] == MAGIC else _read_gzip)(path, data)
     up, notes = _extensions(path, records)
     return Reading(_unpacked(header, attributes), up, notes, f"spz {header.version}")
