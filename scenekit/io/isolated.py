@@ -171,6 +171,11 @@ def stop_readers() -> None:
         _WORKERS.pop((pid, module)).stop()
 
 
+def reader_ids() -> list[int]:
+    """Process ids of the children that are open."""
+    return [worker.process.pid for (pid, _), worker in _WORKERS.items() if pid == os.getpid() and worker.usable]
+
+
 def _received(pipe: IO[bytes], spec: dict[str, Any]) -> NDArray[Any]:
     array = np.empty(spec["shape"], spec["dtype"])
     rest = array.reshape(-1).view(np.uint8).data

@@ -1,0 +1,93 @@
+"""Sound files of every format, for `bench_fuzz` to damage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scenekit.io import spz
+from scenekit.io.ksplat import HEADER, SECTION
+from scenekit.io.mesh_files import open_mesh, write_mesh
+from scenekit.io.splat_files import formats, open_splats, write_splats
+from scenekit.meshes import Mesh
+from scenekit.splats import random_splats
+
+GAUSSIANS = 48
+"""In a sample; small, so that a mutation hits structure as often as numbers."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One format."""
+
+    name: str
+    """Its name, with the version or encoding where there are several."""
+    file: str
+    """The file that is opened, relative to the sample's folder; "." is the folder itself."""
+    make: Callable[[Path], object]
+    """Writes it."""
+    read: Callable[[Path], object]
+    """Opens it: `open_splats` or `open_mesh`."""
+
+
+def samples() -> list[Sample]:
+    """All formats we read."""
+    known = formats()
+    splats = {"ply": ".ply", "compressed_ply": ".compressed.ply", "splat": ".splat", "sog": ".sog"}
+    found = [Sample(name, f"a{suffix}", _splats(name), open_splats) for name, suffix in splats.items() if name in known]
+    found += [Sample(f"spz {v}", "a.spz", _spz(v), open_splats) for v in (2, 3, 4)]
+    found += [Sample("ksplat", "a.ksplat", _ksplat, open_splats)]
+    found += [Sample("sog folder", ".", _splats("sog"), open_splats)] if "sog" in known else []
+    gltf = next((name for name in known if "gl" in name), None)
+    found += [Sample(f"splats {s}", f"a.{s}", _splats(gltf), open_splats) for s in ("glb", "gltf") if gltf]
+    found += [Sample(f"splats {s}", f"a.{s}", _splats("usd"), open_splats) for s in ("usda", "usdc", "usdz")]
+    meshes = ("glb", "gltf", "obj", "ply", "stl", "usda", "usdc", "usdz")
+    return found + [Sample(f"mesh {s}", f"a.{s}", _mesh, open_mesh) for s in meshes]
+
+
+def _splats(format: str) -> Callable[[Path], object]:
+    cloud = replace(random_splats(GAUSSIANS, degree=1), antialiased=True)
+    return lambda path: write_splats(path, cloud, format=format)
+
+
+def _spz(version: spz.Version) -> Callable[[Path], object]:
+    return lambda path: spz.write(path, random_splats(GAUSSIANS, degree=1), version=version)
+
+
+def _ksplat(path: Path) -> None:
+    """Level 1, degree 1, all Gaussians in one bucket that is not full."""
+    header, section, rng = np.zeros(1, HEADER), np.zeros(1, SECTION), np.random.default_rng(0)
+    header["minor"], header["max_sections"], header["splats"], header["level"] = 1, 1, GAUSSIANS, 1
+    values = {"splats": GAUSSIANS, "max_splats": GAUSSIANS, "bucket_size": 256, "buckets": 1, "block": 5.0}
+    values |= {"bucket_bytes": 12, "partial": 1, "degree": 1}
+    for name, value in values.items():
+        section[name] = value
+    fields = [
+        rng.integers(0, 65536, (GAUSSIANS, 3)).astype("<u2"),
+        rng.uniform(0.01, 0.1, (GAUSSIANS, 3)).astype("<f2"),
+        rng.normal(size=(GAUSSIANS, 4)).astype("<f2"),
+        rng.integers(0, 256, (GAUSSIANS, 4)).astype("u1"),
+        rng.normal(size=(GAUSSIANS, 9)).astype("<f2"),
+    ]
+    rows = np.concatenate([np.ascontiguousarray(field).view("u1") for field in fields], 1)
+    out = io.BytesIO()
+    for part in (header, section, np.array([GAUSSIANS], "<u4"), np.zeros(3, "<f4"), rows):
+        out.write(part.tobytes())
+    path.write_bytes(out.getvalue())
+
+
+def _mesh(path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    mesh = Mesh(
+        torch.randn(30, 3, generator=rng),
+        torch.randint(0, 30, (40, 3), generator=rng),
+        torch.randint(0, 256, (30, 4), generator=rng, dtype=torch.uint8),
+        torch.rand(30, 2, generator=rng),
+        torch.randint(0, 256, (6, 6, 4), generator=rng, dtype=torch.uint8),
+    )
+    write_mesh(path, mesh)
