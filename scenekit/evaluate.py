@@ -196,9 +196,7 @@ class PoseErrors(NamedTuple):
 
 
 def pose_errors(estimated: Array, truth: Array) -> PoseErrors:
-    """Compares `T_world_cam` of the same cameras in two worlds, each of shape (c, 4, 4).
-
-    The similarity s R x + t that minimises Σ |y − (s R x + t)|² over the centres is Umeyama's (1991, Eq. 40–43).
+    """Compares `T_world_cam` of the same cameras in two worlds, each of shape (c, 4, 4), by their `similarity`.
 
     Raises:
         InputError: If the shapes differ, there are fewer than three cameras, or all centres coincide.
@@ -206,18 +204,35 @@ def pose_errors(estimated: Array, truth: Array) -> PoseErrors:
     if estimated.shape != truth.shape or len(truth) < 3:
         got = f"{estimated.shape} and {truth.shape}"
         raise InputError("poses", got=got, wanted="the same number of poses, at least three")
-    x, y = estimated[:, :3, 3], truth[:, :3, 3]
+    T = similarity(estimated[:, :3, 3], truth[:, :3, 3])
+    scale = float(np.cbrt(np.linalg.det(T[:3, :3])))
+    R = T[:3, :3] / scale
+    position = np.linalg.norm(estimated[:, :3, 3] @ T[:3, :3].T + T[:3, 3] - truth[:, :3, 3], axis=1)
+    turned = R @ estimated[:, :3, :3]
+    chord = np.linalg.norm(turned - truth[:, :3, :3], axis=(1, 2))  # 2√2 sin(θ/2); exact where arccos of a trace is not
+    return PoseErrors(position, 2 * np.arcsin(np.clip(chord / np.sqrt(8), 0, 1)), scale)
+
+
+def similarity(x: Array, y: Array) -> Array:
+    """The similarity [[s R, t], [0, 1]] that minimises Σ |y − (s R x + t)|², Umeyama's (1991, Eq. 40–43), shape (4, 4).
+
+    Args:
+        x: Points, shape (n, 3).
+        y: Where they belong, shape (n, 3).
+
+    Raises:
+        InputError: If all points coincide.
+    """
     x0, y0 = x - x.mean(0), y - y.mean(0)
     spread = (x0**2).sum()
     if spread < 1e-18:
         raise InputError("poses", got="centres that coincide", wanted="cameras in different places")
     U, D, Vt = np.linalg.svd(y0.T @ x0)
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    R, scale = U @ np.diag(signs) @ Vt, float((D * signs).sum() / spread)
-    position = np.linalg.norm(scale * x0 @ R.T - y0, axis=1)
-    turned = R @ estimated[:, :3, :3]
-    chord = np.linalg.norm(turned - truth[:, :3, :3], axis=(1, 2))  # 2√2 sin(θ/2); exact where arccos of a trace is not
-    return PoseErrors(position, 2 * np.arcsin(np.clip(chord / np.sqrt(8), 0, 1)), scale)
+    T = np.eye(4)
+    T[:3, :3] = (D * signs).sum() / spread * (U @ np.diag(signs) @ Vt)
+    T[:3, 3] = y.mean(0) - T[:3, :3] @ x.mean(0)
+    return T
 
 
 def lpips_metric() -> Callable[[Tensor, Tensor], float] | None:

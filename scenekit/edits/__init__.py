@@ -3,6 +3,11 @@
 from scenekit.edits.assign import Assign as Assign
 from scenekit.edits.clean import Decimate as Decimate
 from scenekit.edits.clean import RemoveFloaters as RemoveFloaters
+from scenekit.edits.frame import Level as Level
+from scenekit.edits.frame import MetricDistance as MetricDistance
+from scenekit.edits.frame import MetricGps as MetricGps
+from scenekit.edits.frame import MetricMarker as MetricMarker
+from scenekit.edits.frame import MetricSize as MetricSize
 from scenekit.edits.look import Recolor as Recolor
 from scenekit.edits.look import SetOpacity as SetOpacity
 from scenekit.edits.mend import Mend as Mend
@@ -29,7 +34,12 @@ EDITS: dict[str, type[Edit]] = {
     "duplicate": Duplicate,
     "floaters": RemoveFloaters,
     "mend": Mend,
+    "level": Level,
     "merge": Merge,
+    "metric-distance": MetricDistance,
+    "metric-gps": MetricGps,
+    "metric-marker": MetricMarker,
+    "metric-size": MetricSize,
     "mirror": Mirror,
     "move": Move,
     "opacity": SetOpacity,

@@ -31,6 +31,9 @@ MAX_NAME = 200
 ORIENTATION, MAKE, MODEL, EXIF_IFD, FOCAL, FOCAL_35MM = 0x0112, 0x010F, 0x0110, 0x8769, 0x920A, 0xA405
 """EXIF tags."""
 
+GPS_IFD = 0x8825
+"""EXIF tag of the table with N or S and E or W (1, 3), degrees, minutes and seconds (2, 4), and altitude (5, 6)."""
+
 
 class ImageInfo(NamedTuple):
     """What the header of an image says."""
@@ -104,6 +107,29 @@ def image_info(path: str | Path) -> ImageInfo:
             str(x or "") for x in (exif.get(MAKE), exif.get(MODEL), details.get(FOCAL), details.get(FOCAL_35MM))
         )
         return ImageInfo(width, height, image.format or "", image.mode, orientation, lens)
+
+
+def gps_position(path: str | Path) -> tuple[float, float, float] | None:
+    """Latitude and longitude [degrees, north and east] and altitude [m] of a photo by EXIF, None if it has none.
+
+    Raises:
+        FileError: If the file is missing or no image.
+    """
+    with _open(Path(path)) as image:
+        try:
+            gps = image.getexif().get_ifd(GPS_IFD)
+            latitude, longitude = (
+                (-1 if str(gps[ref]).strip("\0 ").upper() in ("S", "W") else 1)
+                * sum(float(part) / 60**k for k, part in enumerate(gps[tag]))
+                for ref, tag in ((1, 2), (3, 4))
+            )
+            below = gps.get(5, b"\0") in (1, b"\1")  # sea level
+            altitude = float(gps.get(6, 0.0)) * (-1 if below else 1)
+        except Exception:  # broken or missing EXIF in a good photo: the photo counts
+            return None
+    found = (latitude, longitude, altitude)
+    sane = np.isfinite(found).all() and abs(latitude) <= 90 and abs(longitude) <= 180 and found != (0.0, 0.0, 0.0)
+    return found if sane else None
 
 
 def _decoded(path: Path, *, draft: bool = False) -> Image.Image:
