@@ -60,7 +60,7 @@ class SegmentConfig:
     """Largest angle of the support to the level as it is now [degrees]."""
     tolerance: float = 0.01
     """Distance within which a Gaussian lies in the support, and the least height of a thing, in reaches."""
-    min_share: float = 0.06
+    min_share: float = 0.08
     """Least part of what the photos look at that the support must be."""
     colour: float = 6.0
     """Distance from the support's colours, in standard deviations, from which on something flat is a thing."""
@@ -160,7 +160,7 @@ def by_shape(splats: Splats, capture: Capture | None, config: SegmentConfig) -> 
     """
     look = attention(splats, capture)
     support = find_support(
-        splats, look, tilt=np.radians(config.tilt), tolerance=config.tolerance, min_share=config.min_share,
+        splats, look, capture, tilt=np.radians(config.tilt), tolerance=config.tolerance, min_share=config.min_share,
         seed=config.seed,
     )  # fmt: skip
     relief = seen_from_above(splats, support, look.reach, pixels=config.map_side)
@@ -189,14 +189,14 @@ def by_votes(splats: Splats, votes: Votes, shape: Numbers, support: Support | No
     is by shape, and else goes with the nearest Gaussian that one shows.
     """
     weights = votes.weights.cpu().numpy()
-    thing, seen = weights.argmax(1), weights.sum(1) > 0
+    thing, seen = weights.argmax(1), votes.shown.cpu().numpy()
     ground = np.minimum(shape, SUPPORT)
-    labels = np.where(thing > 0, thing + SUPPORT, ground)
+    labels = np.where(seen & (thing > 0), thing + SUPPORT, ground)
     if support is not None:
         plane = (shape == SUPPORT) & (support.heights(splats.means).abs().cpu().numpy() < support.thickness)
         shares = weights[plane].sum(0)
         if shares.argmax() > 0 and shares.max() > 0.5 * shares.sum():
-            labels[thing == shares.argmax()] = SUPPORT
+            labels[seen & (thing == shares.argmax())] = SUPPORT
     hidden = ~seen & ((shape != BACKGROUND) if support is not None else True)
     if seen.any() and hidden.any():
         places = splats.means.double().cpu().numpy()

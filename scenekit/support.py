@@ -1,7 +1,7 @@
 """Support planes: the flat, level, looked-at surfaces that things stand on. Letters: n Gaussians, s hypotheses.
 
 A plane is found by RANSAC with one-Gaussian hypotheses: a flat Gaussian is itself a plane, its centre and shortest
-axis. Gaussians vote by what they show: opacity times area, less the further they are from what the photos look at.
+axis. Gaussians vote by what the photos show of them, less the further they are from what the photos look at.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from torch import Tensor
 
 from scenekit.cameras import Array
 from scenekit.capture.capture import Capture
+from scenekit.capture.undistort import pinhole_of
 from scenekit.errors import InputError
 from scenekit.render.splats_torch import rotations
 from scenekit.render.video import focus_point
+from scenekit.render.weights import view_weights
 from scenekit.splats import Splats
 
 HYPOTHESES, VOTERS = 600, 20_000
@@ -28,6 +30,9 @@ REFINEMENTS = 12
 
 CANDIDATES = 4
 """Planes that are compared: a table, a floor, a shelf, a seat."""
+
+VIEWS, VIEW_SIDE = 12, 240
+"""Photos that are looked through to see what they show, and the size to which they are reduced [px]."""
 
 LEVEL, FLOOR_DEPTH, FLOOR_PART = 0.9, 10.0, 0.15
 """A floor's Gaussians have normals this upright (cosine), lie this many thicknesses below the support, and at least
@@ -78,13 +83,21 @@ def attention(splats: Splats, capture: Capture | None) -> Attention:
 
 
 def find_support(
-    splats: Splats, look: Attention, *, tilt: float, tolerance: float, min_share: float, seed: int = 0
+    splats: Splats,
+    look: Attention,
+    capture: Capture | None = None,
+    *,
+    tilt: float,
+    tolerance: float,
+    min_share: float,
+    seed: int = 0,
 ) -> Support:
     """The plane that the scene's things stand on: the strongest level one, near what the photos look at.
 
     Args:
         splats: The scene, roughly Z up.
         look: Where the photos look.
+        capture: The photos, if there are any.
         tilt: Largest angle of the normal to +Z [rad].
         tolerance: Distance within which a Gaussian lies in a plane, as part of the reach.
         min_share: Least part of all votes.
@@ -96,7 +109,8 @@ def find_support(
     hint = "Give masks, turn the scene so that Z is roughly up, or allow a larger tilt."
     if len(splats) < 3 or not look.reach > 0:
         raise InputError("support plane", got=f"{len(splats)} Gaussians", wanted="a surface that things stand on")
-    found = _planes(splats, look, tilt, tolerance * look.reach, np.random.default_rng(seed))
+    weights = votes(splats, look, capture).cpu().numpy()
+    found = _planes(splats, weights, tilt, tolerance * look.reach, np.random.default_rng(seed))
     nearness = [np.exp(-0.5 * ((p.normal @ look.focus - p.offset) / look.reach) ** 2) for p in found]
     best = max(zip(found, nearness, strict=True), key=lambda pair: pair[0].share * pair[1], default=(None, 0.0))[0]
     if best is None or best.share < min_share:
@@ -106,11 +120,25 @@ def find_support(
     return best
 
 
-def votes(splats: Splats, look: Attention) -> Tensor:
-    """Opacity · area · exp(−½ d²/reach²) of each Gaussian, d its distance from the focus, float64, shape (n,)."""
-    longest = splats.scales.double().clamp(max=0.1 * look.reach).topk(2, dim=1).values
+def votes(splats: Splats, look: Attention, capture: Capture | None) -> Tensor:
+    """How much the photos look at each Gaussian, float64, shape (n,).
+
+    What a few photos show of it (rendered weight), or without photos opacity · area, times exp(−½ d²/reach²) with d its
+    distance from the focus.
+    """
+    if capture is not None and capture.photos:
+        shown = torch.zeros(len(splats), dtype=torch.float64, device=splats.means.device)
+        places = np.linspace(0, len(capture.photos) - 1, min(VIEWS, len(capture.photos))).round().astype(int)
+        for photo in (capture.photos[place] for place in places):
+            camera = photo.camera if photo.camera.is_pinhole else pinhole_of(photo.camera)
+            shrink = min(1.0, VIEW_SIDE / max(camera.width, camera.height))
+            small = camera.resized(max(1, round(camera.width * shrink)), max(1, round(camera.height * shrink)))
+            shown += view_weights(splats, small, photo.T_world_cam)
+    else:
+        longest = splats.scales.double().clamp(max=0.1 * look.reach).topk(2, dim=1).values
+        shown = splats.opacities.double() * longest.prod(1)
     d2 = (splats.means.double() - torch.from_numpy(look.focus).to(splats.means.device)).square().sum(1)
-    return splats.opacities.double() * longest.prod(1) * torch.exp(-0.5 * d2 / look.reach**2)
+    return shown * torch.exp(-0.5 * d2 / look.reach**2)
 
 
 def level_below(splats: Splats, support: Support, reach: float, *, beside: NDArray[np.bool_]) -> float:
@@ -144,9 +172,8 @@ def shortest_axes(splats: Splats) -> Tensor:
     return R.gather(2, splats.log_scales.argmin(1)[:, None, None].expand(-1, 3, 1))[..., 0]
 
 
-def _planes(splats: Splats, look: Attention, tilt: float, thickness: float, rng: np.random.Generator) -> list[Support]:
+def _planes(splats: Splats, weights: Array, tilt: float, thickness: float, rng: np.random.Generator) -> list[Support]:
     """Planes by votes, each found among what the ones before left over."""
-    weights = votes(splats, look).cpu().numpy()
     if not weights.sum() > 0:
         return []
     chosen = rng.choice(len(weights), VOTERS, p=weights / weights.sum())  # with replacement: one vote each

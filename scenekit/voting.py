@@ -32,6 +32,9 @@ Ids = NDArray[np.int64]
 SAME_THING = 0.25
 """Least overlap (intersection over union of rendered weight) of a label with a thing seen in earlier photos."""
 
+SHINING = 0.02
+"""A Gaussian with less than this part of the weight it would have if nothing were before it only shines through."""
+
 MAX_THINGS = 4096
 """Most things in one folder of masks."""
 
@@ -44,6 +47,8 @@ class Votes:
     """First column: seen, but in no thing; then one column per thing [px], shape (n, 1 + g)."""
     names: tuple[str, ...]
     """What the things are called; empty texts where nobody said."""
+    shown: Tensor
+    """True where a photo with a mask really shows the Gaussian: what shines through others has no vote, shape (n,)."""
 
 
 def lifted(splats: Splats, capture: Capture, masks: Path, *, same_ids: bool = True) -> Votes:
@@ -60,19 +65,30 @@ def lifted(splats: Splats, capture: Capture, masks: Path, *, same_ids: bool = Tr
         InputError: If there are more than `MAX_THINGS` things.
     """
     images, names = _mask_images(Path(masks), capture)
-    if same_ids:
-        values = sorted({int(v) for _, ids in images() for v in np.unique(ids)} - {0})
-        _check_count(len(values))
-        views = (_label_image(photo, _ranked(ids, values)) for photo, ids in images())
-        weights = rendered_weights(splats, views, len(values) + 1)
-        return Votes(weights, tuple(names.get(value, "") for value in values))
-    weights = splats.means.new_zeros(len(splats), 1)
+    weights, open_air = splats.means.new_zeros(len(splats), 1), splats.means.new_zeros(len(splats))
+    known = sorted({int(v) for _, ids in images() for v in np.unique(ids)} - {0}) if same_ids else None
     for photo, ids in images():
-        values = sorted({int(v) for v in np.unique(ids)} - {0})
-        _check_count(len(values))
-        seen = rendered_weights(splats, [_label_image(photo, _ranked(ids, values))], len(values) + 1)
-        weights = _associated(weights, seen)
-    return Votes(weights, ("",) * (weights.shape[1] - 1))
+        values = known if known is not None else sorted({int(v) for v in np.unique(ids)} - {0})
+        if len(values) > MAX_THINGS:
+            hint = "Are these photos?"
+            raise InputError("masks", got=f"{len(values)} things", wanted=f"at most {MAX_THINGS}", hint=hint)
+        view = _label_image(photo, np.searchsorted(np.array([0, *values]), ids))
+        seen = rendered_weights(splats, [view], len(values) + 1)
+        weights = _associated(weights, seen) if known is None else seen + (weights if weights.shape[1] > 1 else 0)
+        open_air += _unhidden(splats, view)
+    shown = weights.sum(1) > SHINING * open_air
+    return Votes(weights, tuple(names.get(value, "") for value in known or [0] * (weights.shape[1] - 1)), shown)
+
+
+def _unhidden(splats: Splats, view: LabelImage) -> Tensor:
+    """Weight that a Gaussian facing the camera would have with nothing before it: opacity · 2π σ₁ σ₂ f² / z², (n,)."""
+    T = torch.from_numpy(np.linalg.inv(view.T_world_cam)).to(splats.means)
+    x, y, z = (splats.means @ T[:3, :3].T + T[:3, 3]).unbind(1)
+    camera = view.camera
+    u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+    inside = (z > 0) & (u > 0) & (v > 0) & (u < camera.width) & (v < camera.height)
+    longest = splats.scales.topk(2, dim=1).values.prod(1)
+    return torch.where(inside, splats.opacities * 2 * torch.pi * longest * camera.fx * camera.fy / z**2, 0.0)
 
 
 def write_masks(capture: Capture, segmenter: Callable[[NDArray[np.uint8]], NDArray[np.integer]], folder: Path) -> Path:
@@ -130,7 +146,6 @@ def _mask_images(folder: Path, capture: Capture) -> tuple[Callable[[], Iterator[
     stems = {Path(photo.name).with_suffix("").as_posix(): photo for photo in capture.photos}
     whole = {stem: path for stem in stems if (path := folder / f"{stem}.png").is_file()}
     things = sorted(path.name for path in folder.iterdir() if path.is_dir() and not whole)
-    _check_count(len(things))
     single = {stem: _masks_of(folder, stem, things) for stem in stems}
     single = {stem: found for stem, found in single.items() if found}
     if not whole and not single:
@@ -184,13 +199,3 @@ def _fitted(ids: NDArray[Any], camera: Camera) -> NDArray[Any]:
     v = (np.arange(camera.height) * ids.shape[0]) // camera.height
     u = (np.arange(camera.width) * ids.shape[1]) // camera.width
     return ids[v][:, u]
-
-
-def _ranked(ids: Ids, values: list[int]) -> Ids:
-    """Each value as one more than its place in the sorted list; 0 stays."""
-    return np.searchsorted(np.array([0, *values]), ids)
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_THINGS:
-        raise InputError("masks", got=f"{count} things", wanted=f"at most {MAX_THINGS}", hint="Are these photos?")
