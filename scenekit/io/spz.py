@@ -134,7 +134,7 @@ def write(path: str | Path, splats: Splats, *, version: Version | None = None) -
         (arrays["sh"][:, 0], lambda dc: to_bytes(255 * COLOUR_SCALE * dc + 127.5)),
         (arrays["log_scales"], lambda log_scales: to_bytes(16 * log_scales + 160)),
         (arrays["quats"], _pack_imaginary if version == 2 else _pack_smallest_three),
-        (arrays["sh"][:, 1:].reshape(len(splats), -1), _pack_sh),
+        (arrays["sh"][:, 1:], _pack_sh),
     ]
     blocks = [[(array[i : i + BLOCK], pack) for i in range(0, len(splats), BLOCK)] for array, pack in attributes]
     write_bytes(path, (_zstd_file if version == 4 else _gzip_file)(header, blocks))
@@ -284,8 +284,8 @@ def _pack_smallest_three(quats: Array) -> Bytes:
 
 def _pack_sh(rest: Array) -> Bytes:
     """To the nearest multiple of the bucket, halves up; 128 is zero, and 256 does not fit."""
-    bucket = np.full(rest.shape[1], SH_BUCKETS[1], np.int32)
-    bucket[:9] = SH_BUCKETS[0]
+    bucket = np.full((rest.shape[1], 1), SH_BUCKETS[1], np.int32)
+    bucket[:3] = SH_BUCKETS[0]
     levels = np.rint(np.clip(128 * rest, -128, 128)).astype(np.int32) + (128 + bucket // 2)
     return np.minimum(levels & -bucket, 255).astype(np.uint8)
 
