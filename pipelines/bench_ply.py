@@ -96,19 +96,22 @@ def run(config: Config) -> Result:
 
 def measure(what: str, who: str, path: Path, config: Config) -> tuple[float, int]:
     """Time [s] and peak memory beyond that before [bytes] of one read or write, alone in its process."""
-    import plyfile as plyfile  # its import is no part of the work
-
+    works: dict[str, Callable[[Path, Splats], object]] = {
+        "read ours": lambda path, _: read_splats(path),
+        "read plyfile": lambda path, _: read_with_plyfile(path),
+        "write ours": write_splats,
+        "write plyfile": write_with_plyfile,
+    }
+    work = works[f"{what} {who}"]
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        few = Path(folder) / "few.ply"
+        write_splats(few, random_splats(1, degree=config.degree))
+        work(few, read_splats(few))  # imports are no part of the work
     splats = random_splats(config.gaussians if what == "write" else 0, degree=config.degree)
-    written = path.with_name("written.ply")
-    work: Callable[[], object] = {
-        "read ours": lambda: read_splats(path),
-        "read plyfile": lambda: read_with_plyfile(path),
-        "write ours": lambda: write_splats(written, splats),
-        "write plyfile": lambda: write_with_plyfile(written, splats),
-    }[f"{what} {who}"]
+    target = path if what == "read" else path.with_name("written.ply")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is in use now
     before, start = _memory("VmRSS"), time.perf_counter()
-    kept = work()
+    kept = work(target, splats)
     seconds = time.perf_counter() - start
     del kept
     return seconds, _memory("VmHWM") - before
