@@ -123,11 +123,13 @@ def run(config: Config) -> Result:
             child.start()
             theirs.close()
             done = _listen(ours, scores, waiting)
+            child.join(1)
+            died = child.exitcode
             child.kill()
             child.join()
             if done < len(waiting):
                 name, index = waiting[done]
-                why = "hang" if child.exitcode == -9 else f"crash, exit code {child.exitcode}"
+                why = "hang" if died is None else f"crash, exit code {died}"
                 scores[name].failures.append(f"{index}: {why}")
             waiting = waiting[done + 1 :]
     return Result(scores)

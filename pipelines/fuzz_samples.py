@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,8 +45,8 @@ def samples() -> list[Sample]:
     found += [Sample(f"spz {v}", "a.spz", _spz(v), open_splats) for v in (2, 3, 4)]
     found += [Sample("ksplat", "a.ksplat", _ksplat, open_splats)]
     found += [Sample("sog folder", ".", _splats("sog"), open_splats)] if "sog" in known else []
-    gltf = next((name for name in known if "gl" in name), None)
-    found += [Sample(f"splats {s}", f"a.{s}", _splats(gltf), open_splats) for s in ("glb", "gltf") if gltf]
+    found += [Sample("splats glb", "a.glb", _splats("gltf"), open_splats)] if "gltf" in known else []
+    found += [Sample("splats gltf", "a.gltf", _splats_gltf, open_splats)] if "gltf" in known else []
     found += [Sample(f"splats {s}", f"a.{s}", _splats("usd"), open_splats) for s in ("usda", "usdc", "usdz")]
     meshes = ("glb", "gltf", "obj", "ply", "stl", "usda", "usdc", "usdz")
     return found + [Sample(f"mesh {s}", f"a.{s}", _mesh, open_mesh) for s in meshes]
@@ -53,6 +55,18 @@ def samples() -> list[Sample]:
 def _splats(format: str) -> Callable[[Path], object]:
     cloud = replace(random_splats(GAUSSIANS, degree=1), antialiased=True)
     return lambda path: write_splats(path, cloud, format=format)
+
+
+def _splats_gltf(path: Path) -> None:
+    """The GLB with its JSON and its binary in files of their own."""
+    binary = path.with_suffix(".bin")
+    _splats("gltf")(binary)
+    data = binary.read_bytes()
+    size = struct.unpack_from("<I", data, 12)[0]
+    document = json.loads(data[20 : 20 + size])
+    document["buffers"][0]["uri"] = binary.name
+    binary.write_bytes(data[28 + size :])
+    path.write_text(json.dumps(document))
 
 
 def _spz(version: spz.Version) -> Callable[[Path], object]:

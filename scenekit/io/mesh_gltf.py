@@ -167,6 +167,8 @@ class _Document:
         uvs = self._accessor(attributes["TEXCOORD_0"], "VEC2") if "TEXCOORD_0" in attributes else None
         colors = self._accessor(attributes["COLOR_0"], "VEC3", "VEC4") if "COLOR_0" in attributes else None
         if colors is not None:
+            if not np.isfinite(colors).all():
+                raise FileError(self.path, got="vertex colours that are not finite", wanted="numbers")
             alpha = np.ones((len(colors), 4 - colors.shape[1]), np.float32)
             colors = srgb_from_linear(np.concatenate([colors, alpha], 1))
         try:

@@ -112,6 +112,8 @@ def _mesh(path: Path, answer: Answer, index: int) -> Mesh:
     parts = {name.partition("/")[2]: a for name, a in answer.arrays.items() if name.startswith(f"{index}/")}
     look: dict[str, Any] = answer.facts["looks"][index]
     points, corners, uvs, colors = _per_vertex(parts)
+    if colors is not None and not np.isfinite(colors).all():
+        raise FileError(path, got="vertex colours that are not finite", wanted="numbers")
     texture = read_texture(path, parts["texture"].tobytes()) if "texture" in parts else None
     mesh = Mesh(
         torch.from_numpy(points),

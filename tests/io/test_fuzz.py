@@ -8,19 +8,22 @@ from scenekit.pipelines.fuzz_made import made
 from scenekit.pipelines.fuzz_mutations import mutated
 from scenekit.pipelines.fuzz_samples import samples
 
+FILES = 100
+"""Damaged files per format."""
+
 NAMES = [sample.name for sample in samples()]
 
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    return bench_fuzz.run(Config(files=150))
+    return bench_fuzz.run(Config(files=FILES))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_files_are_read_or_refused_in_time_and_memory(result: Result, name: str) -> None:
     score = result.scores[name]
     assert score.failures == []
-    assert score.files == 150 + len(list(made(name)))
+    assert score.files == FILES + len(list(made(name)))
 
 
 def test_some_damaged_files_are_still_read(result: Result) -> None:
@@ -30,7 +33,7 @@ def test_some_damaged_files_are_still_read(result: Result) -> None:
 
 @pytest.mark.slow
 def test_a_thousand_more_of_each(result: Result) -> None:
-    assert bench_fuzz.run(Config(files=1000, first=150)).failures == []
+    assert bench_fuzz.run(Config(files=1000, first=FILES)).failures == []
 
 
 @pytest.mark.parametrize(
