@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from math import isfinite
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 import tyro
@@ -67,7 +68,7 @@ class Result:
     def _table(self) -> str:
         if not self.findings:
             return "Nothing found."
-        table = Table(show_lines=True)
+        table = Table(show_lines=True, expand=True)
         for title, ratio in (("finding", None), ("place", 2), ("what", 4), ("remedy", 3)):
             table.add_column(title, ratio=ratio, overflow="fold")
         for found in self.findings:
@@ -93,7 +94,7 @@ def run(config: Config) -> Result:
         FileError: If it cannot be opened.
     """
     found = open_scene(config.scene).validate()
-    found = [replace(f, remedy=f.remedy.replace("SCENE", str(config.scene))) for f in found]
+    found = [replace(f, remedy=f.remedy.replace("SCENE", quote(str(config.scene)))) for f in found]
     worst = min((SEVERITIES.index(f.severity) for f in found), default=len(SEVERITIES))
     fails = config.fail_on != "never" and worst <= SEVERITIES.index(config.fail_on)
     return Result(found, config.json, FOUND if fails else 0)

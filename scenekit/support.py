@@ -229,6 +229,6 @@ def _refined(points: Array, plane: _Plane, thickness: float) -> _Plane:
         sizes, axes = np.linalg.eigh((points - centre).T * w @ (points - centre) / w.sum())
         normal = axes[:, 0] * (1.0 if axes[2, 0] >= 0 else -1.0)
         effective = w.sum() ** 2 / (w**2).sum()
-        spread = float(np.sqrt(sizes[0] / max(sizes[1], 1e-300) / effective))
+        spread = float(np.sqrt(max(sizes[0], 0.0) / max(sizes[1], 1e-300) / effective))
         plane = _Plane(normal, float(normal @ centre), centre, spread)
     return plane

@@ -14,7 +14,7 @@ from scenekit.meshes import Mesh
 from scenekit.scene import Node, SceneState
 from scenekit.splats import Splats
 from scenekit.validation.shells import shells
-from scenekit.validation.splats import repeated
+from scenekit.validation.splats import finite, repeated
 from scenekit.validation.surface import Ints, Surface, components, welded
 
 
@@ -52,8 +52,7 @@ class Mend:
 def sound(splats: Splats) -> Tensor:
     """False for Gaussians that are not finite, have no rotation or are copies of earlier ones, bool (n,)."""
     parts = {name: tensor.detach().cpu() for name, tensor in splats.tensors().items()}
-    good = torch.stack([t.reshape(len(splats), -1).isfinite().all(1) for t in parts.values()]).all(0)
-    good &= parts["quats"].double().norm(dim=1) >= 1e-12
+    good = finite(splats) & (parts["quats"].double().norm(dim=1) >= 1e-12)
     return good & ~torch.from_numpy(repeated(parts))
 
 

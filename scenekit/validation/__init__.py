@@ -22,9 +22,10 @@ def findings(state: SceneState) -> list[Finding]:
     Every check takes time in proportion to what it looks at. Where that is not enough (all faces on one spot, thousands
     of nodes in one place, millions of splats) it looks at a part and its finding says so.
     """
-    things = placed(state)
+    everything = placed(state)
+    things = [thing for thing in everything if not thing.is_far]
     found = [
-        *check_frame(state, things),
+        *check_frame(state, everything),
         *check_splats(things),
         *check_meshes(things),
         *check_bodies(things),

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from scenekit.cameras import Array
 from scenekit.validation.finding import Finding, finding, point
-from scenekit.validation.placed import Placed
+from scenekit.validation.placed import FARTHEST, Placed
 from scenekit.validation.probe import Probe
 from scenekit.validation.surface import Surface
 
@@ -79,7 +79,12 @@ class Cloud:
             for t in (splats.means, splats.quats, splats.log_scales, splats.logit_opacities)
         )
         lengths = np.linalg.norm(quats, axis=1)
-        drawn = np.isfinite(means).all(1) & np.isfinite(log_scales).all(1) & np.isfinite(lengths) & (lengths > 1e-12)
+        drawn = (
+            (np.abs(means) <= FARTHEST).all(1)
+            & np.isfinite(log_scales).all(1)
+            & np.isfinite(lengths)
+            & (lengths > 1e-12)
+        )
         drawn &= (np.abs(log_scales) < 50).all(1) & (logits > -np.log(254.0))  # an opacity of 1/255
         opacities = 1 / (1 + np.exp(-np.clip(logits[drawn], -50, 50)))
         return Cloud(total, means[drawn], quats[drawn] / lengths[drawn, None], np.exp(log_scales[drawn]), opacities)

@@ -18,6 +18,10 @@ CODES: dict[str, tuple[str, str]] = {
     "splats-not-finite": ("A Gaussian has a number that is not finite.", f"{MEND} drops them."),
     "splats-zero-quat": ("A Gaussian has a rotation of length zero.", f"{MEND} drops them."),
     "body-not-finite": ("Centre or inertia are not finite numbers.", BODY),
+    "node-far": (
+        "A node is absurdly far from the origin.",
+        "`scenekit edit SCENE delete {path}`, or move it back.",
+    ),
     # what a simulator cannot use, or explodes with
     "body-no-mesh": (
         "A dynamic body has no mesh: nothing can touch it.",

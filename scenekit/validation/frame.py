@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+import torch
 
+from scenekit.capture.capture import Capture
 from scenekit.capture.level import up_direction
+from scenekit.errors import InputError
 from scenekit.scene import SceneState
-from scenekit.validation.finding import Finding, Severity, finding
-from scenekit.validation.placed import Placed
+from scenekit.segment import SegmentConfig
+from scenekit.splats import Splats, merge
+from scenekit.support import Support, attention, find_support
+from scenekit.validation.finding import Finding, Severity, finding, point
+from scenekit.validation.placed import FARTHEST, Placed
+from scenekit.validation.splats import finite
 
 SMALLEST, LARGEST = 0.01, 1000.0
 """Extents of a scene between which nothing is odd [m]."""
@@ -23,12 +31,20 @@ TILT = np.radians(3.0)
 CAMERA_TILT = np.radians(20.0)
 """People hold cameras level: their common up is this close to Z, or Z is not up."""
 
+SPLAT_SAMPLES = 100_000
+"""So many splats of a node, chosen at random, are looked at for the support."""
+
 FEWEST_CAMERAS = 8
 """From fewer photos, up cannot be told from a photographer who looked down."""
 
 
 def check_frame(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
     """What is wrong with scale and up."""
+    for thing in things:
+        if thing.is_far:
+            what = f"It is further than {FARTHEST:g} m from the origin; nothing else of it was looked at."
+            yield finding("error", "node-far", thing.path, what)
+    things = [thing for thing in things if not thing.is_far]
     yield from _scale(state, things)
     yield from _up(state, things)
 
@@ -86,3 +102,42 @@ def _up(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
         if tilt > CAMERA_TILT:
             what = f"By the photos up is {np.degrees(tilt):.3g}° from Z ({how})."
             yield finding("warning", "frame-unlevel", thing.path, what, "cameras", tilt=tilt)
+    support = _support(things)
+    if support is not None:
+        tilt = float(np.arccos(np.clip(support.normal[2], -1, 1)))
+        if tilt > TILT + 3 * support.spread:
+            what = f"The plane that things stand on is {np.degrees(tilt):.3g}° from level, by the splats in it."
+            yield finding("warning", "frame-unlevel", "/", what, f"support {point(support.centre)}", tilt=tilt)
+
+
+def _support(things: list[Placed]) -> Support | None:
+    """The plane that things stand on by the splats that the photos look at; None without photos or plane."""
+    clouds = [_drawable(thing, thing.node.splats) for thing in things if thing.node.splats is not None]
+    captures = [_in_world(thing, thing.node.cameras) for thing in things if thing.node.cameras is not None]
+    captures = [capture for capture in captures if len(capture.photos) >= FEWEST_CAMERAS]
+    if not captures or len({cloud.antialiased for cloud in clouds if len(cloud)}) != 1:
+        return None  # opacities of antialiased and plain splats do not compare
+    splats, options = merge(clouds), SegmentConfig()
+    look = attention(splats, captures[0])
+    tilt, tolerance = np.radians(options.tilt), options.tolerance
+    try:
+        return find_support(splats, look, captures[0], tilt=tilt, tolerance=tolerance, min_share=options.min_share)
+    except InputError:  # there is no such plane, so nothing that should be level
+        return None
+
+
+def _drawable(thing: Placed, splats: Splats) -> Splats:
+    """The sound splats of a node in the world, at most `SPLAT_SAMPLES`, without view-dependent colour."""
+    sound = finite(splats) & (splats.quats.detach().cpu().norm(dim=1) > 0)
+    chosen = torch.from_numpy(np.random.default_rng(0).permutation(len(splats))[:SPLAT_SAMPLES].copy())
+    chosen = chosen[sound[chosen]]
+    few = Splats(
+        splats.means, splats.quats, splats.log_scales, splats.logit_opacities, splats.sh[:, :1], splats.antialiased
+    )
+    return few.map(lambda t: t.detach().cpu()[chosen]).transform(torch.from_numpy(thing.T_world_node))
+
+
+def _in_world(thing: Placed, capture: Capture) -> Capture:
+    """The photos with their poses in the world."""
+    photos = [replace(photo, T_world_cam=thing.T_world_node @ photo.T_world_cam) for photo in capture.photos]
+    return replace(capture, photos=photos)

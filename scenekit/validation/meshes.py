@@ -9,7 +9,7 @@ import numpy as np
 from scenekit.meshes import Mesh
 from scenekit.validation.crossings import crossings
 from scenekit.validation.finding import Finding, Severity, counted, finding, indices, point
-from scenekit.validation.placed import Placed
+from scenekit.validation.placed import FARTHEST, Placed
 from scenekit.validation.shells import shells
 from scenekit.validation.surface import Surface, welded
 
@@ -45,6 +45,12 @@ def _stored(path: str, mesh: Mesh) -> Iterator[Finding]:
     if len(bad):
         what = f"{counted(len(bad), 'position')} of {len(mesh.vertices)} not finite, so nothing else can be checked."
         yield finding("error", "mesh-not-finite", path, what, indices("vertices", bad), count=len(bad))
+    elif len(mesh.faces):
+        corners = mesh.vertices.detach().cpu()[mesh.faces.cpu().unique()].double()
+        size = float((corners.amax(0) - corners.amin(0)).max())
+        if not SMALLEST <= size <= LARGEST or float(corners.abs().max()) > FARTHEST:
+            what = f"The mesh is {size:.3g} m across; between {SMALLEST:g} and {LARGEST:g} m is usual."
+            yield finding("warning", "mesh-size", path, what, size=size)
     yield from _texture(path, mesh)
     used = np.zeros(len(mesh.vertices), bool)
     used[mesh.faces.cpu().numpy().ravel()] = True
@@ -159,10 +165,6 @@ def _geometry(thing: Placed, surface: Surface) -> Iterator[Finding]:
                 indices("faces", bad),
                 count=len(bad),
             )
-    size = float(surface.extent.max())
-    if not SMALLEST <= size <= LARGEST:
-        what = f"The mesh is {size:.3g} m across; between {SMALLEST:g} and {LARGEST:g} m is usual."
-        yield finding("warning", "mesh-size", path, what, size=size)
     proper = np.setdiff1d(np.arange(f), np.union1d(surface.degenerate, surface.duplicates))
     found = crossings(surface.vertices, surface.faces[proper])
     if len(found.pairs):

@@ -15,6 +15,9 @@ from scenekit.scene import Node, SceneState
 from scenekit.validation.probe import Probe
 from scenekit.validation.surface import Surface
 
+FARTHEST = 1e9
+"""Coordinates beyond this are a mistake [m]; their squares and cubes no longer fit float32."""
+
 SAMPLES = 4000
 """Points by which a surface is compared with others."""
 
@@ -35,9 +38,9 @@ class Placed:
 
     @cached_property
     def surface(self) -> Surface | None:
-        """Its mesh, if that has faces and its vertices are finite."""
+        """Its mesh, if that has faces and all vertices are finite and within `FARTHEST`."""
         mesh = self.node.mesh
-        if mesh is None or not len(mesh.faces) or not bool(mesh.vertices.isfinite().all()):
+        if mesh is None or not len(mesh.faces) or not bool((mesh.vertices.abs() <= FARTHEST).all()):
             return None
         return Surface(mesh)
 
@@ -102,6 +105,11 @@ class Placed:
         return solid if solid.status() == manifold3d.Error.NoError and solid.volume() > 0 else None
 
     @property
+    def is_far(self) -> bool:
+        """True if it is so far away that nothing can be computed there."""
+        return not bool((np.abs(self.T_world_node) <= FARTHEST).all())
+
+    @property
     def body(self) -> Body | None:
         """What it is to a simulator."""
         return self.node.body
@@ -118,10 +126,11 @@ class Placed:
 
 def placed(state: SceneState) -> list[Placed]:
     """All nodes of a scene, parents first."""
-    poses = {"/": state.root.pose}
+    places = {"/": state.root.pose.matrix}
     things = []
     for path, node in state.walk():
         if path != "/":
-            poses[path] = poses[path.rsplit("/", 1)[0] or "/"] @ node.pose
-        things.append(Placed(path, node, poses[path].matrix))
+            with np.errstate(over="ignore", invalid="ignore"):
+                places[path] = places[path.rsplit("/", 1)[0] or "/"] @ node.pose.matrix
+        things.append(Placed(path, node, places[path]))
     return things

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -71,9 +72,8 @@ def check_splats(things: list[Placed]) -> Iterator[Finding]:
 
 def _remarks(thing: Placed, splats: Splats) -> Iterator[Remark]:
     parts = {name: tensor.detach().cpu() for name, tensor in splats.tensors().items()}
-    finite = torch.stack([t.reshape(len(splats), -1).isfinite().all(1) for t in parts.values()])
-    names = ", ".join(name for name, good in zip(parts, finite, strict=True) if not good.all())
-    good = finite.all(0).numpy()
+    names = ", ".join(name for name, tensor in parts.items() if not tensor.isfinite().all())
+    good = finite(splats).numpy()
     yield Remark("error", "splats-not-finite", ~good, f"have numbers that are not finite, in {names}")
     unset = (parts["quats"].double().norm(dim=1) < 1e-12).numpy()
     yield Remark("error", "splats-zero-quat", good & unset, "have a rotation of length zero")
@@ -112,6 +112,12 @@ def _outliers(thing: Placed, means: Array) -> Iterator[Remark]:
     place = "(" + ", ".join(f"{x:.3f}" for x in thing.to_world(middle[None])[0]) + ")"
     if limit > 0:
         yield Remark("warning", "splats-outliers", away > limit, text, {"furthest": furthest, "limit": limit}, place)
+
+
+def finite(splats: Splats) -> torch.Tensor:
+    """True for Gaussians all of whose numbers are finite, on the CPU, bool (n,)."""
+    tensors = [tensor.detach().isfinite().cpu() for tensor in splats.tensors().values()]
+    return torch.stack([t.reshape(len(t), math.prod(t.shape[1:])).all(1) for t in tensors]).all(0)
 
 
 def repeated(parts: dict[str, torch.Tensor]) -> NDArray[np.bool_]:
