@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 from torch import Tensor
 
+BINS = 4096
+"""Bins of equal count from which the density of values is found."""
+
 SAMPLE = 64
 """Vectors for each cell from which the cells are found."""
 
@@ -20,31 +23,40 @@ SPREAD = 5 / 6
 """A cell of n_i vectors with variance v_i gets entries in proportion to (n_i v_i)^(D / (D + 2)), which minimises the
 error of D-dimensional data; SH vectors behave like D ≈ 10."""
 
-LOCAL_ROUNDS, GLOBAL_ROUNDS = 8, 3
+LOCAL_ROUNDS, GLOBAL_ROUNDS = 4, 5
 """Rounds of Lloyd inside the cells, then across neighbouring cells."""
 
-NEIGHBOURS = 8
+NEIGHBOURS = 16
 """Cells whose entries a vector is compared with in the global rounds, its own included."""
 
 
-def scalar_codebook(values: NDArray[np.floating], size: int = 256, *, rounds: int = 100) -> NDArray[np.float32]:
+def scalar_codebook(values: NDArray[np.floating], size: int = 256, *, rounds: int = 60) -> NDArray[np.float32]:
     """`size` ascending numbers that stand for all `values` with a small squared error.
 
-    Values are sorted once; then the members of an entry are a range, and its mean is a difference of running sums.
-    The start is half quantiles, half evenly spaced, so that rare values far out have entries too.
+    Values are sorted once; then the members of an entry are a range, and their mean and error are differences of
+    running sums. The start has entries in proportion to density^(1/3) (Panter and Dite 1951); an entry without members moves to
+    where the error is largest.
     """
     ordered = np.sort(values, axis=None).astype(np.float64)
-    if not len(ordered):
-        return np.zeros(size, np.float32)
-    running = np.concatenate([[0], np.cumsum(ordered)])
-    ranks = ((np.arange(size // 2) + 0.5) / (size // 2) * len(ordered)).astype(int)
-    entries = np.sort(np.concatenate([ordered[ranks], np.linspace(ordered[0], ordered[-1], size - size // 2)]))
+    distinct = ordered[np.diff(ordered, prepend=-np.inf) > 0]
+    if len(distinct) <= size:
+        return np.pad(distinct, (0, size - len(distinct)), mode="edge" if len(distinct) else "constant").astype(
+            np.float32
+        )
+    sums, squares = (np.concatenate([[0], np.cumsum(x)]) for x in (ordered, ordered**2))
+    edges = ordered[np.linspace(0, len(ordered) - 1, min(BINS, len(ordered))).astype(int)]
+    mass = np.concatenate([[0], np.cumsum(np.diff(edges) ** (2 / 3))])  # bins of equal count: width · (1 / width)^(1/3)
+    entries = np.interp((np.arange(size) + 0.5) / size * mass[-1], mass, edges)
     for _ in range(rounds):
-        bounds = np.searchsorted(ordered, (entries[1:] + entries[:-1]) / 2)
-        bounds = np.concatenate([[0], bounds, [len(ordered)]])
+        bounds = [0, *np.searchsorted(ordered, (entries[1:] + entries[:-1]) / 2), len(ordered)]
         counts = np.diff(bounds)
-        entries = np.where(counts > 0, np.diff(running[bounds]) / np.maximum(counts, 1), entries)
-    return np.sort(entries).astype(np.float32)
+        means = np.diff(sums[bounds]) / np.maximum(counts, 1)
+        errors = (np.diff(squares[bounds]) - counts * means**2).clip(min=0)
+        empty = np.flatnonzero(counts == 0)
+        worst = np.argsort(errors)[::-1][: len(empty)]
+        means[empty[: len(worst)]] = means[worst] + np.sqrt(errors[worst] / counts[worst].clip(min=1))
+        entries = np.sort(means)
+    return entries.astype(np.float32)
 
 
 def scalar_codes(values: NDArray[np.floating], codebook: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -75,7 +87,7 @@ def palette(vectors: Tensor, size: int, *, seed: int = 0) -> tuple[Tensor, Tenso
 
     entries = [_lloyd(vectors[rows], k, LOCAL_ROUNDS, generator)[0] for rows, k in zip(members, shares, strict=True)]
     labels = torch.empty(len(vectors), dtype=torch.int64)
-    near = torch.cdist(centres, centres).topk(min(NEIGHBOURS, len(centres)), largest=False).indices
+    near = torch.cdist(centres, centres).fill_diagonal_(-1).topk(min(NEIGHBOURS, len(centres)), largest=False).indices
     starts = [0, *np.cumsum(shares).tolist()]
     joined = torch.cat(entries)
     for _ in range(GLOBAL_ROUNDS):

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
-from scenekit.cameras import look_at, pinhole, rotation_from_quaternion
+from scenekit.cameras import look_at, pinhole
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import psnr
 from scenekit.io import ply, spz
@@ -37,7 +38,7 @@ def assert_quantised(found: Splats, truth: Splats, version: int) -> None:
     for degree in range(1, truth.sh_degree + 1):
         band = slice(degree**2, (degree + 1) ** 2)
         assert (found.sh[:, band] - truth.sh[:, band]).abs().max() <= bounds[degree - 1] / 128 + 1e-5
-    axes = [rotation_from_quaternion(splats.quats.double().numpy()) for splats in (found, truth)]
+    axes = [Rotation.from_quat(splats.quats.double(), scalar_first=True).as_matrix() for splats in (found, truth)]
     turned = np.einsum("nij,nij->nj", *axes)  # cosines between their axes, which have no sign
     assert np.arccos(np.abs(turned).clip(0, 1)).max() <= (0.2 if version == 2 else 0.006)  # [rad]
 
