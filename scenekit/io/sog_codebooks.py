@@ -34,8 +34,8 @@ def scalar_codebook(values: NDArray[np.floating], size: int = 256, *, rounds: in
     """`size` ascending numbers that stand for all `values` with a small squared error.
 
     Values are sorted once; then the members of an entry are a range, and their mean and error are differences of
-    running sums. The start has entries in proportion to density^(1/3) (Panter and Dite 1951); an entry without members moves to
-    where the error is largest.
+    running sums. The start has entries in proportion to density^(1/3) (Panter and Dite 1951); an entry without members
+    moves to where the error is largest.
     """
     ordered = np.sort(values, axis=None).astype(np.float64)
     distinct = ordered[np.diff(ordered, prepend=-np.inf) > 0]
