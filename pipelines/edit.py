@@ -68,7 +68,7 @@ class Config:
     """A scene, a run, or a file of splats or of a mesh."""
     action: Action
     """What to do."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"]), tyro.conf.CascadeSubcommandArgs] = None
     """Folder to save in; where the scene came from if not given."""
     history_bytes: int = HISTORY_BYTES
     """What the files of past states may take on disk [bytes]; the oldest steps are dropped first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError
 from scenekit.evaluate import Scores, evaluate
 from scenekit.io.splat_files import read_splats
+from scenekit.opening import open_scene
 from scenekit.runs import read_json, write_json
 
 
@@ -67,8 +68,10 @@ def run(config: Config) -> Result:
         got = "nothing" if not config.run.exists() else "no run.json"
         raise FileError(config.run, got=got, wanted="the folder of a run", hint="`scenekit reconstruct` makes one.")
     options = read_json(config.run / "config.json")
-    splats = read_splats(config.splats or config.run / "splats.ply")
-    flat = undistorted(read_capture(config.run), config.run / "cache" / "undistorted")
+    state = open_scene(config.run).state  # a run that was edited is scored as it is now, from where its photos are now
+    capture = replace(read_capture(config.run), photos=state.photos())
+    splats = state.splats() if config.splats is None else read_splats(config.splats)
+    flat = undistorted(capture, config.run / "cache" / "undistorted")
     every = config.every if config.every is not None else options.get("held_out", 8)
     region = config.region if config.region is not None else options.get("region", False)
     _, held_out = split_by_region(flat) if region else split(flat, every=every)

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from scenekit.cameras import Array, Camera, look_at, pinhole
-from scenekit.capture.saved import read_capture
+from scenekit.capture.capture import Photo
 from scenekit.errors import FileError, InputError
 from scenekit.image_size import ImageSize
 from scenekit.io.images import write_image
+from scenekit.io.scene_folder import is_scene
 from scenekit.io.splat_files import read_splats
 from scenekit.io.video import write_video
+from scenekit.opening import open_scene
 from scenekit.render.video import draw, turntable
 from scenekit.splats import Splats
 
@@ -28,7 +30,7 @@ class Config:
     """What is drawn, from where, and what it is written to."""
 
     source: tyro.conf.Positional[Path]
-    """A run folder or a PLY of splats."""
+    """A scene, a run folder or a file of splats; a run that was edited is drawn as it is now."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("render.mp4")
     """A video if it ends in .mp4, one picture if it ends in .png or .jpg, else a folder of pictures."""
     path: Literal["turntable", "photos"] = "turntable"
@@ -69,14 +71,22 @@ def run(config: Config) -> Result:
         FileError: If the source is missing or damaged.
         InputError: If the options do not fit together.
     """
-    splats = read_splats(config.source / "splats.ply" if config.source.is_dir() else config.source)
-    camera, poses, names = _path(config, splats)
+    splats, photos = _seen(config.source)
+    camera, poses, names = _path(config, splats, photos)
     pictures = track(draw(splats, camera, poses, backend=config.backend), "rendering", total=len(poses), transient=True)
     _write(config, pictures, names)
     return Result(config.output, len(poses))
 
 
-def _path(config: Config, splats: Splats) -> tuple[Camera, Array, list[str]]:
+def _seen(source: Path) -> tuple[Splats, list[Photo]]:
+    """The splats and photos of a folder, or the splats of a file, in its own axes."""
+    if not source.is_dir() or not (is_scene(source) or (source / "run.json").is_file()):
+        return read_splats(source), []
+    state = open_scene(source).state
+    return state.splats(), state.photos()
+
+
+def _path(config: Config, splats: Splats, photos: list[Photo]) -> tuple[Camera, Array, list[str]]:
     """The camera, its poses (t, 4, 4), and the name of each picture."""
     width, height = config.size
     if not 1.0 <= config.fov <= 170.0 or min(width, height) < 1 or config.frames < 1:
@@ -88,22 +98,16 @@ def _path(config: Config, splats: Splats) -> tuple[Camera, Array, list[str]]:
     if config.eye is not None:
         target = middle if config.target is None else np.array(config.target)
         return camera, look_at(np.array(config.eye), target)[None], ["view"]
-    if config.source.is_dir():
-        poses, names = _photographed(config.source)
+    if photos:
+        poses = np.stack([photo.T_world_cam for photo in photos])
+        names = [Path(photo.name).with_suffix("").as_posix() for photo in photos]
     elif config.path == "photos":
-        raise InputError("--path photos", got=f"{config.source}, a file", wanted="a run folder, which knows its photos")
+        raise InputError("--path photos", got=f"{config.source}, without photos", wanted="a run folder, which knows its photos")
     else:
         poses, names = _ring(splats, middle, camera), []
     if config.path == "turntable":
         poses, names = turntable(poses, frames=config.frames), [f"{i:05d}" for i in range(config.frames)]
     return camera, poses, names
-
-
-def _photographed(folder: Path) -> tuple[Array, list[str]]:
-    photos = read_capture(folder).photos
-    return np.stack([photo.T_world_cam for photo in photos]), [
-        Path(photo.name).with_suffix("").as_posix() for photo in photos
-    ]
 
 
 def _ring(splats: Splats, middle: Array, camera: Camera) -> Array:

@@ -11,27 +11,52 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from scenekit import edits as edits
+    from scenekit import selection as selection
     from scenekit.capture import open_capture as open_capture
+    from scenekit.io.mesh_files import read_mesh as read_mesh
+    from scenekit.io.mesh_files import write_mesh as write_mesh
     from scenekit.io.splat_files import read_splats as read_splats
     from scenekit.io.splat_files import write_splats as write_splats
+    from scenekit.material import Material as Material
+    from scenekit.material import materials as materials
+    from scenekit.meshes import Mesh as Mesh
+    from scenekit.opening import open_scene as open_scene
     from scenekit.pipelines.reconstruct import reconstruct as reconstruct
+    from scenekit.poses import Pose as Pose
+    from scenekit.scene import Node as Node
+    from scenekit.scene import Scene as Scene
     from scenekit.splats import Splats as Splats
 
 __version__ = "0.1.0"
 
 _DOORS = {
+    "Material": "scenekit.material",
+    "Mesh": "scenekit.meshes",
+    "Node": "scenekit.scene",
+    "Pose": "scenekit.poses",
+    "Scene": "scenekit.scene",
     "Splats": "scenekit.splats",
+    "materials": "scenekit.material",
     "open_capture": "scenekit.capture",
+    "open_scene": "scenekit.opening",
+    "read_mesh": "scenekit.io.mesh_files",
     "read_splats": "scenekit.io.splat_files",
     "reconstruct": "scenekit.pipelines.reconstruct",
+    "write_mesh": "scenekit.io.mesh_files",
     "write_splats": "scenekit.io.splat_files",
 }
-"""Every public name and the module that owns it. None is called like a sub-package, which would hide it."""
+"""Every public name and the module that owns it. None is called like a module or sub-package, which would hide it."""
 
-__all__ = sorted(_DOORS)
+_ROOMS = ("edits", "selection")
+"""Sub-packages that are doors themselves: `scenekit.edits.Move`."""
+
+__all__ = sorted([*_DOORS, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"scenekit.{name}")
     if name not in _DOORS:
         raise AttributeError(f"module 'scenekit' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(_DOORS[name]), name)
