@@ -102,7 +102,9 @@ def _path(config: Config, splats: Splats, photos: list[Photo]) -> tuple[Camera, 
         poses = np.stack([photo.T_world_cam for photo in photos])
         names = [Path(photo.name).with_suffix("").as_posix() for photo in photos]
     elif config.path == "photos":
-        raise InputError("--path photos", got=f"{config.source}, without photos", wanted="a run folder, which knows its photos")
+        raise InputError(
+            "--path photos", got=f"{config.source}, without photos", wanted="a run folder, which knows its photos"
+        )
     else:
         poses, names = _ring(splats, middle, camera), []
     if config.path == "turntable":

@@ -23,7 +23,7 @@ NEIGHBOURS = 6
 SHARE = 0.25
 """Largest part of all Gaussians that one round merges; less is slower and better."""
 
-COLOR_WEIGHT = 4.0
+COLOR_WEIGHT = 64.0
 """Cost of a squared difference of colour (√3 from black to white) against one of log-volume."""
 
 MAX_OPACITY = 0.999

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,13 +12,18 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from scenekit.cameras import Array, Camera
+from scenekit.errors import InputError
 from scenekit.render.weights import views_that_see
 from scenekit.splats import Splats
 
 
 @dataclass(frozen=True)
 class FloaterConfig:
-    """What makes a Gaussian a floater; any one reason is enough, and 0 turns a reason off."""
+    """What makes a Gaussian a floater; any one reason is enough, and 0 turns a reason off.
+
+    Raises:
+        InputError: If a number is negative or not finite.
+    """
 
     isolation: float = 6.0
     """Mean distance to its neighbours over the median of all, or its own size if larger; beyond, it is alone."""
@@ -29,6 +35,11 @@ class FloaterConfig:
     """Largest standard deviation over the extent of the scene (the box of 90 % of the centres); larger ones are fog."""
     min_photos: int = 2
     """Photos that must show it, if photos are there; what one photo alone shows has no depth."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            if not 0 <= getattr(self, f.name) < math.inf:
+                raise InputError(f"floaters: {f.name}", got=getattr(self, f.name), wanted="0 or more")
 
 
 def floaters(

@@ -208,7 +208,7 @@ class Scene:
         self.future: list[tuple[SceneState | StoredState, str]] = []
         """States after each edit that can be redone, last one next."""
         self.revision: str | None = None
-        """SHA-256 of the scene.json in `folder` as last read or written, "" if there was none, None if nobody looked."""
+        """SHA-256 of the scene.json in `folder` when last read or written; "" if there was none, None if not looked."""
 
     def __getitem__(self, path: str) -> Handle:
         self.state.node(path)
@@ -226,7 +226,8 @@ class Scene:
         Raises:
             InputError: As the edit says.
         """
-        steps, state = [], self.state
+        steps: list[tuple[SceneState | StoredState, str]] = []
+        state = self.state
         for edit in edits:
             steps.append((state, str(edit)))
             state = edit.apply(state)

@@ -19,6 +19,9 @@ from scenekit.segment_map import Map, Mask, Relief, disc
 TRIM = 0.6
 """Part of the support's pixels that its colour model is fitted to: up to 40 % may be covered by flat things."""
 
+FINE, SMOOTH = 0.0015, 0.003
+"""Deviations of the blurs before colours and slopes are compared, as parts of the map's longer side."""
+
 SURE_RISE, SURE_PART = 2.5, 0.3
 """What rises must reach this many rises in this part of its area, or it is a ripple."""
 
@@ -36,6 +39,9 @@ SAME_COLOUR = 0.15
 
 STRIKING = 1.25
 """A flat thing's mean colour distance, in thresholds; an outlier of the support's own colours has less."""
+
+STEP = 0.5
+"""Gaussians so many rises above a plane belong to what stands on it."""
 
 FLAT_SLOPE, LEDGE_PART, UPPER_PART, ENCLOSED = 0.35, 0.1, 0.15, 0.6
 """A ledge is less steep than the first and at least the second part of its thing; what stands on it is at least the
@@ -70,7 +76,7 @@ def regions(relief: Relief, difference: Map, *, rise: float, colour: float, min_
     flat = _flat(relief, covered, difference, rise, colour, least)
     tall, flat = _joined(tall, flat, relief)
     things = [Region(mask, rise, -BELOW * rise) for mask in flat]
-    things += [Region(mask, rise / 2, rise / 2) for mask in tall]
+    things += [Region(mask, STEP * rise, STEP * rise) for mask in tall]
     return things + [upper for mask in tall for upper in _on_ledge(mask, relief, rise)]
 
 
@@ -111,7 +117,7 @@ class Colours:
 
 def support_colours(relief: Relief, rise: float) -> tuple[Colours, Map]:
     """The support's colours, and the distance of each pixel of the map from them, shape (h, w)."""
-    lab = np.asarray(cv2.GaussianBlur(lab_of(relief.rgb), (0, 0), 2.0), np.float64)
+    lab = np.asarray(cv2.GaussianBlur(lab_of(relief.rgb), (0, 0), FINE * max(relief.alpha.shape)), np.float64)
     colours = Colours.of(lab[relief.outline & (relief.height < rise) & (relief.alpha > 0.5)])
     return colours, colours.distance(lab).astype(np.float32)
 
@@ -172,16 +178,17 @@ def _joined(tall: list[Mask], flat: list[Mask], relief: Relief) -> tuple[list[Ma
 
 def _on_ledge(mask: Mask, relief: Relief, rise: float) -> Iterator[Region]:
     """What stands on the flat top of the thing in `mask`, as a book on a larger book."""
-    smooth = cv2.GaussianBlur(relief.height, (0, 0), 3.0)
+    smooth = cv2.GaussianBlur(relief.height, (0, 0), SMOOTH * max(mask.shape))
     slope = np.hypot(*np.gradient(smooth, relief.ground.pixel))
     flat = np.sort(relief.height[mask & (slope < FLAT_SLOPE)])
     levels = np.arange(flat[0], flat[-1], rise / 2) if len(flat) else np.zeros(0)
     ledge = np.searchsorted(flat, levels + rise) - np.searchsorted(flat, levels - rise)
     peaks = (ledge == ndimage.maximum_filter1d(ledge, 9)) & (ledge > LEDGE_PART * mask.sum())
-    for level in levels[np.argsort(-ledge * peaks)][: peaks.sum()]:
+    for level in levels[peaks]:
         uppers = list(_enclosed(mask, mask & (relief.height > level + 1.5 * rise)))
+        top = float(np.median(flat[np.abs(flat - level) <= rise])) + STEP * rise
         for upper in uppers:
-            yield Region(upper, level + 0.75 * rise, level + 0.75 * rise)
+            yield Region(upper, top, top)
             yield from _on_ledge(upper, relief, rise)
         if uppers:
             return

@@ -85,7 +85,8 @@ class Decimate:
         """
         if self.keep is self.count is self.error is None:
             raise InputError("Decimate", got="no limit", wanted="keep, count or error")
-        if not (0 < (self.keep or 1) <= 1 and (self.count is None or self.count > 0) and (self.error or 1) > 0):
+        keep, count, error = (1 if limit is None else limit for limit in (self.keep, self.count, self.error))
+        if not (0 < keep <= 1 and count > 0 and error > 0):
             raise InputError("Decimate", got=str(self), wanted="keep in 0..1, count and error above 0")
         return state.with_each(self.path, lambda at, node: self._decimated(state, at, node))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from scenekit.scene import SceneState
 from scenekit.validation.bindings import check_bindings
 from scenekit.validation.bodies import check_bodies
@@ -9,10 +12,10 @@ from scenekit.validation.codes import CODES as CODES
 from scenekit.validation.finding import SEVERITIES as SEVERITIES
 from scenekit.validation.finding import Finding as Finding
 from scenekit.validation.finding import Severity as Severity
-from scenekit.validation.frame import check_frame
+from scenekit.validation.frame import check_far, check_frame
 from scenekit.validation.meshes import check_meshes
 from scenekit.validation.nodes import check_nodes
-from scenekit.validation.placed import placed
+from scenekit.validation.placed import Placed, placed
 from scenekit.validation.splats import check_splats
 
 
@@ -24,13 +27,19 @@ def findings(state: SceneState) -> list[Finding]:
     """
     everything = placed(state)
     things = [thing for thing in everything if not thing.is_far]
-    found = [
-        *check_frame(state, everything),
-        *check_splats(things),
-        *check_meshes(things),
-        *check_bodies(things),
-        *check_nodes(things),
-        *check_bindings(things),
-    ]
+    found = list(check_far(everything))
+    found += [finding for check in checks(state).values() for finding in check(things)]
     rank = {code: place for place, code in enumerate(CODES)}
     return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), rank[f.code], f.path, f.where))
+
+
+def checks(state: SceneState) -> dict[str, Callable[[list[Placed]], Iterator[Finding]]]:
+    """Every check by what it looks at, in order."""
+    return {
+        "frame": partial(check_frame, state.frame),
+        "splats": check_splats,
+        "meshes": check_meshes,
+        "bodies": check_bodies,
+        "nodes": check_nodes,
+        "bindings": check_bindings,
+    }

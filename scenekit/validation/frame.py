@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from scenekit.capture.capture import Capture
+from scenekit.capture.capture import Capture, Frame
 from scenekit.capture.level import up_direction
 from scenekit.errors import InputError
-from scenekit.scene import SceneState
 from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats, merge
 from scenekit.support import Support, attention, find_support
@@ -38,19 +37,21 @@ FEWEST_CAMERAS = 8
 """From fewer photos, up cannot be told from a photographer who looked down."""
 
 
-def check_frame(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
-    """What is wrong with scale and up."""
+def check_far(things: list[Placed]) -> Iterator[Finding]:
+    """Nodes that are so far away that nothing else of them can be looked at."""
     for thing in things:
         if thing.is_far:
             what = f"It is further than {FARTHEST:g} m from the origin; nothing else of it was looked at."
             yield finding("error", "node-far", thing.path, what)
-    things = [thing for thing in things if not thing.is_far]
-    yield from _scale(state, things)
-    yield from _up(state, things)
 
 
-def _scale(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
-    frame = state.frame
+def check_frame(frame: Frame, things: list[Placed]) -> Iterator[Finding]:
+    """What is wrong with scale and up."""
+    yield from _scale(frame, things)
+    yield from _up(frame, things)
+
+
+def _scale(frame: Frame, things: list[Placed]) -> Iterator[Finding]:
     if frame.scale == "estimated":
         dynamic = sum(thing.is_dynamic for thing in things)
         severity: Severity = "warning" if dynamic else "note"
@@ -85,8 +86,7 @@ def _extent(things: list[Placed]) -> float | None:
     return float((both[:, 1].max(0) - both[:, 0].min(0)).max())
 
 
-def _up(state: SceneState, things: list[Placed]) -> Iterator[Finding]:
-    frame = state.frame
+def _up(frame: Frame, things: list[Placed]) -> Iterator[Finding]:
     if frame.up == "estimated":
         spread = "" if frame.up_spread is None else f" to {np.degrees(frame.up_spread):.2g}°"
         yield finding(
