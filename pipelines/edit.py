@@ -1,11 +1,13 @@
 """Changes a scene by one edit, or goes back and forth in its history, and saves it.
 
-The history is saved along, so `scenekit edit kitchen undo` works days later.
+The history is saved along, so `scenekit edit kitchen undo` works days later. docs/scene.md shows every edit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
@@ -47,15 +49,18 @@ def command(edit: type[Any]) -> type[Any]:
     if "path" not in edit.__dataclass_fields__:
         return edit
     default = edit.__dataclass_fields__["path"].default
-    path = ("path", tyro.conf.Positional[str], field(default=default))
+    word = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NODE")]
+    path = ("path", word, field(default=default))
     namespace = {"__doc__": edit.__doc__, "__module__": edit.__module__}
     return make_dataclass(edit.__name__, [path], bases=(edit,), namespace=namespace, frozen=True)
 
 
+WORDS = {word: command(edit) for word, edit in EDITS.items()} | {"undo": Undo, "redo": Redo, "history": History}
+"""What can be done, by its word."""
+
 if TYPE_CHECKING:
     Action = Edit | Undo | Redo | History
 else:
-    WORDS = {word: command(edit) for word, edit in EDITS.items()} | {"undo": Undo, "redo": Redo, "history": History}
     Action = Union[tuple(Annotated[kind, tyro.conf.subcommand(word)] for word, kind in sorted(WORDS.items()))]  # noqa: UP007
 
 
@@ -68,10 +73,29 @@ class Config:
     """A scene, a run, or a file of splats or of a mesh."""
     action: Action
     """What to do."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"]), tyro.conf.CascadeSubcommandArgs] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER"), tyro.conf.CascadeSubcommandArgs] = (
+        None
+    )
     """Folder to save in; where the scene came from if not given."""
-    history_bytes: int = HISTORY_BYTES
+    history_bytes: Annotated[int, tyro.conf.CascadeSubcommandArgs] = HISTORY_BYTES
     """What the files of past states may take on disk [bytes]; the oldest steps are dropped first."""
+
+
+def check(words: Sequence[str]) -> None:
+    """Looks at the word for the edit, so that a wrong one is answered with those that exist.
+
+    Args:
+        words: What comes after `scenekit edit`.
+
+    Raises:
+        InputError: If the word after the scene is none of ours.
+    """
+    free = [word for before, word in zip(("", *words), words, strict=False) if word[:1] != "-" and before[:1] != "-"]
+    if len(free) < 2 or free[1] in WORDS or {"-h", "--help"} & set(words):
+        return
+    close = get_close_matches(free[1], WORDS, n=1)
+    hint = f"Did you mean {close[0]}?" if close else "The scene comes first: scenekit edit SCENE EDIT …"
+    raise InputError("edit", got=repr(free[1]), wanted="one of " + ", ".join(sorted(WORDS)), hint=hint)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Config:
 
     scene: tyro.conf.Positional[Path]
     """A scene, a run, or a file of splats."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Folder to save in; None saves where the scene came from."""
     segment: tyro.conf.OmitArgPrefixes[SegmentConfig] = field(default_factory=SegmentConfig)
     """How things are told apart."""

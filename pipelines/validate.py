@@ -1,6 +1,7 @@
 """What is physically or technically wrong with a scene, gravest first, and what mends it.
 
-The exit code is 0 if nothing as grave as --fail-on was found, else 6, so that a script can stop.
+The exit code is 0 if nothing as grave as --fail-on was found, else 6, so that a script can stop. docs/scene.md lists
+every code.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ from rich.console import Console
 from rich.table import Table
 
 from scenekit.opening import open_scene
-from scenekit.validation import SEVERITIES, Finding
+from scenekit.validation import CODES, SEVERITIES, Finding
 
 FOUND = 6
 """Exit code if something as grave as asked for was found."""
+
+MANY = 3
+"""So many findings of one code and severity share a row of the table."""
+
+SHOWN = 4
+"""So many of their nodes are named."""
 
 COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 """How each severity is printed."""
@@ -71,12 +78,9 @@ class Result:
         table = Table(show_lines=True, expand=True)
         for title, ratio in (("finding", None), ("place", 2), ("what", 4), ("remedy", 3)):
             table.add_column(title, ratio=ratio, overflow="fold")
-        for found in self.findings:
-            colour = COLOURS[found.severity]
-            place = found.path + (f"\n{found.where}" if found.where else "")
-            table.add_row(
-                f"[{colour}]{found.severity}[/]\n{found.code}", *map(_plain, (place, found.what, found.remedy))
-            )
+        for alike in grouped(self.findings):
+            colour = COLOURS[alike[0].severity]
+            table.add_row(f"[{colour}]{alike[0].severity}[/]\n{alike[0].code}", *map(_plain, _cells(alike)))
         summary = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in self.counts().items())
         terminal = Console()
         page = Console(
@@ -98,6 +102,27 @@ def run(config: Config) -> Result:
     worst = min((SEVERITIES.index(f.severity) for f in found), default=len(SEVERITIES))
     fails = config.fail_on != "never" and worst <= SEVERITIES.index(config.fail_on)
     return Result(found, config.json, FOUND if fails else 0)
+
+
+def grouped(findings: list[Finding]) -> list[list[Finding]]:
+    """The findings in order, those of one code and severity together if they are `MANY`."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for found in findings:
+        kinds.setdefault((found.severity, found.code), []).append(found)
+    return [group for kind in kinds.values() for group in ([kind] if len(kind) >= MANY else [[one] for one in kind])]
+
+
+def _cells(alike: list[Finding]) -> tuple[str, str, str]:
+    """Place, what and remedy of findings that share a row; what is said of the first stands for the others."""
+    first = alike[0]
+    if len(alike) == 1:
+        return first.path + (f"\n{first.where}" if first.where else ""), first.what, first.remedy
+    paths = list(dict.fromkeys(found.path for found in alike))
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    place = f"{len(alike)} times, in {', '.join(paths[:SHOWN])}{more}"
+    what = f"{CODES[first.code][0]} In {first.path}: {first.what}"
+    same = all(found.remedy == first.remedy for found in alike)
+    return place, what, first.remedy + ("" if same else " So for each; --json names them all.")
 
 
 def _plain(text: str) -> str:

@@ -45,8 +45,16 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 2 unusable input, 3 to 5 see `scenekit.errors`, 6 see
-    `pipelines/validate.py`, 130 Ctrl-C.
+    """Runs one command and returns its exit code.
+
+    | code | meaning |
+    |---|---|
+    | 0 | done |
+    | 1 | the system refused: a full disk, a folder that may not be written |
+    | 2 | input or options that cannot be used |
+    | 3, 4, 5 | photos, a fit or a back-end failed; see `scenekit.errors` |
+    | 6 | `validate` found something as grave as --fail-on, which is `error` unless said otherwise |
+    | 130 | Ctrl-C |
 
     Args:
         argv: The words after `scenekit`; None takes them from the process.
@@ -65,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     config: object = None
     try:
         module, prog, rest = _pipeline(words)
+        if hasattr(module, "check"):
+            module.check(rest)
         config = tyro.cli(module.Config, args=rest, prog=prog, description=_description(module, words[0]))
         result = module.run(config)
     except ScenekitError as error:

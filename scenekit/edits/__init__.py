@@ -1,6 +1,7 @@
 """Edits: small reversible values that change a scene. `scene.apply(edits.Move("/table/mug", by=(0, 0, 0.3)))`."""
 
 from scenekit.edits.assign import Assign as Assign
+from scenekit.edits.assign import SetMaterial as SetMaterial
 from scenekit.edits.clean import Decimate as Decimate
 from scenekit.edits.clean import RemoveFloaters as RemoveFloaters
 from scenekit.edits.frame import Level as Level
@@ -33,8 +34,9 @@ EDITS: dict[str, type[Edit]] = {
     "delete": Delete,
     "duplicate": Duplicate,
     "floaters": RemoveFloaters,
-    "mend": Mend,
     "level": Level,
+    "material": SetMaterial,
+    "mend": Mend,
     "merge": Merge,
     "metric-distance": MetricDistance,
     "metric-gps": MetricGps,

@@ -1,11 +1,14 @@
-"""Assign: set one field of a node, what `scene["/mug"].material = …` does."""
+"""Assign: set one field of a node, what `scene["/mug"].material = …` does; and what needs no Python: its material."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+import tyro
+
 from scenekit.errors import InputError
+from scenekit.material import materials
 from scenekit.poses import Pose
 from scenekit.scene import PARTS, SceneState
 
@@ -31,3 +34,25 @@ class Assign:
         if self.part == "pose" and not isinstance(self.value, Pose):
             raise InputError(f"pose of {self.path}", got=type(self.value).__name__, wanted="a Pose")
         return state.with_node(self.path, lambda node: replace(node, **{self.part: self.value}))
+
+
+@dataclass(frozen=True)
+class SetMaterial:
+    """Says what a node is made of, by a name of the table of materials."""
+
+    path: str
+    """The node."""
+    material: tyro.conf.Positional[str]
+    """A name of `materials`, such as rubber or wood; "none" takes the material away."""
+
+    def __str__(self) -> str:
+        return f"material of {self.path}: {self.material}"
+
+    def apply(self, state: SceneState) -> SceneState:
+        """The state with the material; a mass that the body itself says stays.
+
+        Raises:
+            InputError: If there is no such material; says which there are.
+        """
+        value = None if self.material == "none" else materials[self.material]
+        return Assign(self.path, "material", value).apply(state)

@@ -27,7 +27,7 @@ PROBES, PROBE_SIDE = 8, 240
 class RemoveFloaters:
     """Takes away Gaussians that belong to no surface: alone, faint, large as fog, or seen by too few photos."""
 
-    path: str
+    path: str = "/"
     """The node and all below it; "/" means all there is."""
     isolation: float = FloaterConfig.isolation
     """Mean distance to its neighbours over the usual, or its size if larger; beyond, it is alone. 0: do not look."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor
 
 from scenekit.body import Body
@@ -47,7 +48,7 @@ class Split:
     """The node. What is below it stays with it."""
     where: Where
     """What goes into the new node."""
-    to: str
+    to: tyro.conf.Positional[str]
     """Path of the new node; the node above it must exist. It gets the place and material of the old one."""
 
     def __str__(self) -> str:
@@ -77,7 +78,7 @@ class Merge:
 
     path: str
     """The node that stays."""
-    other: str
+    other: tyro.conf.Positional[str]
     """The node that goes into it; what is below it comes along."""
 
     def __str__(self) -> str:

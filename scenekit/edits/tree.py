@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from scenekit.edits.clean import RemoveFloaters
 from scenekit.edits.parts import kept
 from scenekit.edits.place import added, below_root, node_name, parent_path, placed
 from scenekit.errors import InputError
@@ -35,16 +36,27 @@ class AddNode:
 class Delete:
     """Takes away a node with all below it, or what a selection means of their splats and meshes."""
 
-    path: str
-    """The node; "/" with a selection means all there is."""
+    path: str = "/"
+    """The node; "/" with a selection or floaters means all there is."""
     where: Where | None = None
     """What to take away; the whole node if None."""
+    floaters: bool = False
+    """Take away what belongs to no surface, as `RemoveFloaters` does, which has settings."""
 
     def __str__(self) -> str:
-        return f"delete {self.path}" + (f" where {self.where}" if self.where else "")
+        what = "floaters of " if self.floaters else ""
+        return f"delete {what}{self.path}" + (f" where {self.where}" if self.where else "")
 
     def apply(self, state: SceneState) -> SceneState:
-        """The state without them. Nodes stay even if nothing of them is left."""
+        """The state without them. Nodes stay even if nothing of them is left.
+
+        Raises:
+            InputError: If nothing is left at all, the root itself is meant, or both a selection and floaters are.
+        """
+        if self.floaters and self.where is not None:
+            raise InputError("Delete", got="a selection and floaters", wanted="one of them; make two edits")
+        if self.floaters:
+            return RemoveFloaters(self.path).apply(state)
         if self.where is None:
             return state.with_node(self.path, lambda node: None)
         return kept(state, self.path, ~as_selection(self.where))
@@ -56,7 +68,7 @@ class Duplicate:
 
     path: str
     """The node."""
-    to: str
+    to: tyro.conf.Positional[str]
     """Path of the copy; the node above it must exist."""
 
     def __str__(self) -> str:
@@ -74,7 +86,7 @@ class Rename:
 
     path: str
     """The node."""
-    name: str
+    name: tyro.conf.Positional[str]
     """The new name."""
 
     def __str__(self) -> str:
@@ -92,8 +104,8 @@ class Reparent:
 
     path: str
     """The node."""
-    to: str
-    """The new parent."""
+    to: tyro.conf.Positional[str]
+    """Path of the new parent; "/" is the root."""
 
     def __str__(self) -> str:
         return f"reparent {self.path} to {self.to}"

@@ -60,7 +60,7 @@ Where = Annotated[
     tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="SELECTION",
-        instance_from_str=lambda words: parse_selection(words[0]),
+        instance_from_str=lambda words: words[0],  # read by `as_selection`, so that a mistake is our error
         is_instance=lambda value: isinstance(value, Selection | str),
         str_from_instance=lambda value: [str(value)],
     ),

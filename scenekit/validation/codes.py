@@ -9,8 +9,8 @@ from __future__ import annotations
 MEND = "`scenekit edit SCENE mend {path}`"
 REMAKE = "Make or import the mesh anew."
 BODY = 'Set it: `scene["{path}"].body = Body(…)`, or leave mass, centre and inertia None to take them from the mesh.'
-MEASURE = "Give a known length: `scenekit edit SCENE scale / --by FACTOR`, or a marker or GPS when reconstructing."
-LEVEL = "`scenekit edit SCENE rotate / --angle … --axis …`, or `scenekit segment SCENE`, which levels by the support."
+MEASURE = "Give a known length: `scenekit edit SCENE metric-size /NODE --metres M`, or metric-distance, metric-marker, metric-gps."
+LEVEL = "`scenekit edit SCENE level`, or `scenekit segment SCENE`, which levels by the support; or rotate /."
 
 CODES: dict[str, tuple[str, str]] = {
     # what cannot be used at all

@@ -56,7 +56,7 @@ def test_json_holds_all_fields_and_the_remedy_names_the_scene(turned: Path, caps
 def test_a_path_with_a_blank_is_quoted_in_the_remedy(sound: Path, capsys: pytest.CaptureFixture) -> None:
     main(["validate", str(sound), "--json"])
     remedies = [finding["remedy"] for finding in json.loads(capsys.readouterr().out)["findings"]]
-    assert any(f"scenekit edit '{sound}' scale" in remedy for remedy in remedies)
+    assert any(f"scenekit edit '{sound}' metric-size" in remedy for remedy in remedies)
 
 
 def test_what_cannot_be_opened_is_exit_code_2(tmp_path: Path) -> None:
