@@ -6,7 +6,6 @@ Splats and meshes of every format we read are recognised by their content; docs/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import open_splats, read_splats
 from scenekit.mass import mass_properties
 from scenekit.runs import read_json
-from scenekit.scene import Node
+from scenekit.scene import Node, SceneState
+from scenekit.selection.base import in_world, positions
 from scenekit.splats import Splats
 from scenekit.validation.surface import Surface
 
@@ -72,9 +72,10 @@ def _facts(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileError(path, got="nothing", wanted=WANTED)
     if (path / "run.json").is_file():
-        return {"kind": "run"} | _run_facts(path) | (_scene_facts(path) if is_scene(path) else {})
+        scene = scene_facts(path) if is_scene(path) else {}
+        return {"kind": "run"} | scene | {name: fact for name, fact in _run_facts(path).items() if name not in scene}
     if is_scene(path):
-        return {"kind": "scene"} | _scene_facts(path)
+        return {"kind": "scene"} | scene_facts(path)
     named = path.suffix.lower() == ".json" and path.name != "meta.json"  # that one is SOG's
     if named or (path / "transforms.json").is_file():
         return {"kind": "nerfstudio"} | _transforms_facts(path if path.is_file() else path / "transforms.json")
@@ -141,23 +142,56 @@ def mesh_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _scene_facts(folder: Path) -> dict[str, Any]:
-    """The tree with the parts of each node, and what is known of the frame."""
+def scene_facts(folder: Path) -> dict[str, Any]:
+    """The tree with the parts and the place of each node, what is known of the frame, and how long the history is."""
     scene = read_scene(folder)
     state = scene.state
-    frame = {"up": state.frame.up, "scale": state.frame.scale, "note": state.frame.note}
-    nodes = {path: ", ".join(_parts(node)) or "nothing" for path, node in state.walk() if path != "/"}
-    return {"source": state.source, "frame": frame, "nodes": nodes}
+    frame: dict[str, Any] = {"up": state.frame.up, "scale": state.frame.scale}
+    if state.frame.up_spread is not None:
+        frame["up_spread_degrees"] = float(f"{np.degrees(state.frame.up_spread):.2g}")
+    if state.frame.scale_spread is not None:
+        frame["scale_spread"] = float(f"{state.frame.scale_spread:.2g}")
+    return {
+        "nodes": {path: _node_facts(state, path, node) for path, node in state.walk() if path != "/"},
+        "frame": frame | {"note": state.frame.note},
+        "history": {"done": len(scene.past), "undone": len(scene.future)},
+        "source": state.source,
+    }
 
 
-def _parts(node: Node) -> Iterator[str]:
+def _node_facts(state: SceneState, path: str, node: Node) -> dict[str, Any]:
+    """What a node itself holds, without those below it: counts, and the box of it in the world."""
+    facts: dict[str, Any] = {}
     if node.splats is not None:
-        yield f"{len(node.splats)} Gaussians"
+        facts["gaussians"] = len(node.splats)
     if node.mesh is not None:
-        yield f"mesh of {len(node.mesh.faces)} faces"
+        facts["faces"] = len(node.mesh.faces)
     if node.cameras is not None:
-        yield f"{len(node.cameras.photos)} photos"
-    yield from (name for name in ("body", "material") if getattr(node, name) is not None)
+        facts["photos"] = len(node.cameras.photos)
+    if node.material is not None:
+        facts["material"] = node.material.name
+    if node.body is not None:
+        facts["body"] = node.body.kind
+    points = [own for part in positions(node) if len(own := part[part.isfinite().all(1)])]
+    if points:
+        low, high = np.quantile(in_world(torch.cat(points), state, path).numpy(), [0.01, 0.99], axis=0)
+        facts |= {"size_m": (high - low).round(4).tolist(), "middle_m": ((high + low) / 2).round(4).tolist()}
+    return facts
+
+
+def _node_line(path: str, facts: dict[str, Any]) -> str:
+    """One line of the tree."""
+    counts = [f"{facts[noun]:,} {called}" for noun, called in COUNTED.items() if noun in facts]
+    held = ", ".join([*counts, *(facts[name] for name in ("material", "body") if name in facts)])
+    place = ""
+    if "size_m" in facts:
+        size, middle = (" {} ".join(f"{x:.2f}" for x in facts[name]) for name in ("size_m", "middle_m"))
+        place = f"{size.format(*'××')} m at ({middle.replace(' {}', ',')})"
+    return f"  {path:<24} {held or 'nothing':<28} {place}".rstrip()
+
+
+COUNTED = {"gaussians": "Gaussians", "faces": "faces", "photos": "photos"}
+"""What there may be many of in a node."""
 
 
 def _size(path: Path) -> int:
@@ -248,7 +282,9 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     lines = []
     for name, value in facts.items():
         label = f"{indent}{name.replace('_', ' ')}"
-        if isinstance(value, dict) and value:
+        if name == "nodes":
+            lines += ["nodes", *(_node_line(path, node) for path, node in value.items())]
+        elif isinstance(value, dict) and value:
             lines += [label, *_lines(value, indent + "  ")]
         elif isinstance(value, list) and any(isinstance(item, str) for item in value):
             lines += [label, *(f"{indent}  - {item}" for item in value)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 MEND = "`scenekit edit SCENE mend {path}`"
 REMAKE = "Make or import the mesh anew."
 BODY = 'Set it: `scene["{path}"].body = Body(…)`, or leave mass, centre and inertia None to take them from the mesh.'
-MEASURE = "Give a known length: `scenekit edit SCENE metric-size /NODE --metres M`, or metric-distance, metric-marker, metric-gps."
+MEASURE = "Give a known length: `scenekit edit SCENE metric-size NODE --metres M`, or metric-distance, -marker or -gps."
 LEVEL = "`scenekit edit SCENE level`, or `scenekit segment SCENE`, which levels by the support; or rotate /."
 
 CODES: dict[str, tuple[str, str]] = {
