@@ -90,7 +90,8 @@ def check(words: Sequence[str]) -> None:
     Raises:
         InputError: If the word after the scene is none of ours.
     """
-    free = [word for before, word in zip(("", *words), words, strict=False) if word[:1] != "-" and before[:1] != "-"]
+    options = [word[:1] == "-" and "=" not in word for word in ("", *words)]
+    free = [word for option, word in zip(options, words, strict=False) if not option and word[:1] != "-"]
     if len(free) < 2 or free[1] in WORDS or {"-h", "--help"} & set(words):
         return
     close = get_close_matches(free[1], WORDS, n=1)
@@ -108,6 +109,8 @@ class Result:
     """Where it was saved; None if nothing was."""
     differences: list[Difference]
     """What is different."""
+    done: tuple[str, ...] = ()
+    """What was done, undone or redone, one line each."""
 
     def __str__(self) -> str:
         lines = [str(difference) for difference in self.differences[:SHOWN]]
@@ -117,6 +120,7 @@ class Result:
             lines = history_lines(self.scene)
         elif not lines:
             lines = ["nothing is different"]
+        lines = [*self.done, *lines]
         lines += ["scale estimated"] if self.scene.state.frame.scale == "estimated" else []
         return "\n".join([*lines, *([f"saved in {self.folder}"] if self.folder else [])])
 
@@ -137,12 +141,15 @@ def run(config: Config) -> Result:
     match config.action:
         case Undo(steps):
             scene.undo(steps)
+            done = tuple(f"undone: {label}" for _, label in scene.future[len(scene.future) - steps :])
         case Redo(steps):
             scene.redo(steps)
+            done = tuple(f"redone: {label}" for _, label in scene.past[len(scene.past) - steps :])
         case edit:
             scene.apply(edit)
+            done = (str(edit),)
     folder = scene.save(config.output, history_bytes=config.history_bytes)
-    return Result(scene, folder, before.diff(scene))
+    return Result(scene, folder, before.diff(scene), done)
 
 
 def history_lines(scene: Scene) -> list[str]:
