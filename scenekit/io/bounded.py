@@ -1,4 +1,4 @@
-"""Decompression with an upper limit, so that a small hostile file cannot fill the memory or hang the reader."""
+"""Reading with upper limits, so that a small hostile file cannot fill the memory or hang the reader."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import zstandard
 
 from scenekit.errors import FileError
 
@@ -65,44 +63,6 @@ def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 64
     if needed > max(FREE, ratio * stored):
         got = f"{n} Gaussians claimed by {stored} bytes"
         raise FileError(path, got=got, wanted="a count that the file can hold", hint="The file is damaged or hostile.")
-
-
-def gunzip(path: Path, data: bytes, *, limit: int) -> bytes:
-    """The content of one gzip member, at most `limit` bytes of it.
-
-    Raises:
-        FileError: If the stream is damaged, or ends before both its end mark and `limit` bytes.
-    """
-    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        content = stream.decompress(data, max_length=limit)
-    except zlib.error as error:
-        raise FileError(path, got=f"a damaged gzip stream ({error})", wanted="an intact one") from None
-    if not stream.eof and len(content) < limit:
-        raise FileError(path, got=f"a gzip stream cut off after {len(content)} bytes", wanted="its end")
-    return content
-
-
-def unzstd(path: Path, data: bytes | memoryview, *, size: int) -> bytearray:
-    """The content of a ZSTD stream, which must be exactly `size` bytes.
-
-    Raises:
-        FileError: If the stream is damaged or of another length.
-    """
-    content = bytearray(size)
-    view = memoryview(content)
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
-            done = 0
-            while done < size and (count := stream.readinto(view[done:])):
-                done += count
-            more = bool(stream.read(1))
-    except zstandard.ZstdError as error:
-        raise FileError(path, got=f"a damaged ZSTD stream ({error})", wanted="an intact one") from None
-    if done < size or more:
-        got = f"a ZSTD stream of {'more than ' if more else ''}{done} bytes"
-        raise FileError(path, got=got, wanted=f"{size} bytes, as its header says")
-    return content
 
 
 @contextmanager

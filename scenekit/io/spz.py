@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
-from scenekit.io.bounded import check_count, gunzip, read_bytes, unzstd
+from scenekit.io.bounded import check_count, read_bytes
 from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.streams import GzipStream, Stream, ZstdStream
 from scenekit.splats import Splats
 
 Version = Literal[2, 3, 4]
@@ -62,7 +63,7 @@ MAX_EXTENSIONS = 1 << 16
 """Longest extension records that are read [bytes]."""
 
 BLOCK = 1 << 16
-"""Gaussians that a thread quantises at a time."""
+"""Gaussians that a thread packs or unpacks at a time."""
 
 PRECISION = (
     "means 1/4096 m (coarser beyond 2 km), rotations 10 bits, log-scales 1/16, opacities and colours 8 bits, SH 5 bits "
@@ -105,9 +106,7 @@ def decode(path: Path, data: bytes) -> Reading:
     Raises:
         FileError: As `read`, with the name `path`.
     """
-    header, attributes, records = (_read_zstd if data[:4] == MAGIC else _read_gzip)(path, data)
-    up, notes = _extensions(path, records)
-    return Reading(_unpacked(header, attributes), up, notes, f"spz {header.version}")
+    return (_decode_zstd if data[:4] == MAGIC else _decode_gzip)(path, data)
 
 
 def write(path: str | Path, splats: Splats, *, version: Version | None = None) -> None:
@@ -140,50 +139,46 @@ def write(path: str | Path, splats: Splats, *, version: Version | None = None) -
     write_bytes(path, (_zstd_file if version == 4 else _gzip_file)(header, blocks))
 
 
-def _read_gzip(path: Path, data: bytes) -> tuple[Header, list[Bytes], bytes]:
-    """Versions 1 to 3: header, one (n, bytes) array for each attribute, and the extension records after them."""
-    head = gunzip(path, data, limit=16)
+def _decode_gzip(path: Path, data: bytes) -> Reading:
+    """Versions 1 to 3: header, attributes and extension records in one stream."""
+    stream = GzipStream(path, data)
+    head = stream.read(16)
     if len(head) < 16 or head[:4] != MAGIC:
         raise FileError(path, got=repr(head[:4]), wanted="the mark NGSP of an SPZ file")
     version, count, degree, bits, flags = struct.unpack_from("<IIBBB", head, 4)
     header = _checked(path, Header(version, count, degree, bits, flags), stored=len(data), versions=(1, 2, 3))
-    size = 16 + count * sum(header.sizes())
-    content = gunzip(path, data, limit=size + (MAX_EXTENSIONS if flags & EXTENDED else 1))
-    if len(content) < size or (len(content) > size and not flags & EXTENDED):
-        raise FileError(path, got=f"{len(content)} bytes", wanted=f"{size} for {count} Gaussians")
-    streams, start = [], 16
-    for width in header.sizes():
-        streams.append(_table(content, start, count, width))
-        start += count * width
-    return header, streams, content[start:]
+    splats = _unpacked(path, header, [stream] * 6)
+    records = stream.read(MAX_EXTENSIONS if flags & EXTENDED else 1)
+    if records and not flags & EXTENDED:
+        raise FileError(path, got="more bytes", wanted=f"{sum(header.sizes()) * count} for {count} Gaussians")
+    up, notes = _extensions(path, records)
+    return Reading(splats, up, notes, f"spz {version}")
 
 
-def _read_zstd(path: Path, data: bytes) -> tuple[Header, list[Bytes], bytes]:
-    """Version 4; as `_read_gzip`. Attributes without bytes have no stream."""
+def _decode_zstd(path: Path, data: bytes) -> Reading:
+    """Version 4: plain header and extension records, and a stream for each attribute that has bytes."""
     if len(data) < 32:
         raise FileError(path, got=f"{len(data)} bytes", wanted="the 32 bytes of an SPZ header")
     version, count, degree, bits, flags, stream_count, toc = struct.unpack_from("<IIBBBBI", data, 4)
     header = _checked(path, Header(version, count, degree, bits, flags), stored=len(data), versions=(4,))
-    sizes = [count * width for width in header.sizes()]
+    sizes = [size for width in header.sizes() if (size := count * width)]
     start = toc + 16 * stream_count
-    if toc < 32 or start > len(data) or stream_count != sum(size > 0 for size in sizes):
+    if toc < 32 or start > len(data) or stream_count != len(sizes):
         got = f"{stream_count} streams listed at byte {toc} of {len(data)}"
-        raise FileError(path, got=got, wanted=f"{sum(size > 0 for size in sizes)} streams inside the file")
+        raise FileError(path, got=got, wanted=f"{len(sizes)} streams inside the file")
     listed = list(struct.iter_unpack("<QQ", data[toc:start]))
-    if [size for _, size in listed] != [size for size in sizes if size] or start + sum(c for c, _ in listed) != len(
-        data
-    ):
+    if [size for _, size in listed] != sizes or start + sum(length for length, _ in listed) != len(data):
         got = f"streams {listed} in a file of {len(data)} bytes"
         raise FileError(path, got=got, wanted=f"streams of {sizes} bytes that fill the file")
-    packed = []
-    for length, size in listed:
-        packed.append((memoryview(data)[start : start + length], size))
+    streams = list[Stream]()
+    for length, _ in listed:
+        streams.append(ZstdStream(path, memoryview(data)[start : start + length]))
         start += length
-    with ThreadPoolExecutor() as pool:
-        contents = iter(list(pool.map(lambda stream: unzstd(path, stream[0], size=stream[1]), packed)))
-    widths = zip(sizes, header.sizes(), strict=True)
-    streams = [_table(next(contents) if size else b"", 0, count, width) for size, width in widths]
-    return header, streams, data[32:toc] if flags & EXTENDED else b""
+    splats = _unpacked(path, header, streams)
+    if any(stream.read(1) for stream in streams):
+        raise FileError(path, got="longer streams", wanted=f"streams of {sizes} bytes, as the file says")
+    up, notes = _extensions(path, data[32:toc] if flags & EXTENDED else b"")
+    return Reading(splats, up, notes, f"spz {version}")
 
 
 def _checked(path: Path, header: Header, *, stored: int, versions: tuple[int, ...]) -> Header:
@@ -196,29 +191,29 @@ def _checked(path: Path, header: Header, *, stored: int, versions: tuple[int, ..
     return header
 
 
-def _table(content: bytes | bytearray, start: int, count: int, width: int) -> Bytes:
-    """`count` rows of `width` bytes, without a copy."""
-    return np.frombuffer(content, np.uint8, count * width, start if width else 0).reshape(count, width)
-
-
-def _unpacked(header: Header, attributes: list[Bytes]) -> Splats:
-    """Splats of the rows of bytes of each attribute."""
+def _unpacked(path: Path, header: Header, streams: Sequence[Stream]) -> Splats:
+    """Splats of the stream of each attribute: blocks are unpacked on all cores while the next are decompressed."""
     n, k = header.n, (header.degree + 1) ** 2
     means, logits, log_scales, quats, sh = (np.empty((n, width), np.float32) for width in (3, 1, 3, 4, 3 * k))
     half = header.version == 1
-    jobs: list[tuple[Bytes, Array, Unpack]] = [
-        (attributes[0], means, _unpack_half if half else partial(_unpack_positions, header.fractional_bits)),
-        (attributes[1], logits, _unpack_opacities),
-        (attributes[2], sh[:, :3], partial(_unpack_linear, 1 / (255 * COLOUR_SCALE), -0.5 / COLOUR_SCALE)),
-        (attributes[3], log_scales, partial(_unpack_linear, 1 / 16, -10)),
-        (attributes[4], quats, _unpack_imaginary if header.version < 3 else _unpack_smallest_three),
-        (attributes[5], sh[:, 3:], partial(_unpack_linear, 1 / 128, -1)),
+    attributes: list[tuple[Array, Unpack]] = [
+        (means, _unpack_half if half else partial(_unpack_positions, header.fractional_bits)),
+        (logits, _unpack_opacities),
+        (sh[:, :3], partial(_unpack_linear, 1 / (255 * COLOUR_SCALE), -0.5 / COLOUR_SCALE)),
+        (log_scales, partial(_unpack_linear, 1 / 16, -10)),
+        (quats, _unpack_imaginary if header.version < 3 else _unpack_smallest_three),
+        (sh[:, 3:], partial(_unpack_linear, 1 / 128, -1)),
     ]
+    done = []
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        blocks = [slice(i, i + BLOCK) for i in range(0, n, BLOCK)]
-        done = [pool.submit(unpack, rows[b], out[b]) for rows, out, unpack in reversed(jobs) for b in blocks]
-        for block in done:
-            block.result()
+        for (array, unpack), width, stream in zip(attributes, header.sizes(), streams, strict=False):
+            for out in (array[i : i + BLOCK] for i in range(0, n if width else 0, BLOCK)):
+                rows = stream.read(len(out) * width)
+                if len(rows) < len(out) * width:
+                    raise FileError(path, got="a stream that ends early", wanted=f"{width} bytes for {n} Gaussians")
+                done.append(pool.submit(unpack, np.frombuffer(rows, np.uint8).reshape(-1, width), out))
+    for block in done:
+        block.result()
     tensors = {"means": means, "quats": quats, "log_scales": log_scales, "logit_opacities": logits[:, 0]}
     tensors["sh"] = sh.reshape(n, k, 3)
     return Splats(
@@ -228,8 +223,10 @@ def _unpacked(header: Header, attributes: list[Bytes]) -> Splats:
 
 
 def _unpack_linear(scale: float, offset: float, rows: Bytes, out: Array) -> None:
-    np.multiply(rows, np.float32(scale), out=out, dtype=np.float32)
-    out += np.float32(offset)
+    values = rows.astype(np.float32)  # dense, a third of the time of strided ones
+    values *= np.float32(scale)
+    values += np.float32(offset)
+    out[:] = values
 
 
 def _unpack_half(rows: Bytes, out: Array) -> None:
