@@ -8,16 +8,14 @@ from pathlib import Path
 from scenekit.capture.capture import Capture, Frame
 from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError
+from scenekit.io.kinds import kind_of
 from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
-from scenekit.io.splat_files import open_splats, read_splats, recognised
+from scenekit.io.splat_files import open_splats, read_splats
 from scenekit.scene import NAME, Node, Scene, SceneState
 
 SCENE, CAMERAS = "scene", "cameras"
 """What the nodes of a run are called."""
-
-MESH_SUFFIXES = frozenset({".glb", ".gltf", ".obj", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz"})
-"""Files that may hold a mesh."""
 
 
 def open_scene(path: str | Path) -> Scene:
@@ -62,16 +60,13 @@ def _capture_of(run: Path) -> Capture | None:
 
 
 def _single(file: Path) -> SceneState:
-    try:
-        recognised(file)
-    except FileError:
-        if file.suffix.lower() not in MESH_SUFFIXES:
-            raise
+    name = node_name(file.name.partition(".")[0])
+    if kind_of(file) == "mesh":
         from scenekit.io.mesh_files import read_mesh
 
-        node = Node(node_name(file.name.partition(".")[0]), mesh=read_mesh(file))
+        node = Node(name, mesh=read_mesh(file))
     else:
-        node = Node(node_name(file.name.partition(".")[0]), splats=open_splats(file).splats)
+        node = Node(name, splats=open_splats(file).splats)
     return SceneState(Node("", children=(node,)), Frame(note=f"As {file.name} has it."), str(file.name))
 
 

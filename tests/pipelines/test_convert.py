@@ -1,6 +1,5 @@
 """scenekit convert, and scenekit info of what it wrote."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,12 @@ import torch
 from scenekit.cli import main
 from scenekit.errors import FileError, InputError
 from scenekit.io.mesh_files import read_mesh, write_mesh
+from scenekit.io.scene_folder import save_scene
 from scenekit.io.splat_files import formats, open_splats, read_splats, write_splats
 from scenekit.meshes import Mesh
 from scenekit.pipelines import convert, info
+from scenekit.poses import Pose
+from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import random_splats
 
 SPLATS = [suffix for format in formats().values() if format.write for suffix in format.suffixes if suffix[0] == "."]
@@ -76,7 +78,7 @@ def test_the_version_of_an_spz_can_be_chosen(splats: Path, version: int) -> None
 
 
 def test_a_name_without_ending_is_the_folder_of_a_sog(splats: Path) -> None:
-    convert.run(convert.Config(splats, splats.with_name("folder"), format="sog"))
+    convert.run(convert.Config(splats, splats.with_name("folder")))
     assert (splats.with_name("folder") / "meta.json").is_file()
     assert info.run(info.Config(splats.with_name("folder"))).facts["gaussians"] == 40
 
@@ -112,14 +114,59 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
             convert.run(convert.Config(tmp_path / name, tmp_path / "b.ply"))
 
 
-def test_info_tells_the_tree_of_a_scene(tmp_path: Path, mesh: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from scenekit.io.scene_folder import save_scene
-    from scenekit.scene import Node, Scene, SceneState
-
+@pytest.fixture
+def scene(tmp_path: Path, mesh: Path) -> Path:
+    """/table/mug, which has both, moved up by a metre; and /bowl, which has splats."""
     mug = Node("mug", splats=random_splats(7), mesh=read_mesh(mesh))
-    save_scene(Scene(SceneState(Node("", children=(Node("table", children=(mug,)),)))), tmp_path / "scene")
-    assert main(["info", str(tmp_path / "scene"), "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["kind"] == "scene"
-    assert facts["nodes"] == {"/table": "nothing", "/table/mug": "7 Gaussians, mesh of 4 faces"}
-    assert facts["frame"]["scale"] == "estimated"
+    table = Node("table", Pose((0.0, 0.0, 1.0)), children=(mug,))
+    bowl = Node("bowl", splats=random_splats(5, seed=1))
+    return save_scene(Scene(SceneState(Node("", children=(table, bowl)))), tmp_path / "scene")
+
+
+def test_a_scene_is_written_as_one_cloud_in_the_world(scene: Path, tmp_path: Path) -> None:
+    convert.run(convert.Config(scene, tmp_path / "b.ply"))
+    whole = read_splats(tmp_path / "b.ply")
+    torch.testing.assert_close(whole.means[:7], random_splats(7).means + torch.tensor([0.0, 0, 1]))
+    torch.testing.assert_close(whole.means[7:], random_splats(5, seed=1).means)
+
+
+def test_one_node_is_written_by_its_path(scene: Path, tmp_path: Path) -> None:
+    result = convert.run(convert.Config(scene, tmp_path / "b.ply", path="/bowl"))
+    assert "from /bowl of" in result.kept
+    assert len(read_splats(tmp_path / "b.ply")) == 5
+
+
+def test_the_mesh_of_a_node_is_written_where_a_format_holds_meshes_or_it_is_asked(scene: Path, tmp_path: Path) -> None:
+    for name, part in (("b.obj", None), ("b.glb", "mesh")):
+        convert.run(convert.Config(scene, tmp_path / name, path="/table", part=part))  # type: ignore[arg-type]
+        assert read_mesh(tmp_path / name).vertices.amin(0).tolist() == [0, 0, 1]
+    convert.run(convert.Config(scene, tmp_path / "c.glb", path="/table"))
+    assert len(read_splats(tmp_path / "c.glb")) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"path": "/nothing"}, "/table/mug"),
+        ({"path": "/bowl", "part": "mesh"}, "scenekit info"),
+        ({"source_up": "y"}, "Z up"),
+    ],
+)
+def test_options_that_do_not_fit_the_scene_are_refused(
+    scene: Path, tmp_path: Path, options: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        convert.run(convert.Config(scene, tmp_path / "b.ply", **options))  # type: ignore[arg-type]
+    assert not (tmp_path / "b.ply").exists()
+
+
+def test_a_file_has_no_nodes(splats: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--path"):
+        convert.run(convert.Config(splats, tmp_path / "b.ply", path="/a"))
+
+
+def test_a_scene_is_opened_from_a_mesh_of_any_format(mesh: Path) -> None:
+    target = str(mesh.with_name("moved"))
+    assert main(["edit", str(mesh), "move", "/m", "--by", "0", "0", "1", "-o", target]) == 0
+    assert main(["convert", target, f"{target}.stl"]) == 0
+    assert read_mesh(f"{target}.stl").vertices.amin(0).tolist() == [0, 0, 1]
