@@ -3,7 +3,7 @@
     scenekit bench fuzz --files 20000
 
 The bar: no crash, no hang (5 s), no other error than ours, no more memory than four times the file and 256 MB. A child
-process opens the files; its own memory and that of the readers it starts is asked for after each one, on Linux.
+process opens the files; its own memory and that of the readers it starts are added up.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from scenekit.errors import InputError, ScenekitError
-from scenekit.io.isolated import reader_ids
+from scenekit.io.isolated import ReaderStopped, stop_readers
 from scenekit.pipelines.fuzz_made import made
+from scenekit.pipelines.fuzz_memory import MemoryMeter
 from scenekit.pipelines.fuzz_mutations import mutated
 from scenekit.pipelines.fuzz_samples import Sample, samples
+from scenekit.pipelines.fuzz_swollen import swollen
 
 LIMIT = 5.0
 """Longer than this is a hang [s]."""
@@ -48,6 +50,33 @@ class Config:
     """Folder where files that fail are kept."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one file."""
+
+    title: str
+    """What was done to it."""
+    came: str
+    """read; refused by one of our errors; stopped, refused after its reader's process died; or an error not ours."""
+    harmful: bool
+    """Whether it was made so that it must not be read."""
+    seconds: float
+    """Time to open it [s]."""
+    memory: int
+    """Peak memory of that [bytes]."""
+    size: int
+    """Its size, with the files that belong to it [bytes]."""
+
+    @property
+    def shortcomings(self) -> list[str]:
+        """How it misses the bar."""
+        found = [] if self.came in ("read", "refused", "stopped") else [self.came]
+        found += ["read"] if self.harmful and self.came == "read" else []
+        found += [f"{self.seconds:.1f} s"] if self.seconds > LIMIT else []
+        too_much = self.memory > 4 * self.size + MEMORY
+        return found + ([f"{self.memory >> 20} MB for {self.size} bytes"] if too_much else [])
+
+
 @dataclass
 class Score:
     """One format."""
@@ -56,6 +85,8 @@ class Score:
     """Files opened."""
     read: int = 0
     """Of them read, in spite of the damage."""
+    stopped: int = 0
+    """Of them refused after the reader's own process crashed or was ended for its time."""
     slowest: float = 0.0
     """Time of the slowest [s]."""
     memory: float = 0.0
@@ -63,20 +94,14 @@ class Score:
     failures: list[str] = field(default_factory=list)
     """Every file that missed the bar, and how."""
 
-    def add(self, title: str, seconds: float, memory: int, size: int, outcome: str, hostile: bool) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Counts one file."""
         self.files += 1
-        self.read += outcome == "read"
-        self.slowest = max(self.slowest, seconds)
-        self.memory = max(self.memory, (memory - 4 * size) / 2**20)
-        if outcome not in ("read", "refused"):
-            self.failures.append(f"{title}: {outcome}")
-        if hostile and outcome == "read":
-            self.failures.append(f"{title}: read")
-        if seconds > LIMIT:
-            self.failures.append(f"{title}: {seconds:.1f} s")
-        if memory > 4 * size + MEMORY:
-            self.failures.append(f"{title}: {memory >> 20} MB for {size} bytes")
+        self.read += outcome.came == "read"
+        self.stopped += outcome.came == "stopped"
+        self.slowest = max(self.slowest, outcome.seconds)
+        self.memory = max(self.memory, (outcome.memory - 4 * outcome.size) / 2**20)
+        self.failures += [f"{outcome.title}: {how}" for how in outcome.shortcomings]
 
 
 @dataclass(frozen=True)
@@ -93,11 +118,11 @@ class Result:
 
     def __str__(self) -> str:
         head = [
-            "| format | files | read | slowest [s] | memory beyond 4 × file [MB] | failures |",
-            "|---|---|---|---|---|---|",
+            "| format | files | read | reader died | slowest [s] | memory beyond 4 × file [MB] | failures |",
+            "|---|---|---|---|---|---|---|",
         ]
         rows = [
-            f"| {name} | {s.files} | {s.read} | {s.slowest:.2f} | {s.memory:.0f} | {len(s.failures)} |"
+            f"| {name} | {s.files} | {s.read} | {s.stopped} | {s.slowest:.2f} | {s.memory:.0f} | {len(s.failures)} |"
             for name, s in self.scores.items()
         ]
         kinds = Counter(
@@ -144,84 +169,93 @@ def _chosen(config: Config) -> list[Sample]:
 
 
 def _indices(sample: Sample, config: Config) -> Iterator[int]:
-    """Negative ones are those made to do harm."""
-    yield from (-1 - i for i in range(len(list(made(sample.name)))))
+    """Negative ones are those made to do harm, or to swell."""
+    yield from (-1 - i for i in range(len([*made(sample.name), *swollen(sample.name)])))
     yield from range(config.first, config.first + config.files)
 
 
 def _listen(pipe: Connection, scores: dict[str, Score], waiting: list[tuple[str, int]]) -> int:
     """Counts what the child says until it is done, dead, or silent for too long; how many it finished."""
-    for done, (name, index) in enumerate(waiting):
+    for done, (name, _) in enumerate(waiting):
         try:
             if not pipe.poll(PATIENCE if done else 2 * PATIENCE):
                 return done
-            title, seconds, memory, size, outcome = pipe.recv()
+            scores[name].add(pipe.recv())
         except EOFError:
             return done
-        scores[name].add(title, seconds, memory, size, outcome, index < 0)
     return len(waiting)
 
 
 def _open_all(pipe: Connection, work: list[tuple[str, int]], folder: Path, config: Config) -> None:
     """The child: makes, opens and judges one file after the other."""
     known = {sample.name: sample for sample in samples()}
+    bench: _Bench | None = None
     for name, index in work:
-        sample, place = known[name], folder / name.replace(" ", "-")
-        if not place.exists():
-            place.mkdir()
-            sample.make(place / sample.file)
-            sample.read(place / sample.file)  # imports, and starts the readers
-        sound = {file: file.read_bytes() for file in place.iterdir()}
-        title = _damage(sample, place, index)
-        size = sum(file.stat().st_size for file in place.iterdir())
-        seconds, memory, outcome = _opened(sample, place / sample.file)
-        pipe.send((title, seconds, memory, size, outcome))
-        if config.keep and (outcome not in ("read", "refused") or seconds > LIMIT or memory > 4 * size + MEMORY):
-            shutil.copytree(place, config.keep / f"{place.name}-{index}", dirs_exist_ok=True)
-        for file, data in sound.items():
+        if bench is None or bench.sample.name != name:
+            bench = _Bench(known[name], folder / name.replace(" ", "-"))
+        outcome = bench.opened(index)
+        pipe.send(outcome)
+        if config.keep and outcome.shortcomings:
+            shutil.copytree(bench.place, config.keep / f"{bench.place.name}-{index}", dirs_exist_ok=True)
+
+
+class _Bench:
+    """A folder with a sound sample, which is damaged, opened and mended again and again."""
+
+    def __init__(self, sample: Sample, place: Path) -> None:
+        self.sample, self.place = sample, place
+        shutil.rmtree(place, ignore_errors=True)  # damaged, if the child before this one died of it
+        place.mkdir()
+        sample.make(place / sample.file)
+        self.sound = {file: file.read_bytes() for file in _files(place)}
+        stop_readers()
+        sample.read(place / sample.file)  # imports, and starts the reader
+        self.meter = MemoryMeter()
+
+    def opened(self, index: int) -> Outcome:
+        """Opens the sample after damage number `index`."""
+        self._mend()
+        title = self._damage(index)
+        if index < 0:  # it may have taken memory to make
+            self.meter = MemoryMeter()
+        size, start = sum(file.stat().st_size for file in _files(self.place)), time.perf_counter()
+        with self.meter:
+            came = self._read()
+        harmful = -len(list(made(self.sample.name))) <= index < 0
+        return Outcome(title, came, harmful, time.perf_counter() - start, self.meter.peak, size)
+
+    def _mend(self) -> None:
+        for file in _files(self.place):
+            if file not in self.sound:
+                file.unlink()
+        for file, data in self.sound.items():
             file.write_bytes(data)
 
+    def _damage(self, index: int) -> str:
+        """Damages one file of the sample, or makes it harmful; returns what to call that."""
+        if index < 0:
+            title, change = [*made(self.sample.name), *swollen(self.sample.name)][-1 - index]
+            change(self.place / self.sample.file)
+            return title
+        files = sorted(self.sound)
+        any_file = self.sample.file == "." or index % 4 == 0
+        file = files[index % len(files)] if any_file else self.place / self.sample.file
+        file.write_bytes(mutated(file.read_bytes(), index))
+        if self.sample.seal and index % 2:
+            self.sample.seal(self.place / self.sample.file)
+        return str(index)
 
-def _damage(sample: Sample, place: Path, index: int) -> str:
-    """Damages one file of the sample, or makes it harmful; returns what to call that."""
-    if index < 0:
-        title, change = list(made(sample.name))[-1 - index]
-        change(place / sample.file)
-        return title
-    files = sorted(place.iterdir())
-    file = files[index % len(files)] if sample.file == "." or index % 4 == 0 else place / sample.file
-    file.write_bytes(mutated(file.read_bytes(), index))
-    return str(index)
-
-
-def _opened(sample: Sample, path: Path) -> tuple[float, int, str]:
-    """Seconds, memory [bytes] and outcome of opening one file."""
-    readers = [None, *reader_ids()]
-    before = {pid: _reset_peak(pid) for pid in readers}
-    start = time.perf_counter()
-    try:
-        sample.read(path)
-        outcome = "read"
-    except ScenekitError:
-        outcome = "refused"
-    except BaseException as error:  # what must not happen, to be told and counted
-        outcome = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    seconds = time.perf_counter() - start
-    return seconds, sum(max(0, _status(pid, "VmHWM") - before[pid]) for pid in readers), outcome
+    def _read(self) -> str:
+        try:
+            self.sample.read(self.place / self.sample.file)
+            return "read"
+        except ReaderStopped:
+            return "stopped"
+        except ScenekitError:
+            return "refused"
+        except BaseException as error:  # what must not happen, to be told and counted
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _reset_peak(pid: int | None) -> int:
-    """Sets the highest resident memory of a process to what it has now; returns that [bytes]."""
-    file = Path(f"/proc/{pid or 'self'}/clear_refs")
-    if file.exists():
-        file.write_text("5")
-    return _status(pid, "VmRSS")
-
-
-def _status(pid: int | None, key: str) -> int:
-    """A field of /proc/PID/status [bytes]; 0 where there is none."""
-    try:
-        lines = Path(f"/proc/{pid or 'self'}/status").read_text().splitlines()
-    except OSError:  # the reader died of the file
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(key)), 0)
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if not file.is_dir()]

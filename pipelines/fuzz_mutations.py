@@ -160,8 +160,13 @@ def _in_glb(data: bytes, rng: Random) -> bytes | None:
     chunks = [data[20 : 20 + size], data[28 + size :]]
     hit = int(rng.random() < 0.3)
     chunks[hit] = _damaged(chunks[hit], rng)
+    return as_glb(*chunks)
+
+
+def as_glb(text: bytes, binary: bytes) -> bytes:
+    """A GLB of this JSON and this binary, with the lengths they have."""
     body = b""
-    for kind, chunk in zip((b"JSON", b"BIN\0"), chunks, strict=True):
+    for kind, chunk in ((b"JSON", text), (b"BIN\0", binary)):
         body += struct.pack("<I4s", len(chunk), kind) + chunk
     return struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,15 +14,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from scenekit.body import Body
+from scenekit.edits import Crop, Move
 from scenekit.io import spz
 from scenekit.io.ksplat import HEADER, SECTION
 from scenekit.io.mesh_files import open_mesh, write_mesh
+from scenekit.io.scene_folder import read_scene
 from scenekit.io.splat_files import formats, open_splats, write_splats
+from scenekit.material import materials
 from scenekit.meshes import Mesh
+from scenekit.poses import Pose
+from scenekit.scene import Node, Scene, SceneState
+from scenekit.selection import Box
 from scenekit.splats import random_splats
 
 GAUSSIANS = 48
 """In a sample; small, so that a mutation hits structure as often as numbers."""
+
+
+PART = r'"file": "(?P<file>parts/[\w.-]+)", "sha256": "\w{64}", "bytes": \d+'
+"""A part file in scene.json."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,9 @@ class Sample:
     make: Callable[[Path], object]
     """Writes it."""
     read: Callable[[Path], object]
-    """Opens it: `open_splats` or `open_mesh`."""
+    """Opens it: `open_splats`, `open_mesh`, or a scene with all its history."""
+    seal: Callable[[Path], object] | None = None
+    """Sets checksums right after damage, so that what lies behind them is reached too."""
 
 
 def samples() -> list[Sample]:
@@ -49,7 +64,8 @@ def samples() -> list[Sample]:
     found += [Sample("splats gltf", "a.gltf", _splats_gltf, open_splats)] if "gltf" in known else []
     found += [Sample(f"splats {s}", f"a.{s}", _splats("usd"), open_splats) for s in ("usda", "usdc", "usdz")]
     meshes = ("glb", "gltf", "obj", "ply", "stl", "usda", "usdc", "usdz")
-    return found + [Sample(f"mesh {s}", f"a.{s}", _mesh, open_mesh) for s in meshes]
+    found += [Sample(f"mesh {s}", f"a.{s}", _mesh, open_mesh) for s in meshes]
+    return [*found, Sample("scene folder", ".", _scene, _whole_scene, _seal)]
 
 
 def _splats(format: str) -> Callable[[Path], object]:
@@ -95,13 +111,44 @@ def _ksplat(path: Path) -> None:
     path.write_bytes(out.getvalue())
 
 
+def _scene(folder: Path) -> None:
+    """A node of splats and one of everything else, with an edit to undo and one to redo."""
+    mug = Node("mug", Pose((0.1, 0.2, 0.3)), mesh=_random_mesh(), body=Body("dynamic"), material=materials["ceramic"])
+    splats = Node("table", splats=random_splats(GAUSSIANS, degree=1))
+    scene = Scene(SceneState(Node("", children=(mug, splats))))
+    scene.apply(Crop("/table", Box((-1, -1, 0), (1, 1, 9)))).apply(Move("/mug", (1, 0, 0)))
+    scene.undo().save(folder)
+
+
+def _whole_scene(folder: Path) -> None:
+    scene = read_scene(folder)
+    scene.undo(len(scene.past))
+    scene.redo(len(scene.future))
+
+
+def _seal(folder: Path) -> None:
+    """Writes sizes and hashes of the part files as they are into a scene.json that still parses."""
+    file = folder / "scene.json"
+    text = file.read_bytes().decode("latin-1")
+
+    def sealed(found: re.Match[str]) -> str:
+        part = folder / found["file"]
+        data = part.read_bytes() if part.is_file() else b""
+        return f'"file": "{found["file"]}", "sha256": "{hashlib.sha256(data).hexdigest()}", "bytes": {len(data)}'
+
+    file.write_bytes(re.sub(PART, sealed, text).encode("latin-1"))
+
+
 def _mesh(path: Path) -> None:
+    write_mesh(path, _random_mesh())
+
+
+def _random_mesh() -> Mesh:
     rng = torch.Generator().manual_seed(0)
-    mesh = Mesh(
+    return Mesh(
         torch.randn(30, 3, generator=rng),
         torch.randint(0, 30, (40, 3), generator=rng),
         torch.randint(0, 256, (30, 4), generator=rng, dtype=torch.uint8),
         torch.rand(30, 2, generator=rng),
         torch.randint(0, 256, (6, 6, 4), generator=rng, dtype=torch.uint8),
     )
-    write_mesh(path, mesh)

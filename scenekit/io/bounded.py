@@ -15,11 +15,18 @@ from scenekit.errors import FileError
 
 MIB = 1 << 20
 
-FREE = 160 * MIB
-"""Gaussians that need this little as float32 [bytes] are read however small their file is."""
+FREE = 64 * MIB
+"""Gaussians that need this little as float32 [bytes] are read however small their file is; decoders take four times it
+at their peak."""
+
+FREE_JSON = 128 * MIB
+"""And JSON whose values take this little."""
 
 MAX_JSON = 16 * MIB
 """Longest JSON that is parsed [bytes]; the largest honest one, a glTF of thousands of meshes, is far below."""
+
+VALUE = 100
+"""What a value of JSON takes in memory, at most on average [bytes]: an empty object 64 and its place 8, a key 60."""
 
 
 MAX_END, MAX_LIST = 22 + (1 << 16), MIB
@@ -43,7 +50,7 @@ def read_bytes(path: Path, wanted: str) -> bytes:
     return path.read_bytes()
 
 
-def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 64) -> None:
+def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 32) -> None:
     """Refuses a claim of n Gaussians that would need more than `FREE` and more than `ratio` times the file.
 
     Entropy bounds what honest data can shrink to: a Gaussian of degree 3 is 236 bytes as float32, and its noise keeps
@@ -117,6 +124,7 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     """
     if len(data) > MAX_JSON:
         raise FileError(path, got=f"JSON of {len(data)} bytes", wanted=f"at most {MAX_JSON}")
+    check_values(path, data)
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -124,6 +132,18 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise FileError(path, got=f"a JSON {type(found).__name__}", wanted="a JSON object")
     return found
+
+
+def check_values(path: Path, data: bytes) -> None:
+    """Refuses JSON whose values, counted by what stands between them, would take more memory than `FREE_JSON` and twice
+    its size.
+
+    Raises:
+        FileError: If there are more: "[[],[],…" swells to twenty times its size.
+    """
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values * VALUE > FREE_JSON + 2 * len(data):
+        raise FileError(path, got=f"JSON of {values} values in {len(data)} bytes", wanted="fewer, or longer ones")
 
 
 def webp_size(path: Path, data: bytes) -> tuple[int, int]:

@@ -35,8 +35,8 @@ SECONDS = 4.0
 BYTES_PER_SECOND = 2_000_000
 """The slowest that a sound file is read; text of USD takes ten times less."""
 
-MEMORY = 256 << 20
-"""Memory for any file, beside four times its size [bytes]."""
+MEMORY = 128 << 20
+"""Memory of the child for any file, beside four times its size [bytes]; the caller holds what it finds once more."""
 
 START_SECONDS = 120.0
 """Time for a child to import its libraries [s], on a slow disk."""
@@ -60,6 +60,10 @@ class Answer:
     """And the numbers, by name."""
 
 
+class ReaderStopped(FileError):
+    """A file on which the child crashed, or over which it took too long; it is gone, the caller is not."""
+
+
 Reader = Callable[[Path], Answer]
 """A function of a reader module; runs in the child, where it may raise anything. The module also has a `warm_up()`,
 which loads what is only loaded on first use."""
@@ -69,8 +73,8 @@ def read_isolated(module: str, function: str, path: str | Path) -> Answer:
     """Calls `function(path)` of a reader module in its child process.
 
     Raises:
-        FileError: If the file is missing, if the reader raises or crashes, takes longer than `seconds` or more memory
-            than four times the file and 256 MB.
+        FileError: If the file is missing, if the reader raises, or takes more memory than four times the file and
+            128 MB; `ReaderStopped` if it crashes or takes longer than `seconds`.
         BackendError: If the module cannot be imported there.
     """
     path = Path(path).absolute()
@@ -124,7 +128,7 @@ class _Worker:
         if header is None:
             self.stop()
             got = f"a file not read within {limit:.0f} s" if self.late else "a file on which its library crashes"
-            raise FileError(path, got=got, wanted="a sound file", hint="It may be damaged or made to do harm.")
+            raise ReaderStopped(path, got=got, wanted="a sound file", hint="It may be damaged or made to do harm.")
         if header.get("spent"):
             self.stop()
         if "error" in header:
@@ -173,7 +177,7 @@ def stop_readers() -> None:
 
 def reader_ids() -> list[int]:
     """Process ids of the children that are open."""
-    return [worker.process.pid for (pid, _), worker in _WORKERS.items() if pid == os.getpid() and worker.usable]
+    return [worker.process.pid for (pid, _), worker in list(_WORKERS.items()) if pid == os.getpid() and worker.usable]
 
 
 def _received(pipe: IO[bytes], spec: dict[str, Any]) -> NDArray[Any]:
@@ -214,7 +218,8 @@ def _answered(read: Reader, path: Path, memory: int) -> tuple[dict[str, Any], di
     except FileError as error:
         said = {"got": error.got, "wanted": error.wanted, "hint": error.hint}
     except MemoryError:
-        said = {"got": f"more than {memory >> 20} MB when read", "wanted": "four times the file and 256 MB at most"}
+        wanted = f"four times the file and {MEMORY >> 20} MB at most"
+        said = {"got": f"more than {memory >> 20} MB when read", "wanted": wanted}
     except Exception as error:  # parsers raise whatever they like on corrupt data
         text = " ".join(str(error).split())[:300]
         said = {"got": f"{type(error).__name__}: {text}", "wanted": "a sound file"}

@@ -111,8 +111,9 @@ def _tile(mesh: Mesh, repeats: Tensor) -> Tensor:
     if texture is None or mesh.uvs is None:
         texture = torch.full((PLAIN, PLAIN, 4), 255, dtype=torch.uint8)
     if mesh.base_color != WHITE:
-        colors = linear_from_srgb(texture.numpy()) * np.array(mesh.base_color, np.float32)
-        texture = torch.from_numpy(srgb_from_linear(colors))
+        steps = np.arange(256, dtype=np.uint8)[:, None].repeat(4, 1)  # a pixel is bytes: a table holds all results
+        table = srgb_from_linear(linear_from_srgb(steps) * np.array(mesh.base_color, np.float32))
+        texture = torch.from_numpy(np.stack([table[texture.numpy()[..., c], c] for c in range(4)], -1))
     return texture.tile(int(repeats[1]), int(repeats[0]), 1)
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
 from scenekit.io.bounded import parse_json, read_bytes
-from scenekit.io.textures import linear_from_srgb, png, read_texture, srgb_from_linear
+from scenekit.io.textures import FREE_PIXELS, linear_from_srgb, png, read_texture, srgb_from_linear
 from scenekit.meshes import Mesh
 
 Array = NDArray[Any]
@@ -213,7 +213,7 @@ class _Document:
             image = self._item("images", source)
             data = self._uri(image["uri"]) if "uri" in image else self._view(image["bufferView"])
             pixels = read_texture(self.path, data)
-            self.left -= max(0, pixels.numel() - 4 * 4096**2)
+            self.left -= max(0, pixels.numel() - 4 * FREE_PIXELS)
             self.textures[source] = pixels.flip(0)
             if len(self.textures) > 1:
                 self.left -= pixels.numel()

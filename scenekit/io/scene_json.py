@@ -23,6 +23,7 @@ from scenekit.body import Body
 from scenekit.capture.capture import Frame
 from scenekit.capture.saved import frame_as_json, frame_from_json
 from scenekit.errors import FileError, InputError
+from scenekit.io.bounded import check_values
 from scenekit.material import Material
 from scenekit.poses import Pose
 from scenekit.quantities import Quantity
@@ -144,6 +145,7 @@ def loads(text: str, file: Path) -> SceneRecord:
     Raises:
         FileError: If it is not valid JSON of a scene, or of a schema that is newer than ours.
     """
+    check_values(file, text.encode())
     try:
         document = json.loads(text, parse_constant=_refused)
         return _scene(migrated(document, file))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scenekit.errors import FileError
 
-FREE_PIXELS = 4096**2
+FREE_PIXELS = 2048**2
 """A texture of this many pixels is decoded however small its file is."""
 
 PIXELS_PER_BYTE = 32

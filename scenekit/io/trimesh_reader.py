@@ -20,7 +20,7 @@ from scenekit.io.isolated import Answer
 
 Array = NDArray[Any]
 
-MAX_PIXELS = 4096**2
+MAX_PIXELS = 2048**2
 """Most pixels of a texture's image, beside 32 in a byte of its file, as for textures elsewhere."""
 
 

@@ -65,7 +65,7 @@ def test_a_hang_is_ended(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to RLIMIT_AS")
 def test_memory_is_bounded_by_the_file(file: Path) -> None:
-    with pytest.raises(FileError, match="256 MB"):
+    with pytest.raises(FileError, match="128 MB"):
         read_isolated("some_reader", "fill", file)
 
 

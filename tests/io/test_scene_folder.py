@@ -300,6 +300,7 @@ def test_a_killed_save_leaves_the_old_scene_or_the_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_two_hundred_killed_saves_leave_the_old_scene_or_the_new(tmp_path: Path) -> None:
     assert killed_at_random(tmp_path / "kitchen", 200) > 200
