@@ -12,6 +12,7 @@ import multiprocessing
 import shutil
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -188,6 +189,7 @@ def _listen(pipe: Connection, scores: dict[str, Score], waiting: list[tuple[str,
 
 def _open_all(pipe: Connection, work: list[tuple[str, int]], folder: Path, config: Config) -> None:
     """The child: makes, opens and judges one file after the other."""
+    warnings.simplefilter("error", RuntimeWarning)  # of NumPy, about numbers that a reader should have refused
     known = {sample.name: sample for sample in samples()}
     bench: _Bench | None = None
     for name, index in work:

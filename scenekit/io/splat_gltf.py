@@ -109,6 +109,7 @@ def _reading(path: Path) -> Reading:
     return Reading(merge(placed), "y", tuple(dict.fromkeys(notes)), "gltf")
 
 
+@np.errstate(invalid="ignore")  # what is not a number in the file is refused later, by `open_splats`
 def _cloud(document: _Document, primitive: dict[str, Any]) -> Splats:
     """The Gaussians of one primitive, in its own axes."""
     packed = primitive["extensions"][EXTENSION].get("extensions", {}).get(COMPRESSED)

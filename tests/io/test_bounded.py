@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from scenekit.errors import FileError
-from scenekit.io.bounded import check_count, open_zip, parse_json, read_bytes, unzip, webp_size
+from scenekit.io.bounded import check_count, check_values, open_zip, parse_json, read_bytes, unzip, webp_size
 
 HERE = Path("a.file")
 CONTENT = bytes(range(256)) * 40
@@ -58,6 +58,14 @@ def test_json_that_is_no_object_is_refused(text: bytes) -> None:
         parse_json(HERE, text)
 
 
+@pytest.mark.parametrize("item", [b"[],", b"{},", b"0,", b'"":[],'])
+def test_json_that_would_swell_is_refused(item: bytes) -> None:
+    """16 MB of "[],[],…" are 350 MB of lists."""
+    check_values(HERE, item * 100_000)
+    with pytest.raises(FileError, match="JSON of 5"):
+        check_values(HERE, item * (5_333_333 if item == b"0," else 5_333_333 // 2))
+
+
 def test_json_objects_are_read() -> None:
     assert parse_json(HERE, b'{"a": [1, 2.5]}') == {"a": [1, 2.5]}
 
@@ -75,7 +83,7 @@ def test_the_size_of_a_webp_is_read_from_its_header(size: tuple[int, int], mode:
 
 
 def test_counts_beyond_what_a_file_can_hold_are_refused() -> None:
-    check_count(HERE, 500_000, degree=3, stored=10)  # 118 MB: little enough for any file
+    check_count(HERE, 280_000, degree=3, stored=10)  # 66 MB: little enough for any file
     check_count(HERE, 100_000_000, degree=3, stored=1_000_000_000)
     with pytest.raises(FileError, match="2000000 Gaussians claimed by 1000 bytes"):
         check_count(HERE, 2_000_000, degree=3, stored=1000)
