@@ -72,7 +72,7 @@ def lifted(splats: Splats, capture: Capture, masks: Path, *, same_ids: bool = Tr
         if len(values) > MAX_THINGS:
             hint = "Are these photos?"
             raise InputError("masks", got=f"{len(values)} things", wanted=f"at most {MAX_THINGS}", hint=hint)
-        view = _label_image(photo, np.searchsorted(np.array([0, *values]), ids))
+        view = label_image(photo, np.searchsorted(np.array([0, *values]), ids))
         seen = rendered_weights(splats, [view], len(values) + 1)
         weights = _associated(weights, seen) if known is None else seen + (weights if weights.shape[1] > 1 else 0)
         open_air += _unhidden(splats, view)
@@ -182,7 +182,7 @@ def _read_ids(path: Path) -> Ids:
     return pixels if pixels.ndim == 2 else pixels @ np.array([65536, 256, 1])
 
 
-def _label_image(photo: Photo, ids: Ids) -> LabelImage:
+def label_image(photo: Photo, ids: Ids) -> LabelImage:
     """The labels as a pinhole camera would have taken them: the nearest pixel's."""
     pinhole = photo.camera if photo.camera.is_pinhole else pinhole_of(photo.camera)
     x = (np.arange(pinhole.width) + 0.5 - pinhole.cx) / pinhole.fx

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from scenekit.capture.capture import Capture, Photo
 from scenekit.errors import InputError
 from scenekit.io.images import read_mask
-from scenekit.render.weights import LabelImage, rendered_weights
+from scenekit.render.weights import rendered_weights
 from scenekit.scene import SceneState, join, split_path
 from scenekit.selection.looks import OfSplats
 from scenekit.splats import Splats
+from scenekit.voting import label_image
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Lifted(OfSplats):
         views = []
         for photo in capture.photos:
             if (file := _mask_file(Path(self.masks), photo)) is not None:
-                labels = torch.from_numpy(read_mask(file).astype(np.int64))
-                views.append(LabelImage(photo.camera, T_node_photos @ photo.T_world_cam, labels))
+                ids = read_mask(file).astype(np.int64)
+                views.append(label_image(replace(photo, T_world_cam=T_node_photos @ photo.T_world_cam), ids))
         if not views:
             wanted = f"masks named as the photos, such as {Path(capture.photos[0].name).with_suffix('.png')}"
             raise InputError("Lifted.masks", got=self.masks, wanted=wanted)
