@@ -221,9 +221,15 @@ def _answered(read: Reader, path: Path, memory: int) -> tuple[dict[str, Any], di
         wanted = f"four times the file and {MEMORY >> 20} MB at most"
         said = {"got": f"more than {memory >> 20} MB when read", "wanted": wanted}
     except Exception as error:  # parsers raise whatever they like on corrupt data
-        text = " ".join(str(error).split())[:300]
-        said = {"got": f"{type(error).__name__}: {text}", "wanted": "a sound file"}
+        said = {"got": f"{type(error).__name__}: {_message(error)}", "wanted": "a sound file"}
     return {"error": said}, {}
+
+
+def _message(error: Exception) -> str:
+    try:
+        return " ".join(str(error).split())[:300]
+    except UnicodeDecodeError:  # OpenUSD quotes the file, whatever its bytes
+        return "a message that is no UTF-8"
 
 
 def _send(out: IO[bytes], header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:

@@ -24,6 +24,9 @@ def hang(path): time.sleep(1000)
 def fill(path): return Answer({}, {"a": np.ones(10**9)})
 def refuse(path): raise FileError(path, got="x", wanted="y", hint="z.")
 def stumble(path): return {}["missing"]
+class Mute(Exception):
+    def __str__(self): return bytes([255]).decode()
+def mumble(path): raise Mute
 def chatter(path): print("noise", flush=True); os.system("echo more noise"); return Answer({}, {})
 """
 
@@ -75,6 +78,14 @@ def test_errors_of_ours_come_back_as_they_are_and_others_are_named(file: Path) -
     assert (refused.value.got, refused.value.wanted, refused.value.hint) == ("x", "y", "z.")
     with pytest.raises(FileError, match="KeyError"):
         read_isolated("some_reader", "stumble", file)
+
+
+def test_an_error_that_cannot_be_shown_does_not_end_the_reader(file: Path) -> None:
+    """As OpenUSD raises on text that is no UTF-8."""
+    pid = read_isolated("some_reader", "echo", file).facts["pid"]
+    with pytest.raises(FileError, match="Mute"):
+        read_isolated("some_reader", "mumble", file)
+    assert reader_ids() == [pid]
 
 
 def test_what_a_library_prints_does_not_enter_the_answer(file: Path) -> None:
