@@ -84,7 +84,7 @@ def read(path: Path) -> Reading:
 
 
 def write(path: Path, splats: Splats, up: Up) -> None:
-    """Writes a compressed PLY, atomically; what is not a number becomes a transparent point."""
+    """Writes a compressed PLY, atomically."""
     splats = castable(splats)
     order = torch.from_numpy(morton_order(splats.means.numpy()))
     n, chunks, rest = len(splats), -(-len(splats) // CHUNK), splats.sh.shape[1] - 1

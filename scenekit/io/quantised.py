@@ -19,21 +19,14 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def castable(splats: Splats) -> Splats:
-    """The splats as float32 on the CPU with unit quaternions and finite values, so that every cast is defined.
-
-    A Gaussian that is not a number somewhere, or infinitely far away, becomes transparent; infinite sizes, opacities
-    and colours become the largest that are kept.
-    """
+    """The splats as float32 on the CPU with unit quaternions and limited values, so that every cast is defined."""
     cpu = splats.map(lambda t: t.detach().cpu().float())
-    tensors = [cpu.quats, cpu.log_scales, cpu.logit_opacities[:, None], cpu.sh.flatten(1)]
-    broken = ~cpu.means.isfinite().all(1) | torch.stack([t.isnan().any(1) for t in tensors]).any(0)
-    logits = torch.where(broken, -LARGEST_LOGIT, cpu.logit_opacities)
     return Splats(
-        means=cpu.means.nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST),
+        means=cpu.means.clamp(-LARGEST, LARGEST),
         quats=unit_quats(cpu.quats),
-        log_scales=cpu.log_scales.nan_to_num(nan=-LARGEST_LOG_SCALE).clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE),
-        logit_opacities=logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT),
-        sh=cpu.sh.nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST),
+        log_scales=cpu.log_scales.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE),
+        logit_opacities=cpu.logit_opacities.clamp(-LARGEST_LOGIT, LARGEST_LOGIT),
+        sh=cpu.sh.clamp(-LARGEST, LARGEST),
         antialiased=cpu.antialiased,
     )
 

@@ -27,7 +27,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from scenekit.errors import InputError
 from scenekit.io.atomic import written_atomically
 from scenekit.io.morton import morton_order
 from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
@@ -77,16 +76,14 @@ def write(path: str | Path, splats: Splats, *, seed: int = 0) -> None:
 
     Args:
         path: The file, the folder, or the meta.json in it.
-        splats: In any axes, SH up to degree 3.
+        splats: In any axes, finite, SH up to degree 3.
         seed: Of the palette; same seed, same machine: same bytes.
 
     Raises:
-        InputError: If values are not finite, or a folder of that name holds something else.
+        InputError: If a folder of that name holds something else.
     """
     path = Path(path)
     arrays = {name: tensor.detach().cpu().float().numpy() for name, tensor in splats.tensors().items()}
-    if not all(np.isfinite(array.sum(dtype=np.float64)) for array in arrays.values()):  # so is every term
-        raise InputError("splats", got="NaN or infinite values", wanted="finite numbers")
     order = morton_order(arrays["means"])
     meta, images = _encoded({name: array[order] for name, array in arrays.items()}, seed)
     if splats.antialiased:

@@ -54,7 +54,7 @@ def read(path: Path) -> Reading:
 
 
 def write(path: Path, splats: Splats, up: Up) -> None:
-    """Writes a .splat, atomically; what is not a number becomes a transparent point."""
+    """Writes a .splat, atomically."""
     splats = castable(splats)
     opacities = splats.logit_opacities.double().sigmoid()
     importance = opacities.log() + splats.log_scales.double().sum(1)

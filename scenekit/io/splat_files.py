@@ -79,8 +79,8 @@ class SplatFormat:
     read: Callable[[Path], Reading]
     """Reads a file; raises FileError for anything that is not one, in bounded time and memory."""
     write: Callable[[Path, Splats, Up], None] | None
-    """Writes splats atomically, already turned to the given up axis, which a file that can say so declares; None if we
-    only read it."""
+    """Writes splats atomically, already turned to the given up axis, which a file that can say so declares, and finite
+    unless the format is lossless; None if we only read it."""
 
 
 def formats() -> dict[str, SplatFormat]:
@@ -103,7 +103,12 @@ def open_splats(path: str | Path, *, up: Up | None = None, drop_non_finite: bool
     """
     path = Path(path)
     reading = recognised(path).read(path)
-    reading = replace(reading, splats=_finite(path, reading.splats, drop=drop_non_finite))
+    if (finite := _finite(reading.splats)) is not None:
+        if not drop_non_finite:
+            got = f"{int((~finite).sum())} of {len(finite)} Gaussians with NaN or infinite values"
+            hint = "read_splats(…, drop_non_finite=True) or `scenekit convert --drop-non-finite` leaves them out."
+            raise FileError(path, got=got, wanted="finite numbers", hint=hint)
+        reading = replace(reading, splats=reading.splats.map(lambda t: t[finite]))
     source = reading.up or up
     return reading if source is None else replace(reading, splats=reading.splats.transform(_axes(source, "z")))
 
@@ -125,7 +130,8 @@ def write_splats(
         up: Up axis of the file, where the format fixes none; None leaves Z.
 
     Raises:
-        InputError: If the format is unknown or read only, or fixes another up axis.
+        InputError: If the format is unknown or read only, or fixes another up axis; or if values are not finite, which
+            only a lossless format can hold.
     """
     path = Path(path)
     chosen = _named(format) if isinstance(format, str) else format or by_suffix(path)
@@ -134,6 +140,12 @@ def write_splats(
         raise InputError("format", got=chosen.name, wanted=f"one we write: {writable}")
     if up and chosen.keeps.up and up != chosen.keeps.up:
         raise InputError("up", got=up, wanted=f"{chosen.keeps.up}, which {chosen.name} fixes")
+    if chosen.keeps.precision != "lossless" and (finite := _finite(splats)) is not None:
+        got = f"{int((~finite).sum())} of {len(finite)} Gaussians with NaN or infinite values"
+        hint = (
+            "`scenekit convert --drop-non-finite` leaves them out, `scenekit edit SCENE mend` drops them from a scene."
+        )
+        raise InputError("splats", got=got, wanted=f"finite numbers for {chosen.name}", hint=hint)
     lost = losses(chosen, splats, up=up)
     if splats.sh_degree > chosen.keeps.max_degree:
         splats = replace(splats, sh=splats.sh[:, : (chosen.keeps.max_degree + 1) ** 2].contiguous())
@@ -210,14 +222,9 @@ def _axes(source: Up, target: Up) -> torch.Tensor:
     return T
 
 
-def _finite(path: Path, splats: Splats, *, drop: bool) -> Splats:
+def _finite(splats: Splats) -> torch.Tensor | None:
+    """Which Gaussians are finite, shape (n,); None if all are, which is seen quickly and without a copy."""
     tensors = splats.tensors().values()
-    if all(
-        torch.stack(tensor.aminmax()).isfinite().all() for tensor in tensors if len(tensor)
-    ):  # quick, without a copy
-        return splats
-    finite = torch.stack([tensor[..., None].flatten(1).isfinite().all(1) for tensor in tensors]).all(0)
-    if not drop:
-        got = f"{int((~finite).sum())} of {len(finite)} Gaussians with NaN or infinite values"
-        raise FileError(path, got=got, wanted="finite numbers", hint="read_splats(…, drop_non_finite=True) skips them.")
-    return splats.map(lambda t: t[finite])
+    if all(torch.stack(tensor.aminmax()).isfinite().all() for tensor in tensors if tensor.numel()):
+        return None
+    return torch.stack([tensor[..., None].flatten(1).isfinite().all(1) for tensor in tensors]).all(0)

@@ -291,11 +291,3 @@ def test_a_folder_is_replaced_whole_and_only_if_it_is_an_sog(tmp_path: Path) -> 
     with pytest.raises(InputError, match="other files"):
         sog.write(tmp_path / "a", cloud(20))
     assert len(sog.read(tmp_path / "a").splats) == 30
-
-
-def test_what_is_not_finite_is_not_written(tmp_path: Path) -> None:
-    splats = cloud(3)
-    splats.means[1, 2] = float("nan")
-    with pytest.raises(InputError, match="NaN or infinite"):
-        sog.write(tmp_path / "a.sog", splats)
-    assert not list(tmp_path.iterdir())
