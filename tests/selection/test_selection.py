@@ -1,6 +1,7 @@
 """Selections: what each means, against the plain definition; that they are an algebra; and that texts come back."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenekit.cameras import look_at, pinhole
+from scenekit.cameras import Camera, look_at, pinhole
 from scenekit.capture.capture import Capture, Photo, Points
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
@@ -153,13 +154,14 @@ def test_what_is_behind_the_camera_is_in_no_polygon():
     assert torch.equal(mask, random_splats(50).means[:, 2] > 0)
 
 
-def test_lifted_masks_choose_the_splats_they_cover(tmp_path):
-    """Two far apart clouds, and masks that cover the left one."""
+@pytest.mark.parametrize("lens", [CAMERA, Camera("SIMPLE_RADIAL", 40, 30, (36.0, 20.0, 15.0, -0.06))])
+def test_lifted_masks_choose_the_splats_they_cover(tmp_path, lens):
+    """Two far apart clouds, and masks that cover the left one; lenses may distort, as those of phones do."""
     left, right = random_splats(40, degree=0, extent=0.2), random_splats(40, degree=0, extent=0.2, seed=1)
     splats = Splats(**{k: torch.cat([t, right.tensors()[k]]) for k, t in left.tensors().items()})
     splats.means[:40, 0] -= 1.0
     splats.means[40:, 0] += 1.0
-    photo = photos_of(tmp_path).photos[0]
+    photo = replace(photos_of(tmp_path).photos[0], camera=lens)
     capture = Capture([photo], Points.none(), "photos")
     (tmp_path / "masks" / "side").mkdir(parents=True)
     mask = np.zeros((30, 40), np.uint8)
