@@ -22,7 +22,7 @@ from torch import Tensor
 from scenekit.errors import FileError, InputError
 from scenekit.io import spz
 from scenekit.io.atomic import written_atomically
-from scenekit.io.mesh_gltf import BINARY_CHUNK, JSON_CHUNK, _Document
+from scenekit.io.gltf import BINARY_CHUNK, CONTRADICTIONS, JSON_CHUNK, Document
 from scenekit.io.smallest_three import to_bytes, unit_quaternions
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.io.textures import linear_from_srgb
@@ -58,7 +58,7 @@ def read(path: Path) -> Reading:
     """
     try:
         return _reading(path)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
+    except CONTRADICTIONS as error:
         if isinstance(error, InputError):
             raise FileError(path, got=error.got, wanted=error.wanted) from error
         got = f"glTF that contradicts itself ({type(error).__name__}: {error})"
@@ -91,10 +91,10 @@ def write(path: str | Path, splats: Splats, up: Up = "y") -> None:
 
 
 def _reading(path: Path) -> Reading:
-    document = _Document(path)
+    document = Document(path)
     clouds, transforms, notes = list[Splats](), list[Tensor](), list[str]()
-    for node, T in document._nodes():
-        mesh = document._item("meshes", node["mesh"]) if "mesh" in node else {"primitives": []}
+    for node, T in document.nodes():
+        mesh = document.item("meshes", node["mesh"]) if "mesh" in node else {"primitives": []}
         for primitive in mesh["primitives"]:
             if EXTENSION in primitive.get("extensions", {}):
                 clouds.append(_cloud(document, primitive))
@@ -110,20 +110,20 @@ def _reading(path: Path) -> Reading:
 
 
 @np.errstate(invalid="ignore")  # what is not a number in the file is refused later, by `open_splats`
-def _cloud(document: _Document, primitive: dict[str, Any]) -> Splats:
+def _cloud(document: Document, primitive: dict[str, Any]) -> Splats:
     """The Gaussians of one primitive, in its own axes."""
     packed = primitive["extensions"][EXTENSION].get("extensions", {}).get(COMPRESSED)
     if packed is not None:
-        return spz.decode(document.path, bytes(document._view(packed["bufferView"]))).splats
+        return spz.decode(document.path, bytes(document.view(packed["bufferView"]))).splats
     attributes = primitive["attributes"]
 
     def find(name: str, *kinds: str) -> NDArray[np.float32] | None:
         found = [attributes[prefix + name] for prefix in PREFIXES if prefix + name in attributes]
-        return document._accessor(found[0], *kinds) if found else None
+        return document.accessor(found[0], *kinds) if found else None
 
-    means = document._accessor(attributes["POSITION"], "VEC3")
+    means = document.accessor(attributes["POSITION"], "VEC3")
     quats, scales, opacities = find("ROTATION", "VEC4"), find("SCALE", "VEC3"), find("OPACITY", "SCALAR")
-    colours = document._accessor(attributes["COLOR_0"], "VEC3", "VEC4") if "COLOR_0" in attributes else None
+    colours = document.accessor(attributes["COLOR_0"], "VEC3", "VEC4") if "COLOR_0" in attributes else None
     coefficients: list[NDArray[Any]] = []
     while (values := find("SH_DEGREE_{}_COEF_{}".format(*_band(len(coefficients))), "VEC3")) is not None:
         coefficients.append(values)
