@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from scenekit.pipelines.fuzz_mutations import png_bomb
 
 OUTSIDE = ("../secret", "../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:9/a", "..\\secret")
 """Names that no file may make us open."""
+
+LONG = "x" * 300
+"""A name that no system allows."""
 
 DEEP = 100_000
 """Brackets in a file of nothing else."""
@@ -32,6 +36,7 @@ def made(name: str) -> Iterator[tuple[str, Change]]:
     kind = name.split()[-1]
     yield from (_gzip_bombs() if name.startswith("spz") else ())
     yield from (_sog() if name.startswith("sog") else ())
+    yield from (_scene() if name == "scene folder" else ())
     yield from (_gltf(kind) if kind in ("glb", "gltf") else ())
     yield from (_usda(name) if kind == "usda" else ())
     yield from (_zip_names() if kind == "usdz" else ())
@@ -66,7 +71,7 @@ def _gzip_bombs() -> Iterator[tuple[str, Change]]:
 
 
 def _sog() -> Iterator[tuple[str, Change]]:
-    for outside in OUTSIDE:
+    for outside in (*OUTSIDE, LONG):
         yield f"the name {outside}", _meta(partial(_swap, '"means_l.webp"', json.dumps(outside)))
     yield "nesting", _meta(lambda text: '{"a":' * DEEP)
     yield "a bomb as meta.json", _meta(lambda text: text + " " * (64 << 20))
@@ -105,6 +110,27 @@ def _member(name: str, change: Callable[[bytes], bytes]) -> Change:
     return apply
 
 
+def _scene() -> Iterator[tuple[str, Change]]:
+    for outside in (*OUTSIDE, LONG):
+        named = json.dumps(outside).replace("\\", r"\\\\").encode()
+        yield f"a part at {outside}", _member("scene.json", partial(re.sub, rb'(?<="file": )"[^"]*"', named))
+    yield "nesting", _member("scene.json", lambda data: b'{"a":' * DEEP)
+    yield "children shared without end", _member("scene.json", _shared_children)
+
+
+def _shared_children(data: bytes) -> bytes:
+    """Nodes a and b, which both hold the a and the b before them."""
+    document = json.loads(data)
+    nodes: list[dict[str, Any]] = [{"name": "a0"}, {"name": "b0"}]
+    for i in range(1, 60):
+        nodes += [{"name": f"{side}{i}", "children": [2 * i - 2, 2 * i - 1]} for side in "ab"]
+    nodes.append({"name": "", "children": [len(nodes) - 1]})
+    document["nodes"] = nodes
+    for state in (document["state"], *document["past"], *document["future"]):
+        state["root"] = len(nodes) - 1
+    return json.dumps(document).encode()
+
+
 def _gltf(kind: str) -> Iterator[tuple[str, Change]]:
     def document(change: Callable[[dict[str, Any]], object]) -> Change:
         def apply(path: Path) -> None:
@@ -117,7 +143,7 @@ def _gltf(kind: str) -> Iterator[tuple[str, Change]]:
 
         return apply
 
-    for outside in OUTSIDE:
+    for outside in (*OUTSIDE, LONG):
         yield (
             f"a buffer at {outside}",
             document(partial(_buffer_at, outside)),

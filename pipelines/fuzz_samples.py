@@ -130,10 +130,10 @@ def _seal(folder: Path) -> None:
     """Writes sizes and hashes of the part files as they are into a scene.json that still parses."""
     file = folder / "scene.json"
     text = file.read_bytes().decode("latin-1")
+    parts = {part.relative_to(folder).as_posix(): part.read_bytes() for part in (folder / "parts").iterdir()}
 
     def sealed(found: re.Match[str]) -> str:
-        part = folder / found["file"]
-        data = part.read_bytes() if part.is_file() else b""
+        data = parts.get(found["file"], b"")
         return f'"file": "{found["file"]}", "sha256": "{hashlib.sha256(data).hexdigest()}", "bytes": {len(data)}'
 
     file.write_bytes(re.sub(PART, sealed, text).encode("latin-1"))

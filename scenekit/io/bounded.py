@@ -45,9 +45,22 @@ def read_bytes(path: Path, wanted: str) -> bytes:
     Raises:
         FileError: If it is missing or a folder.
     """
-    if not path.is_file():
-        raise FileError(path, got="a folder" if path.is_dir() else "nothing", wanted=wanted)
+    check_file(path, wanted)
     return path.read_bytes()
+
+
+def check_file(path: Path, wanted: str) -> None:
+    """Refuses what is no file.
+
+    Raises:
+        FileError: If it is missing, a folder, or of a name that the system does not allow.
+    """
+    try:
+        got = "" if path.is_file() else "a folder" if path.is_dir() else "nothing"
+    except OSError as error:  # File name too long
+        got = f"a name that cannot be ({error.strerror})"
+    if got:
+        raise FileError(str(path)[:300], got=got, wanted=wanted)
 
 
 def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 32) -> None:

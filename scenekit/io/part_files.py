@@ -22,6 +22,7 @@ from scenekit.capture.capture import Capture
 from scenekit.capture.saved import read_capture_file, write_capture_file
 from scenekit.errors import FileError
 from scenekit.io import ply
+from scenekit.io.bounded import check_file
 from scenekit.io.scene_json import PartFile
 from scenekit.meshes import Mesh
 from scenekit.splats import Splats
@@ -149,10 +150,9 @@ def checked_path(folder: Path, file: PartFile) -> Path:
         FileError: If it is missing, no plain file inside of the folder, or of another size.
     """
     path = folder / file.file
+    check_file(path, "a part of the scene; was only scene.json copied?")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise FileError(path, got=f"a way to {path.resolve()}", wanted="a file inside of the scene folder")
-    if not path.is_file():
-        raise FileError(path, got="nothing", wanted="a part of the scene", hint="Was only scene.json copied?")
     if path.stat().st_size != file.bytes:
         raise FileError(path, got=f"{path.stat().st_size} bytes", wanted=f"{file.bytes} bytes, as it was written")
     return path

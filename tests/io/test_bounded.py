@@ -94,3 +94,5 @@ def test_what_is_not_a_file_is_named(tmp_path: Path) -> None:
         read_bytes(tmp_path, "a file")
     with pytest.raises(FileError, match="got nothing"):
         read_bytes(tmp_path / "none", "a file")
+    with pytest.raises(FileError, match="a name that cannot be"):
+        read_bytes(tmp_path / ("x" * 300), "a file")
