@@ -112,10 +112,13 @@ def _member(name: str, change: Callable[[bytes], bytes]) -> Change:
 
 def _scene() -> Iterator[tuple[str, Change]]:
     for outside in (*OUTSIDE, LONG):
-        named = json.dumps(outside).replace("\\", r"\\\\").encode()
-        yield f"a part at {outside}", _member("scene.json", partial(re.sub, rb'(?<="file": )"[^"]*"', named))
+        yield f"a part at {outside}", _member("scene.json", partial(_part_at, json.dumps(outside).encode()))
     yield "nesting", _member("scene.json", lambda data: b'{"a":' * DEEP)
     yield "children shared without end", _member("scene.json", _shared_children)
+
+
+def _part_at(name: bytes, data: bytes) -> bytes:
+    return re.sub(rb'(?<="file": )"[^"]*"', lambda _: name, data)
 
 
 def _shared_children(data: bytes) -> bytes:
