@@ -31,9 +31,12 @@ def smallest_three(quats: NDArray[np.floating]) -> tuple[NDArray[np.floating], N
     return np.where(four[:, 3:] < 0, -four[:, :3], four[:, :3]), largest
 
 
-def from_smallest_three(three: NDArray[np.float32], largest: NDArray[np.intp], out: NDArray[np.float32]) -> None:
+def from_smallest_three(three: NDArray[np.float32], largest: NDArray[np.integer], out: NDArray[np.float32]) -> None:
     """The inverse of `smallest_three`, into `out` (n, 4)."""
     a, b, c = three.T
     last = np.sqrt(np.maximum(0, 1 - (a * a + b * b + c * c)))
-    for column, choices in enumerate([(last, a, a, a), (a, last, b, b), (b, b, last, c), (c, c, c, last)]):
-        np.choose(largest, choices, out=out[:, column])
+    first, second, third, fourth = (largest == i for i in range(4))
+    out[:, 0] = np.where(first, last, a)
+    out[:, 1] = np.where(second, last, np.where(first, a, b))
+    out[:, 2] = np.where(third, last, np.where(fourth, c, b))
+    out[:, 3] = np.where(fourth, last, c)

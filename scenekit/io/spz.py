@@ -56,6 +56,9 @@ COLOUR_SCALE = 0.15
 SH_BUCKETS = (8, 16)
 """SH bytes of degree 1, and of those above, are rounded to multiples of this: 5 and 4 bits, which compress well."""
 
+COMPONENTS = np.outer([1, -1], np.arange(512) * (math.sqrt(0.5) / 511)).astype(np.float32).ravel()
+"""Component of a rotation that 10 bits stand for, from version 3 on."""
+
 LEVELS = {"gzip": 6, "zstd": 12}
 """How hard is compressed; the levels of Niantic's library."""
 
@@ -251,12 +254,10 @@ def _unpack_imaginary(rows: Bytes, out: Array) -> None:
 def _unpack_smallest_three(rows: Bytes, out: Array) -> None:
     """The index of the largest in xyzw, then the others in order, each a sign and 9 bits of its √2-fold."""
     packed = np.ascontiguousarray(rows).view("<u4")
-    words = packed >> np.array([20, 10, 0], np.uint32)
-    three = (words & 511).astype(np.float32) * np.float32(math.sqrt(0.5) / 511)
-    np.negative(three, out=three, where=(words & 512).astype(bool))
+    three = COMPONENTS.take(packed >> np.array([20, 10, 0], np.uint32) & 1023)
     xyzw = np.empty((len(rows), 4), np.float32)
-    from_smallest_three(three, (packed[:, 0] >> 30).astype(np.intp), xyzw)
-    out[:] = xyzw[:, [3, 0, 1, 2]]
+    from_smallest_three(three, packed[:, 0] >> 30, xyzw)
+    out[:, 0], out[:, 1:] = xyzw[:, 3], xyzw[:, :3]
 
 
 def _pack_positions(means: Array, bits: int) -> Bytes:
