@@ -206,7 +206,7 @@ def _serve(module: str) -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         header, arrays = _answered(getattr(reader, request["function"]), Path(request["path"]), request["memory"])
-        _send(out, header | {"spent": _address_space() > started + MEMORY // 2}, arrays)
+        _send(out, header | {"spent": _address_space() > started + MEMORY}, arrays)
     return None
 
 
