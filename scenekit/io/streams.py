@@ -17,7 +17,7 @@ import zstandard
 
 from scenekit.errors import FileError
 
-PIECE = 1 << 16
+PIECE = 1 << 18
 """How much is given to zlib at a time [bytes]; it copies what it has not used."""
 
 
