@@ -35,13 +35,14 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def protocol_methods() -> set[str]:
-    """Documented methods of our protocols: what implements one need not say it again."""
+def inherited_methods() -> set[str]:
+    """Documented methods of our protocols and base classes: what implements one need not say it again."""
     classes = [
         n for path in sources("scenekit") for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ClassDef)
     ]
-    protocols = [c for c in classes if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in c.bases)]
-    return {n.name for c in protocols for n in c.body if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)}
+    bases = {base.id for c in classes for base in c.bases if isinstance(base, ast.Name)}
+    above = [c for c in classes if "Protocol" in {getattr(base, "id", "") for base in c.bases} or c.name in bases]
+    return {n.name for c in above for n in c.body if isinstance(n, ast.FunctionDef) and ast.get_docstring(n)}
 
 
 def public_functions(path: Path) -> Iterator[ast.FunctionDef]:
@@ -94,7 +95,7 @@ def test_files_are_short(path: Path) -> None:
 def test_public_functions_say_what_they_mean_and_take(path: Path) -> None:
     for function in public_functions(path):
         where = f"{name_of(path)}:{function.lineno} {function.name}"
-        assert ast.get_docstring(function) or function.name in protocol_methods(), f"{where} has no docstring"
+        assert ast.get_docstring(function) or function.name in inherited_methods(), f"{where} has no docstring"
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         bare = [a.arg for a in arguments if a.annotation is None and a.arg not in ("self", "cls")]
         assert not bare, f"{where}: {bare} without a type"

@@ -290,7 +290,10 @@ def test_label_images_are_lifted_even_if_every_photo_has_numbers_of_its_own(tmp_
 
 
 def test_masks_work_where_there_is_no_support(tmp_path):
-    parts = [surface(box(x, 0, TOP - 0.3, 0.02, 0.3, 0.6), colour, 0.02) for x, colour in ((-0.3, RED), (0.3, BLUE))]
+    walls = [box(x, 0, TOP - 0.3, 0.02, 0.3, 0.6) for x in (-0.3, 0.3)]
+    for wall in walls:
+        wall.update_faces(np.abs(wall.face_normals[:, 2]) < 0.5)  # nothing level
+    parts = [surface(wall, colour, 0.02) for wall, colour in zip(walls, (RED, BLUE), strict=True)]
     for photo, labels in zip(capture().photos, label_images(parts, capture().photos), strict=True):
         Image.fromarray(labels * 0 + 1 + labels).save(tmp_path / photo.name)
     scene = Scene(

@@ -68,6 +68,7 @@ def capture_above(state: SceneState, path: str) -> tuple[str, Capture] | None:
 
 
 def named_photo(capture: Capture, name: str) -> Photo:
+    """The photo of that name; the end of a name or its stem will do if only one fits, else an InputError."""
     found = [photo for photo in capture.photos if photo.name == name]
     found = found or [p for p in capture.photos if p.name.endswith(name) or Path(p.name).stem == name]
     if len(found) != 1:
