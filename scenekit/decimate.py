@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from scenekit.errors import InputError
 from scenekit.render.splats_torch import covariances
 from scenekit.splats import SH_C0, Splats, merge
 
@@ -28,6 +29,9 @@ COLOR_WEIGHT = 64.0
 
 MAX_OPACITY = 0.999
 
+TINY = 1e-300
+"""Least importance, so that what shows nothing has weights too."""
+
 
 def decimate(splats: Splats, count: int, *, after_round: Callable[[Splats], bool] | None = None) -> Splats:
     """At most `count` Gaussians that look as nearly as can be like all n.
@@ -36,7 +40,13 @@ def decimate(splats: Splats, count: int, *, after_round: Callable[[Splats], bool
         splats: n Gaussians.
         count: How many to keep at most, at least 1.
         after_round: Called with what each round leaves; False ends with what was there before it.
+
+    Raises:
+        InputError: If a Gaussian is not finite.
     """
+    if not all(tensor.isfinite().all() for tensor in splats.tensors().values()):
+        hint = "`scenekit edit SCENE mend` drops them."
+        raise InputError("decimate", got="Gaussians that are not finite", wanted="finite ones", hint=hint)
     while len(splats) > count:
         fewer = min(len(splats) - count, max(1, int(SHARE * len(splats))))
         reduced = merge_round(splats, fewer)
@@ -62,7 +72,7 @@ def merge_round(splats: Splats, fewer: int) -> Splats:
 def importance(splats: Splats) -> Tensor:
     """Opacity × area of the ellipsoid's largest section [m²], (n,): how much a Gaussian shows, wherever it is."""
     two = splats.log_scales.double().topk(2, -1).values.sum(-1)
-    return splats.opacities.double() * two.exp()
+    return (splats.opacities.double() * two.exp()).clamp(min=TINY)
 
 
 def neighbour_pairs(means: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,13 +96,13 @@ def merge_costs(splats: Splats, covs: Tensor, shown: Tensor, a: Tensor, b: Tenso
     log_det = 2 * splats.log_scales.double().sum(-1)
     spread = (wa + wb) * torch.logdet(united) - wa * log_det[a] - wb * log_det[b]
     rgb = (0.5 + SH_C0 * splats.sh[:, 0].double()).clamp(0, 1)
-    differing = (rgb[a] - rgb[b]).square().sum(-1) * wa * wb / (wa + wb).clamp(min=1e-300)
+    differing = (rgb[a] - rgb[b]).square().sum(-1) * wa * wb / (wa + wb)
     return (0.5 * spread + COLOR_WEIGHT * differing).nan_to_num(nan=float("inf"))
 
 
 def moments(means: Tensor, covs: Tensor, shown: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Common mean (m, 3) and covariance (m, 3, 3) of pairs: Σ = Σ wᵢ (Σᵢ + (μᵢ − μ)(μᵢ − μ)ᵀ)."""
-    total = (shown[a] + shown[b]).clamp(min=1e-300)
+    total = shown[a] + shown[b]
     p, q = shown[a] / total, shown[b] / total
     d = means[a] - means[b]
     mean = means[b] + p[:, None] * d
@@ -130,7 +140,7 @@ def merged_pairs(splats: Splats, covs: Tensor, shown: Tensor, a: Tensor, b: Tens
     axes = axes * torch.linalg.det(axes).sign()[:, None, None]
     scales = variances.clamp(min=1e-24).sqrt()
     opacities = (shown[a] + shown[b]) / (scales[:, 1] * scales[:, 2])
-    total = (shown[a] + shown[b]).clamp(min=1e-300)
+    total = shown[a] + shown[b]
     p = (shown[a] / total)[:, None, None]
     sh = p * splats.sh[a].double() + (1 - p) * splats.sh[b].double()
     like = splats.means.dtype

@@ -9,7 +9,7 @@ from scenekit.errors import InputError
 from scenekit.floaters import FloaterConfig, extent, floaters, isolation
 from scenekit.splats import Splats, random_splats
 
-CAMERA = pinhole(60, 60, 60, 60, 30, 30)
+CAMERA = pinhole(60, 60, 30, 30, 30, 30)
 
 
 def grid(n: int = 8, step: float = 0.1) -> Splats:
@@ -47,7 +47,7 @@ def test_what_fewer_photos_show_than_wanted_is_unseen():
     splats = grid()
     splats.logit_opacities[:] = 9.0
     splats.log_scales[:] = torch.tensor(0.06).log()
-    splats.means[0] = torch.tensor([1.5, 0.35, 0.35])
+    splats.means[0] = torch.tensor([2.4, 0.35, 0.35])
     top = [np.array([0.35 + dx, 0.35, 2.0]) for dx in (-0.1, 0.9)]
     views = [(CAMERA, look_at(eye, np.array([eye[0], 0.351, 0.0]), up=(0, 1, 0))) for eye in top]
     unseen = floaters(splats, FloaterConfig(min_photos=2), views=views)["unseen"]

@@ -1,6 +1,7 @@
 """The house: who may import whom, what may not be called what, and that a wheel holds everything."""
 
 import ast
+import functools
 import subprocess
 import sys
 import tarfile
@@ -35,6 +36,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
 def inherited_methods() -> set[str]:
     """Documented methods of our protocols and base classes: what implements one need not say it again."""
     classes = [

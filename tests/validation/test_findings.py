@@ -105,7 +105,7 @@ def test_nothing_in_the_scene_changes() -> None:
 
 def test_every_remedy_names_edits_that_exist() -> None:
     for code, (_, remedy) in CODES.items():
-        for word in re.findall(r"scenekit edit SCENE (\w+)", remedy):
+        for word in re.findall(r"scenekit edit SCENE ([\w-]+)", remedy):
             assert word in EDITS, code
 
 
