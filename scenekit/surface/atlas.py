@@ -180,7 +180,8 @@ def _split(
     sources.append(faces[flat].reshape(-1))
     uvs.append(np.full((3 * len(flat), 2), 0.5 / max(atlas.width, atlas.height), np.float32))
     source = torch.from_numpy(np.concatenate(sources).astype(np.int64))
-    upright = np.concatenate(uvs).astype(np.float32) * np.float32([1, -1]) + np.float32([0, 1])
+    upright = np.concatenate(uvs).astype(np.float32)
+    upright[:, 1] = 1 - upright[:, 1]
     return replace(
         mesh,
         vertices=mesh.vertices[source],
