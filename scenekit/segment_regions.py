@@ -19,7 +19,7 @@ from scenekit.segment_map import Map, Mask, Relief, disc
 TRIM = 0.6
 """Part of the support's pixels that its colour model is fitted to: up to 40 % may be covered by flat things."""
 
-FINE, SMOOTH = 0.0015, 0.003
+FINE, SMOOTH = 0.002, 0.0025
 """Deviations of the blurs before colours and slopes are compared, as parts of the map's longer side."""
 
 SURE_RISE, SURE_PART = 2.5, 0.3
@@ -184,11 +184,10 @@ def _on_ledge(mask: Mask, relief: Relief, rise: float) -> Iterator[Region]:
     levels = np.arange(flat[0], flat[-1], rise / 2) if len(flat) else np.zeros(0)
     ledge = np.searchsorted(flat, levels + rise) - np.searchsorted(flat, levels - rise)
     peaks = (ledge == ndimage.maximum_filter1d(ledge, 9)) & (ledge > LEDGE_PART * mask.sum())
-    for level in levels[peaks]:
+    for level in levels[np.argsort(-ledge * peaks)][: peaks.sum()]:
         uppers = list(_enclosed(mask, mask & (relief.height > level + 1.5 * rise)))
-        top = float(np.median(flat[np.abs(flat - level) <= rise])) + STEP * rise
         for upper in uppers:
-            yield Region(upper, top, top)
+            yield Region(upper, level + 0.75 * rise, level + 0.75 * rise)
             yield from _on_ledge(upper, relief, rise)
         if uppers:
             return
