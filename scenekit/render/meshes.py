@@ -1,4 +1,4 @@
-"""The mesh ray caster: triangle mesh → image on a CPU, with depth, normals and face numbers. Letters: n rays, h w image.
+"""The mesh ray caster: triangle mesh → image, with depth, normals and face numbers. Letters: n rays, h w image.
 
 For comparison with photos and for simulated sensors; `render.soft_meshes` is the differentiable one.
 """

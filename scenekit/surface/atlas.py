@@ -7,11 +7,13 @@ texels = surface_texels(flat)      # which point of the surface each texel shows
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 import xatlas
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
@@ -105,6 +107,20 @@ def surface_texels(mesh: Mesh, *, rows: int = 512) -> Texels:
         np.concatenate([part.face for part in found]),
         np.concatenate([part.weights for part in found]),
     )
+
+
+def painted(values: NDArray[Any], texels: Texels, h: int, w: int) -> NDArray[Any]:
+    """A texture (h, w, c) with values (n, c) at the texels of a surface; those outside repeat the nearest one inside.
+
+    So whatever filters the texture finds no other colour at the border of a chart.
+    """
+    texture = np.zeros((h * w, values.shape[1]), values.dtype)
+    texture[texels.index] = values
+    outside = np.ones(h * w, bool)
+    outside[texels.index] = False
+    row, column = ndimage.distance_transform_edt(outside.reshape(h, w), return_distances=False, return_indices=True)
+    result: NDArray[Any] = texture.reshape(h, w, -1)[row, column]
+    return result
 
 
 def _checked(mesh: Mesh, texel: float | None, size: int | None, max_side: int) -> NDArray[np.bool_]:
