@@ -212,7 +212,7 @@ def _fused(shots: Sequence[Shot], region: Array, voxel: float, config: FusionCon
     reach = max(float(shot.depth.max()) for shot in shots) + 1.0
     blocks = np.concatenate(
         [
-            grid.compute_unique_block_coordinates(depth, K, T, 1.0, reach, config.truncation).numpy()
+            grid.compute_unique_block_coordinates(depth, K, T, 1.0, reach, float(config.truncation)).numpy()
             for depth, _, K, T in frames
             if depth.as_tensor().numpy().any()
         ]
@@ -228,7 +228,7 @@ def _fused(shots: Sequence[Shot], region: Array, voxel: float, config: FusionCon
     chosen = t.from_numpy(np.ascontiguousarray(corners[within], dtype=np.int32))
     grid.hashmap().activate(chosen)
     for depth, color, K, T in frames:
-        grid.integrate(chosen, depth, color, K, T, 1.0, reach, config.truncation)
+        grid.integrate(chosen, depth, color, K, T, 1.0, reach, float(config.truncation))
     mesh = _extracted(grid, config.min_views)
     centres = mesh.vertices[mesh.faces].mean(1).double().numpy()
     kept = ((centres > region[0]) & (centres < region[1])).all(1) == inside
