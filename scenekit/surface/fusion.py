@@ -101,14 +101,15 @@ def fuse(views: Iterable[SurfaceView], config: FusionConfig = FusionConfig()) ->
         InputError: If there are no views, nothing in them has depth, or voxels would take more than `max_memory`; the
             message tells which voxel fits.
     """
-    shots = [_shot(view, config) for view in views]
+    shots = [believed(view, config) for view in views]
     points = [points_of(shot, every=PROBE) for shot in shots]
     if not sum(map(len, points)):
         hint = "Is the scene empty or transparent, or the region elsewhere?"
         raise InputError("views", got=f"{len(shots)} without any depth", wanted="pictures of a surface", hint=hint)
     region = looked_at(shots, points) if config.region is None else np.array(config.region).reshape(2, 3)
-    voxel = _pixel_size(shots) if config.voxel is None else config.voxel
-    _check_memory(np.concatenate(points), region, voxel, config)
+    pixel = _pixel_size(shots)
+    voxel = 2 * pixel if config.voxel is None else config.voxel  # finer voxels would hold noise
+    _check_memory(np.concatenate(points), region, voxel, 2 * PROBE * pixel, config)
     near = _fused(shots, region, voxel, config, inside=True)
     if not config.far:
         return near
@@ -118,7 +119,7 @@ def fuse(views: Iterable[SurfaceView], config: FusionConfig = FusionConfig()) ->
 class OpenEdges(NamedTuple):
     """Where a surface ends."""
 
-    count: int
+    edges: int
     """Edges that belong to one face only."""
     length: float
     """Their total length [m]."""
@@ -162,7 +163,7 @@ def looked_at(shots: Sequence[Shot], points: Sequence[Array]) -> Array:
     return np.stack([low - margin, high + margin])
 
 
-def _shot(view: SurfaceView, config: FusionConfig) -> Shot:
+def believed(view: SurfaceView, config: FusionConfig) -> Shot:
     """A view without the depth that is not to be believed."""
     rays = pixel_rays(view.camera) @ view.T_world_cam[:3, :3].T
     normals = view.normals.detach().cpu().numpy()
@@ -176,21 +177,21 @@ def _shot(view: SurfaceView, config: FusionConfig) -> Shot:
 
 
 def _pixel_size(shots: Sequence[Shot]) -> float:
-    """Twice the side of a pixel at the median depth [m]: finer voxels would hold noise."""
-    return 2 * float(np.median([np.median(s.depth[s.depth > 0]) / s.camera.fx for s in shots if (s.depth > 0).any()]))
+    """Side of a pixel at the median depth [m]."""
+    return float(np.median([np.median(s.depth[s.depth > 0]) / s.camera.fx for s in shots if (s.depth > 0).any()]))
 
 
-def _check_memory(points: Array, region: Array, voxel: float, config: FusionConfig) -> None:
+def _check_memory(points: Array, region: Array, voxel: float, spacing: float, config: FusionConfig) -> None:
     """Refuses voxels that would not fit, before any of them is made.
 
-    Blocks are counted at a size at which the probed points still fill a surface, and their number is taken to grow with
+    Cells are counted at a size at which the probed points, so far apart [m], still fill a surface, and their number is taken to grow with
     the inverse square of the size, as a surface does. A band of the truncation on both sides goes with it.
     """
     inside = ((points > region[0]) & (points < region[1])).all(1)
     band = 1 + 2 * config.truncation / BLOCK
 
     def needed(chosen: Array, side: float) -> float:
-        probe = max(side * BLOCK, float(np.ptp(points, axis=0).max()) / 256)
+        probe = max(side * BLOCK, spacing)
         cells = np.unique(np.floor(chosen / probe).astype(np.int64), axis=0)
         return len(cells) * (probe / (side * BLOCK)) ** 2 * band * BLOCK**3 * VOXEL_BYTES
 
@@ -237,7 +238,8 @@ def _fused(shots: Sequence[Shot], region: Array, voxel: float, config: FusionCon
 
 def _grid(voxel: float, blocks: int) -> open3d.t.geometry.VoxelBlockGrid:
     kind = open3d.core.float32
-    attributes = ("tsdf", "weight", "color"), (kind, kind, kind), ((1), (1), (3))
+    sizes = [open3d.core.SizeVector([channels]) for channels in (1, 1, 3)]
+    attributes = ["tsdf", "weight", "color"], [kind] * 3, sizes
     return open3d.t.geometry.VoxelBlockGrid(*attributes, voxel_size=voxel, block_resolution=BLOCK, block_count=blocks)
 
 
