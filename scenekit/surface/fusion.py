@@ -33,8 +33,9 @@ class FusionConfig:
 
     voxel: float | None = None
     """Side of a voxel [m]; None: twice the side of a pixel at the median depth."""
-    truncation: float = 4.0
-    """Distance from the surface up to which a picture speaks of it [voxels]."""
+    truncation: float = 12.0
+    """Distance from the surface up to which a picture speaks of it [voxels]: above the noise of the depth, so that views
+    average, and below twice the thickness of things."""
     max_depth: float | None = None
     """What is farther from its camera is left out [m]; None: nothing, within the region."""
     region: tuple[float, float, float, float, float, float] | None = None
@@ -184,7 +185,7 @@ def _pixel_size(shots: Sequence[Shot]) -> float:
 def _check_memory(points: Array, region: Array, voxel: float, spacing: float, config: FusionConfig) -> None:
     """Refuses voxels that would not fit, before any of them is made.
 
-    Cells are counted at a size at which the probed points, so far apart [m], still fill a surface, and their number is taken to grow with
+    Cells are counted at a size at which the probed points, `spacing` [m] apart, fill a surface; their number grows with
     the inverse square of the size, as a surface does. A band of the truncation on both sides goes with it.
     """
     inside = ((points > region[0]) & (points < region[1])).all(1)

@@ -58,7 +58,7 @@ def test_a_ball_comes_back_closed_to_a_fraction_of_a_voxel():
 
 
 def test_faces_look_outwards_and_colours_are_the_photos():
-    mesh = fuse(photographed(ball(), around()), FusionConfig(voxel=0.01, region=BOX))
+    mesh = fuse(photographed(ball(), around()), FusionConfig(voxel=0.01, region=BOX, truncation=4))
     corners = mesh.vertices[mesh.faces]
     normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     assert ((normals * corners.mean(1)).sum(1) > 0).float().mean() > 0.999
@@ -75,7 +75,7 @@ def test_what_no_photo_saw_stays_open():
 
 
 def test_voxels_are_chosen_from_the_size_of_a_pixel():
-    mesh = fuse(photographed(ball(), around()))
+    mesh = fuse(photographed(ball(), around()), FusionConfig(truncation=4))
     lengths = (mesh.vertices[mesh.faces[:, 0]] - mesh.vertices[mesh.faces[:, 1]]).norm(dim=1)
     assert lengths.median() < 2 * 0.55 / 110
     assert (mesh.vertices.norm(dim=1) - 0.2).abs().mean() < 0.002
@@ -101,7 +101,7 @@ def test_a_floater_of_one_view_is_seen_through_by_the_others():
     views[0] = SurfaceView(
         CAMERA, views[0].T_world_cam, *(depth.new_ones(96, 96, 3), depth > 0, depth, views[0].normals)
     )
-    mesh = fuse(views, FusionConfig(voxel=0.01, region=(-0.6,) * 3 + (0.6,) * 3))
+    mesh = fuse(views, FusionConfig(voxel=0.01, region=(-0.6,) * 3 + (0.6,) * 3, truncation=4))
     assert mesh.vertices.norm(dim=1).max() < 0.22
 
 
@@ -124,7 +124,7 @@ def test_memory_is_estimated_within_a_factor_of_three():
     touched = np.abs(np.linalg.norm(centres, axis=1) - 0.2) < 4 * voxel + side * 0.75
     truth = touched.sum() * 8**3 * 20
     for factor, fits in ((3.0, True), (1 / 3, False)):
-        config = FusionConfig(voxel=voxel, region=BOX, max_memory=int(truth * factor))
+        config = FusionConfig(voxel=voxel, region=BOX, truncation=4, max_memory=int(truth * factor))
         if fits:
             fuse(views, config)
         else:
