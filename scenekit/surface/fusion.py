@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import warp as wp
 from numpy.typing import NDArray
 
+import scenekit._kernels.tsdf as kernels
+from scenekit._kernels.launch import launch
 from scenekit._open3d import open3d
 from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.errors import InputError
@@ -20,8 +23,8 @@ from scenekit.surface.depth import DepthMode, SurfaceView
 BLOCK = 8
 """Voxels along the side of a block, which is stored where a surface passes through it."""
 
-VOXEL_BYTES = 20
-"""Of one voxel: distance, weight and colour as 32-bit numbers, which is what Open3D extracts meshes from."""
+VOXEL_BYTES = 28
+"""Of one voxel, in 32-bit numbers: distance, weight, colour and its weight, and how many views saw it."""
 
 PROBE = 4
 """Every so many-th pixel along each side is looked at to find out how large a scene is."""
@@ -34,8 +37,8 @@ class FusionConfig:
     voxel: float | None = None
     """Side of a voxel [m]; None: twice the side of a pixel at the median depth."""
     truncation: float = 12.0
-    """Distance from the surface up to which a picture speaks of it [voxels]: above the noise of the depth, so that views
-    average, and below twice the thickness of things."""
+    """Distance from the surface up to which a picture speaks of it [voxels]: above the noise of the depth, so that
+    views average, and not much above the thickness of things."""
     max_depth: float | None = None
     """What is farther from its camera is left out [m]; None: nothing, within the region."""
     region: tuple[float, float, float, float, float, float] | None = None
@@ -79,6 +82,10 @@ class Shot(NamedTuple):
     """Camera → world, shape (4, 4)."""
     depth: NDArray[np.float32]
     """[m], 0 where there is none to believe, shape (h, w)."""
+    slope: NDArray[np.float32]
+    """Minus the ray of unit depth on the normal: distance from the surface's plane per depth, shape (h, w)."""
+    cosine: NDArray[np.float32]
+    """Between normal and ray back to the eye, shape (h, w)."""
     rgb: NDArray[np.float32]
     """0..1, shape (h, w, 3)."""
 
@@ -86,13 +93,14 @@ class Shot(NamedTuple):
 def fuse(views: Iterable[SurfaceView], config: FusionConfig = FusionConfig()) -> Mesh:
     """The surface that the depth of all views agrees on, with vertex colours.
 
-    Each voxel holds the mean over the views of the distance to the surface along the optical axis, cut off at the
-    truncation (Curless and Levoy 1996); its zero is extracted by marching cubes. What lies more than the truncation
-    behind a surface is hidden from that view and not touched; what lies before it counts as empty, which clears
-    floaters that other views look through. A surface that fewer than `min_views` saw stays open: see `open_edges`.
+    Each voxel holds the mean over the views of its distance from the surface, cut off at the truncation (Curless and
+    Levoy 1996); its zero is extracted by marching cubes. A view weighs by the cosine at which it looks at the surface,
+    and less behind the surface, down to nothing at the truncation (Oleynikova et al. 2017), so that thin things keep
+    both sides. What lies before a surface counts as empty, which clears floaters that other views look through. A
+    surface that fewer than `min_views` saw stays open: see `open_edges`.
 
-    Voxels are stored in blocks where a surface passes (Nießner et al. 2013), in Open3D's grid, whose integration and
-    marching cubes are parallel C++; ours would need marching cubes of its own.
+    Voxels are stored in blocks where a surface passes (Nießner et al. 2013). Grid and marching cubes are Open3D's; its
+    integration, which weighs all pixels alike and measures along the optical axis, was INTEGRATION.
 
     Args:
         views: Depth and colour; 16 bytes a pixel of them are kept.
@@ -168,13 +176,15 @@ def believed(view: SurfaceView, config: FusionConfig) -> Shot:
     """A view without the depth that is not to be believed."""
     rays = pixel_rays(view.camera) @ view.T_world_cam[:3, :3].T
     normals = view.normals.detach().cpu().numpy()
-    cosine = -(normals * rays).sum(-1) / np.linalg.norm(rays, axis=-1)
+    slope = -(normals * rays).sum(-1)
+    cosine = slope / np.linalg.norm(rays, axis=-1)
     depth = view.depth.detach().cpu().numpy().astype(np.float32)
     good = (view.alpha.detach().cpu().numpy() >= config.alpha) & (cosine >= config.grazing) & np.isfinite(depth)
     if config.max_depth is not None:
         good &= depth <= config.max_depth
     rgb = view.rgb.detach().clamp(0, 1).cpu().numpy().astype(np.float32)
-    return Shot(view.camera, view.T_world_cam, np.ascontiguousarray(np.where(good, depth, 0)), rgb)
+    depth = np.ascontiguousarray(np.where(good, depth, 0))
+    return Shot(view.camera, view.T_world_cam, depth, slope.astype(np.float32), cosine.astype(np.float32), rgb)
 
 
 def _pixel_size(shots: Sequence[Shot]) -> float:
@@ -191,47 +201,37 @@ def _check_memory(points: Array, region: Array, voxel: float, spacing: float, co
     inside = ((points > region[0]) & (points < region[1])).all(1)
     band = 1 + 2 * config.truncation / BLOCK
 
-    def needed(chosen: Array, side: float) -> float:
+    def bytes_of(chosen: Array, side: float) -> float:
         probe = max(side * BLOCK, spacing)
         cells = np.unique(np.floor(chosen / probe).astype(np.int64), axis=0)
         return len(cells) * (probe / (side * BLOCK)) ** 2 * band * BLOCK**3 * VOXEL_BYTES
 
-    total = needed(points[inside], voxel)
-    if config.far:
-        total += needed(points[~inside], voxel * config.far)
+    def needed(side: float) -> float:
+        far = bytes_of(points[~inside], side * config.far) if config.far else 0.0
+        return bytes_of(points[inside], side) + far
+
+    total = fitting = needed(voxel)
+    fits = voxel
+    while fitting > config.max_memory:
+        fits *= max(1.05, (fitting / config.max_memory) ** 0.5)
+        fitting = needed(fits)
     if total > config.max_memory:
-        fits = voxel * (total / config.max_memory) ** 0.5
         got = f"{voxel:.3g} m, about {total / 1e9:.3g} GB of voxels"
-        wanted = f"at least {fits * 1.05:.2g} m for max_memory of {config.max_memory / 1e9:.3g} GB"
+        wanted = f"at least {1.05 * fits:.2g} m for max_memory of {config.max_memory / 1e9:.3g} GB"
         raise InputError("voxel", got=got, wanted=wanted, hint="Or give a smaller region or max_depth.")
 
 
 def _fused(shots: Sequence[Shot], region: Array, voxel: float, config: FusionConfig, *, inside: bool) -> Mesh:
     """The mesh in the region, or of all that is outside of it."""
-    t = open3d.core.Tensor
-    grid = _grid(voxel, 1)
-    frames = [_frame(shot) for shot in shots]
-    reach = max(float(shot.depth.max()) for shot in shots) + 1.0
-    blocks = np.concatenate(
-        [
-            grid.compute_unique_block_coordinates(depth, K, T, 1.0, reach, float(config.truncation)).numpy()
-            for depth, _, K, T in frames
-            if depth.as_tensor().numpy().any()
-        ]
-    )
-    corners = np.unique(blocks, axis=0)
-    low, high = corners * (voxel * BLOCK), (corners + 1) * (voxel * BLOCK)
-    within = ((high > region[0]) & (low < region[1])).all(1) if inside else (
-        (low < region[0]) | (high > region[1])
-    ).any(1)  # fmt: skip
+    blocks = _blocks(shots, voxel, config)
+    low, high = blocks * (voxel * BLOCK), (blocks + 1) * (voxel * BLOCK)
+    if inside:
+        within = ((high > region[0]) & (low < region[1])).all(1)
+    else:
+        within = ((low < region[0]) | (high > region[1])).any(1)
     if not within.any():
         return _empty()
-    grid = _grid(voxel, int(within.sum()))
-    chosen = t.from_numpy(np.ascontiguousarray(corners[within], dtype=np.int32))
-    grid.hashmap().activate(chosen)
-    for depth, color, K, T in frames:
-        grid.integrate(chosen, depth, color, K, T, 1.0, reach, float(config.truncation))
-    mesh = _extracted(grid, config.min_views)
+    mesh = _extracted(_integrated(shots, np.ascontiguousarray(blocks[within]), voxel, config))
     centres = mesh.vertices[mesh.faces].mean(1).double().numpy()
     kept = ((centres > region[0]) & (centres < region[1])).all(1) == inside
     return some_faces(mesh, torch.from_numpy(kept))
@@ -244,20 +244,49 @@ def _grid(voxel: float, blocks: int) -> open3d.t.geometry.VoxelBlockGrid:
     return open3d.t.geometry.VoxelBlockGrid(*attributes, voxel_size=voxel, block_resolution=BLOCK, block_count=blocks)
 
 
-def _frame(
-    shot: Shot,
-) -> tuple[open3d.t.geometry.Image, open3d.t.geometry.Image, open3d.core.Tensor, open3d.core.Tensor]:
-    """Depth, colour, pinhole matrix and world → camera, for Open3D, whose pixel centres lie at whole numbers."""
-    tensor = open3d.core.Tensor.from_numpy
-    K = shot.camera.K.copy()
-    K[:2, 2] -= 0.5
-    pictures = [open3d.t.geometry.Image(tensor(np.ascontiguousarray(a))) for a in (shot.depth[..., None], shot.rgb)]
-    return pictures[0], pictures[1], tensor(K), tensor(inverse_pose(shot.T_world_cam))
+def _blocks(shots: Sequence[Shot], voxel: float, config: FusionConfig) -> NDArray[np.int32]:
+    """Blocks within the truncation of some pixel's point, shape (b, 3)."""
+    grid = _grid(voxel, 1)
+    reach = max(float(shot.depth.max()) for shot in shots) + 1.0
+    found = []
+    for shot in shots:
+        if shot.depth.any():
+            K = shot.camera.K.copy()
+            K[:2, 2] -= 0.5  # Open3D's pixel centres lie at whole numbers
+            K_T = open3d.core.Tensor.from_numpy(K), open3d.core.Tensor.from_numpy(inverse_pose(shot.T_world_cam))
+            depth = open3d.t.geometry.Image(open3d.core.Tensor.from_numpy(shot.depth[..., None]))
+            blocks = grid.compute_unique_block_coordinates(depth, *K_T, 1.0, reach, float(config.truncation))
+            found.append(blocks.numpy())
+    return np.unique(np.concatenate(found), axis=0).astype(np.int32)
 
 
-def _extracted(grid: open3d.t.geometry.VoxelBlockGrid, min_views: int) -> Mesh:
-    """Marching cubes over voxels that so many views saw."""
-    found = grid.extract_triangle_mesh(weight_threshold=min_views - 0.5)
+def _integrated(
+    shots: Sequence[Shot], blocks: NDArray[np.int32], voxel: float, config: FusionConfig
+) -> open3d.t.geometry.VoxelBlockGrid:
+    """A grid of the blocks with what all shots say; voxels that too few saw have no weight."""
+    grid = _grid(voxel, len(blocks))
+    keys = open3d.core.Tensor.from_numpy(blocks)
+    grid.hashmap().activate(keys)
+    slots = grid.hashmap().find(keys)[0].numpy().astype(np.int32)
+    count = grid.attribute("tsdf").shape[0] * BLOCK**3
+    distances, weights, colors = (grid.attribute(name).numpy() for name in ("tsdf", "weight", "color"))
+    views, color_weights = np.zeros(count, np.int32), np.zeros(count, np.float32)
+    voxels = [distances.reshape(-1), weights.reshape(-1), views, colors.reshape(-1, 3), color_weights]
+    for array in voxels:
+        array[:] = 0
+    for shot in shots:
+        T, camera = inverse_pose(shot.T_world_cam), shot.camera
+        view = [wp.mat33(*T[:3, :3].flatten()), wp.vec3(*T[:3, 3]), camera.fx, camera.fy, camera.cx, camera.cy]
+        arrays = [blocks, slots, shot.depth, shot.slope, shot.cosine, 255 * shot.rgb, *voxels]
+        shared = [wp.from_torch(torch.from_numpy(array)) for array in arrays]
+        launch(kernels.integrate, len(blocks), [*view, voxel, voxel * config.truncation, *shared], "cpu")
+    voxels[1][views < config.min_views] = 0
+    return grid
+
+
+def _extracted(grid: open3d.t.geometry.VoxelBlockGrid) -> Mesh:
+    """Marching cubes over voxels that have a weight."""
+    found = grid.extract_triangle_mesh(weight_threshold=1e-6)
     if "positions" not in found.vertex or "indices" not in found.triangle or not len(found.triangle["indices"]):
         return _empty()
     colors = found.vertex["colors"].numpy().clip(0, 1)

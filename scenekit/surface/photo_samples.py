@@ -78,8 +78,7 @@ class Samples:
     @property
     def seen(self) -> NDArray[np.bool_]:
         """True for points that any photo shows, shape (n,)."""
-        seen: NDArray[np.bool_] = (self.weights > 0).any(1)
-        return seen
+        return np.asarray(self.weights.max(1) > 0)
 
 
 def best_samples(
