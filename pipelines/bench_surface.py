@@ -1,6 +1,6 @@
-"""How near meshes are to the truth of a table: fused depth of the splats, and two screened Poisson surfaces.
+"""How near meshes are to the truth: fused depth of the splats, and two screened Poisson surfaces.
 
-    scenekit capture tabletop -o photos
+    scenekit capture tabletop -o photos     # or: scenekit capture mesh bunny.obj -o photos
     scenekit reconstruct photos/truth/colmap --capture.images photos/images -o run
     scenekit bench surface --source run --truth photos
 
@@ -36,9 +36,6 @@ from scenekit.surface.fusion import FusionConfig, fuse
 from scenekit.surface.poisson import oriented_points, poisson
 from scenekit.surface.scores import SurfaceScores, object_scores
 
-FIRST_OBJECT = 2
-"""Numbers of the truth: 0 the room, 1 the table, then what stands on it."""
-
 MARGIN = 0.05
 """How far around the objects meshes are kept [m]."""
 
@@ -48,7 +45,7 @@ class Config:
     """What is measured."""
 
     source: Path = Path("runs/demo/tabletop")
-    """A run of a tabletop capture."""
+    """A run of an embedded capture."""
     truth: Path = Path("runs/demo/photos")
     """The capture, with its truth."""
     max_side: int = 640
@@ -68,11 +65,28 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """The things of an embedded capture, by number."""
+
+    names: list[str]
+    """Their names."""
+    meshes: list[Mesh]
+    """Their meshes, posed."""
+    free: list[int]
+    """Numbers of the objects: what is not fixed, as room, table and floor are."""
+
+    @property
+    def objects(self) -> list[Mesh]:
+        """Meshes of the objects."""
+        return [self.meshes[k] for k in self.free]
+
+
+@dataclass(frozen=True)
 class Method:
     """One way to a mesh."""
 
     objects: dict[str, SurfaceScores]
-    """Scores of the objects, by name; not of room and table."""
+    """Scores of the objects, by name; not of what is fixed, as room and table."""
     faces: int
     """Size of the mesh around the objects."""
     seconds: float
@@ -119,9 +133,9 @@ def run(config: Config) -> Result:
         FileError: If the run or the truth is missing.
         InputError: If nothing can be meshed.
     """
-    names, truths = _truth(config.truth)
+    truth = read_truth(config.truth)
     splats, capture = aligned(open_splats(config.source / "splats.ply").splats, read_capture(config.source), config)
-    low, high = _box(truths[FIRST_OBJECT:])
+    low, high = _box(truth.objects)
     fusion = replace(config.fusion, region=tuple(map(float, (*low, *high))))  # type: ignore[arg-type]  # six of them
 
     def views() -> list[SurfaceView]:
@@ -138,27 +152,24 @@ def run(config: Config) -> Result:
         ),
         "Poisson, sparse": lambda: poisson(*_within(_sparse(capture), low, high), depth=config.poisson_depth),
     }
-    return Result({way: _measured(way, make, names, truths, capture, config) for way, make in ways.items()},
-                  config.threshold)  # fmt: skip
+    return Result({way: _measured(way, make, truth, capture, config) for way, make in ways.items()}, config.threshold)
 
 
-def _measured(
-    way: str, make: Callable[[], Mesh], names: list[str], truths: list[Mesh], capture: Capture, config: Config
-) -> Method:
+def _measured(way: str, make: Callable[[], Mesh], truth: Truth, capture: Capture, config: Config) -> Method:
     start = time.perf_counter()
     mesh = make()
     seconds = time.perf_counter() - start
-    low, high = (torch.from_numpy(v) for v in _box(truths[FIRST_OBJECT:]))
+    low, high = (torch.from_numpy(v) for v in _box(truth.objects))
     centres = mesh.vertices[mesh.faces].mean(1)
     mesh = some_faces(mesh, ((centres > low) & (centres < high)).all(1))
     if config.meshes is not None:
         config.meshes.mkdir(parents=True, exist_ok=True)
         write_mesh(config.meshes / f"{way.replace(', ', '_').replace(' ', '_')}.ply", mesh)
-    # The room is in the truth because it hides things; nothing of it lies in the box.
+    # What is fixed is in the truth because it hides things, and takes the points of the mesh that are nearest to it.
     scores = object_scores(
-        mesh, truths, samples=config.samples, threshold=config.threshold, seen_from=capture, seed=config.seed
+        mesh, truth.meshes, samples=config.samples, threshold=config.threshold, seen_from=capture, seed=config.seed
     )
-    objects = dict(zip(names[FIRST_OBJECT:], scores[FIRST_OBJECT:], strict=True))
+    objects = {truth.names[k]: scores[k] for k in truth.free}
     return Method(objects, len(mesh.faces), round(seconds, 2))
 
 
@@ -186,14 +197,18 @@ def aligned(splats: Splats, capture: Capture, config: Config) -> tuple[Splats, C
     return splats.transform(torch.from_numpy(T)), replace(capture, photos=photos_there, points=points)
 
 
-def _truth(folder: Path) -> tuple[list[str], list[Mesh]]:
-    """Names and posed meshes of all things, by number."""
+def read_truth(folder: Path) -> Truth:
+    """The things of the capture in a folder.
+
+    Raises:
+        FileError: If it is no embedded capture.
+    """
     file = folder / "truth" / "objects.json"
     if not file.is_file():
-        raise FileError(file, got="nothing", wanted="the truth of a tabletop capture")
+        raise FileError(file, got="nothing", wanted="the truth of an embedded capture", hint="scenekit capture --help")
     things = sorted(read_json(file)["objects"], key=lambda entry: entry["id"])
     meshes = [read_mesh(folder / "truth" / t["mesh"]).transform(torch.tensor(t["pose"])) for t in things]
-    return [str(thing["name"]) for thing in things], meshes
+    return Truth([t["name"] for t in things], meshes, [k for k, t in enumerate(things) if not t["fixed"]])
 
 
 def _box(meshes: Sequence[Mesh]) -> tuple[Array, Array]:
