@@ -1,9 +1,8 @@
-"""Isosurface: a field on a grid → the closed mesh around what is inside. Letters: n m k nodes, c cells, t triangles."""
+"""Isosurface: a field on a grid → the closed mesh around what is inside. Letters: n m k nodes, t triangles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, permutations
 
 import numpy as np
 import torch
@@ -20,52 +19,58 @@ MARGIN = 1 / 64
 FINEST = 2.0**-16
 """Least side of a voxel as a part of the greatest coordinate, below which float32 would round cuts into each other."""
 
-
 STEPS: Ints = np.stack(np.unravel_index(np.arange(8), (2, 2, 2)), 1)
 """Steps along x, y, z to each corner of a cell, shape (8, 3): bits 2, 1, 0 of its number."""
 
 
-def _tetrahedra() -> Ints:
-    """Corners of the six tetrahedra of a cell, shape (6, 4).
+def _rings() -> list[list[int]]:
+    """The corners of each side of a cell, counter-clockwise seen from outside."""
+    rings = []
+    for axis in range(3):
+        u, v = (4 >> (axis + 1) % 3, 4 >> (axis + 2) % 3)
+        rings += [[4 >> axis | corner for corner in (0, u, u | v, v)], [0, v, u | v, u]]
+    return rings
 
-    Each walks from corner 0 to corner 7, one axis after the other (Kuhn 1960), so neighbouring cells cut the face
-    between them alike. Two corners are swapped where that makes the volume positive.
+
+def _loops(state: int) -> list[Ints]:
+    """For the inside corners of a cell (bits of `state`): the cut edges along each loop of the surface on its sides.
+
+    On each side the surface runs around the inside corners; two that face each other across a side are kept apart, in
+    both cells that share the side. An edge is (lower corner, axis), shape (edges, 2).
     """
-    found = []
-    for axes in permutations((4, 2, 1)):
-        corners = np.cumsum([0, *axes])
-        positive = np.linalg.det(np.diff(STEPS[corners], axis=0)) > 0
-        found.append(corners if positive else corners[[1, 0, 2, 3]])
-    return np.array(found, np.int64)
+    follows = {}
+    for ring in _rings():
+        for start in range(4):
+            run = ring[start:] + ring[:start]
+            if state >> run[0] & 1 and not state >> run[3] & 1:
+                last = next(k for k in range(4) if not state >> run[k + 1] & 1)
+                follows[_edge(run[3], run[0])] = _edge(run[last], run[last + 1])
+    loops = []
+    while follows:
+        loop = [follows.pop(min(follows))]
+        while loop[-1] in follows:
+            loop.append(follows.pop(loop[-1]))
+        loops.append(np.array(loop, np.int64))
+    return loops
 
 
-def _cuts() -> list[Ints]:
-    """For each set of inside corners of a tetrahedron (bits): its triangles, as the ends of each cut edge (t, 3, 2)."""
-    bits = [np.flatnonzero([state >> corner & 1 for corner in range(4)]).tolist() for state in range(16)]
-    return [_cut(bits[state], bits[15 - state]) for state in range(16)]
+def _edge(a: int, b: int) -> tuple[int, int]:
+    """Lower corner and axis of the edge between two corners."""
+    return min(a, b), 3 - (a ^ b).bit_length()
 
 
-def _cut(inside: list[int], outside: list[int]) -> Ints:
-    """Triangles between some corners of a tetrahedron and the others, counter-clockwise seen from the others."""
-    if len(inside) == 2:
-        (a, b), (c, d) = inside, outside
-        triangles = [[(a, c), (a, d), (b, d)], [(a, c), (b, d), (b, c)]]
-    else:
-        triangles = [[(a, c) for a in inside for c in outside]] if inside and outside else []
-    odd = sum(a > b for a, b in combinations(inside + outside, 2)) % 2
-    return np.array([triangle[::-1] if odd else triangle for triangle in triangles], np.int64).reshape(-1, 3, 2)
-
-
-TETRAHEDRA, CUTS = _tetrahedra(), _cuts()
+LOOPS = [_loops(state) for state in range(256)]
+"""Of three to seven cuts, at most four in a cell."""
 
 
 def isosurface(field: NDArray[np.float32], *, origin: Sequence[float], voxel: float) -> Mesh:
     """The surface where a field passes zero, outwards to where it is positive.
 
-    Marching tetrahedra (Doi and Koide 1991) on six per cell. The level set of a function that is linear on each
-    tetrahedron has no ambiguous case: whatever the numbers, every edge of the mesh has two faces, no two parts meet in
-    a point or cross, and the mesh is closed if all nodes on the border of the grid are positive. Cuts keep a small
-    distance from nodes, so that no triangle is flat where the field is zero.
+    Marching cubes (Lorensen and Cline 1987) that tell inside corners apart wherever a side of a cell is ambiguous, so
+    neighbours agree. A loop of three or four cuts is one or two triangles, a longer one a fan around its mean. Whatever
+    the numbers, every edge of the mesh has two faces, no two parts meet in a point or cross, and the mesh is closed if
+    all nodes on the border of the grid are positive: a fan in a convex cell cannot fold, and a cell's loops lie in hulls
+    apart. Cuts keep a small distance from nodes, so that no triangle is flat where the field is zero.
 
     Args:
         field: Negative inside, positive outside, at the nodes of the grid, shape (n, m, k).
@@ -77,31 +82,45 @@ def isosurface(field: NDArray[np.float32], *, origin: Sequence[float], voxel: fl
             float32 coordinates could not hold it.
     """
     field = _checked(field, origin, voxel)
-    edges, corners = np.unique(_triangles(field < 0), return_inverse=True)
-    low, steps = edges >> 3, STEPS[edges & 7]
+    triangles, rims = _pieces(field < 0)
+    edges = np.unique(np.concatenate([part.reshape(-1) for part in (triangles, *rims)]))
+    low, axis = edges // 3, edges % 3
     values = field.reshape(-1)
-    a, b = (values[node].astype(np.float64) for node in (low, low + steps @ _strides(field.shape)))
-    along = (a / (a - b)).clip(MARGIN, 1 - MARGIN)
-    nodes = np.stack(np.unravel_index(low, field.shape), 1) + along[:, None] * steps
-    vertices = np.asarray(origin) + voxel * nodes
-    return Mesh(torch.from_numpy(vertices.astype(np.float32)), torch.from_numpy(corners.reshape(-1, 3)))
+    a, b = (values[node].astype(np.float64) for node in (low, low + _strides(field.shape)[axis]))
+    cuts = np.stack(np.unravel_index(low, field.shape), 1).astype(np.float64)
+    cuts[np.arange(len(cuts)), axis] += (a / (a - b)).clip(MARGIN, 1 - MARGIN)
+    vertices, faces = [cuts], [np.searchsorted(edges, triangles)]
+    for rim in rims:
+        corners = np.searchsorted(edges, rim)
+        middle = np.broadcast_to(sum(map(len, vertices)) + np.arange(len(rim))[:, None], rim.shape)
+        faces.append(np.stack([corners, np.roll(corners, -1, axis=1), middle], -1).reshape(-1, 3))
+        vertices.append(cuts[corners].mean(1))
+    points = np.asarray(origin) + voxel * np.concatenate(vertices)
+    return Mesh(torch.from_numpy(points.astype(np.float32)), torch.from_numpy(np.concatenate(faces)))
 
 
-def _triangles(inside: NDArray[np.bool_]) -> Ints:
-    """Triangles of cut edges, each edge named by 8 · (number of its lower node) + (its steps), shape (t, 3)."""
-    flat, ahead = inside.reshape(-1), STEPS @ _strides(inside.shape)
+def _pieces(inside: NDArray[np.bool_]) -> tuple[Ints, list[Ints]]:
+    """Triangles (t, 3) and rims of fans (fans, cuts), by cut edges, each named 3 · (number of its lower node) + axis."""
+    strides = _strides(inside.shape)
     n, m, k = (size - 1 for size in inside.shape)
-    corner = np.stack([inside[i : i + n, j : j + m, l : l + k] for i, j, l in STEPS])
-    cells = np.stack(np.nonzero(corner.any(0) & ~corner.all(0)), 1) @ _strides(inside.shape)
-    found = [np.empty((0, 3), np.int64)]
-    for corners in TETRAHEDRA:
-        states = flat[cells[:, None] + ahead[corners]] @ np.array([1, 2, 4, 8])
-        for state in range(1, 15):
-            cut = cells[states == state, None]
-            for ends in corners[CUTS[state]]:
-                low, high = ends.min(1), ends.max(1)
-                found.append(8 * (cut + ahead[low]) + (high - low))
-    return np.concatenate(found)
+    corners = [inside[i : i + n, j : j + m, l : l + k] for i, j, l in STEPS]
+    state = np.zeros((n, m, k), np.uint8)
+    for bit, corner in enumerate(corners):
+        state |= corner.astype(np.uint8) << bit
+    cut = np.nonzero((state > 0) & (state < 255))
+    order = np.argsort(state[cut], kind="stable")
+    cells = (np.stack(cut, 1) @ strides)[order]
+    ends = np.searchsorted(state[cut][order], np.arange(257))
+    triangles, rims = [np.empty((0, 3), np.int64)], []
+    for number, loops in enumerate(LOOPS):
+        own = cells[ends[number] : ends[number + 1], None]
+        for loop in loops:
+            edges = 3 * (own + STEPS[loop[:, 0]] @ strides) + loop[:, 1]
+            if len(loop) > 4:
+                rims.append(edges)
+            else:
+                triangles += [edges[:, [0, corner, corner + 1]] for corner in range(1, len(loop) - 1)]
+    return np.concatenate(triangles), rims
 
 
 def _strides(shape: tuple[int, ...]) -> Ints:
