@@ -68,9 +68,9 @@ def isosurface(field: NDArray[np.float32], *, origin: Sequence[float], voxel: fl
 
     Marching cubes (Lorensen and Cline 1987) that tell inside corners apart wherever a side of a cell is ambiguous, so
     neighbours agree. A loop of three or four cuts is one or two triangles, a longer one a fan around its mean. Whatever
-    the numbers, every edge of the mesh has two faces, no two parts meet in a point or cross, and the mesh is closed if
-    all nodes on the border of the grid are positive: a fan in a convex cell cannot fold, and a cell's loops lie in hulls
-    apart. Cuts keep a small distance from nodes, so that no triangle is flat where the field is zero.
+    the numbers, every edge of the mesh has two faces, no two parts meet in a point or cross, and the mesh is closed
+    if all nodes on the border of the grid are positive: a fan in a convex cell cannot fold, and the loops of a cell
+    lie in hulls apart. Cuts keep a small distance from nodes: no triangle is flat where the field is zero.
 
     Args:
         field: Negative inside, positive outside, at the nodes of the grid, shape (n, m, k).
@@ -100,7 +100,7 @@ def isosurface(field: NDArray[np.float32], *, origin: Sequence[float], voxel: fl
 
 
 def _pieces(inside: NDArray[np.bool_]) -> tuple[Ints, list[Ints]]:
-    """Triangles (t, 3) and rims of fans (fans, cuts), by cut edges, each named 3 · (number of its lower node) + axis."""
+    """Triangles (t, 3) and rims of fans (fans, cuts), of cut edges named 3 · (number of the lower node) + axis."""
     strides = _strides(inside.shape)
     n, m, k = (size - 1 for size in inside.shape)
     corners = [inside[i : i + n, j : j + m, l : l + k] for i, j, l in STEPS]
