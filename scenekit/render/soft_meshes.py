@@ -109,11 +109,12 @@ def render_soft(
     """The mesh as `camera` at `T_world_cam` sees it, with gradients; within outlines it is what `render_mesh` gives.
 
     Within a face a pixel changes with the vertices through its barycentric weights. At an outline, an edge whose faces
-    all lie on one side of it in the picture, colour and alpha jump. Outlines cross rows of pixels, or columns where
-    they are flat, at coordinates x; the part of the pixel that lies beyond x, seen from its centre c, has the width
-    ½ − |x − c| and adds (f beyond − f before) times it. Added up, this is the mean of what the row shows of the pixel,
-    with an exact derivative: edge sampling (Li et al. 2018) with lines of pixels for samples, in the role of the
-    antialiasing of Laine et al. 2020. Unlike there, faces may be smaller than pixels.
+    all lie on one side of it in the picture, colour and alpha jump. Where it crosses a row of pixels at x, the part of
+    the pixel that lies beyond, seen from its centre c, is ½ − |x − c| wide and adds that times (f beyond − f before):
+    with all its crossings the pixel is the mean of its row, and moves with them. Columns are treated alike, and an
+    outline with the normal n counts with n_x² in rows and n_y² in columns. This is edge sampling (Li et al. 2018) with
+    rows and columns for samples, in the role of the antialiasing of Laine et al. 2020; unlike there, faces may be
+    smaller than pixels. Where outlines crowd in one pixel, its values may leave 0..1 a little.
 
     Depth, normals and faces are those of the pixel centres, not mixed. Where surfaces cut through each other there is
     no edge, and the line they meet in passes no gradient.
@@ -258,8 +259,8 @@ class _Crossings(NamedTuple):
 
     pixels: Tensor
     """Number of the pixel, int64, shape (n,)."""
-    widths: Tensor
-    """Of the pixel's part beyond the outline, seen from its centre [px], shape (n,)."""
+    parts: Tensor
+    """Of the pixel that lie beyond the outline, seen from its centre, times n_x² or n_y², shape (n,)."""
     depths: Tensor
     """Of the outline [m], shape (n,)."""
     beside: Tensor
@@ -272,10 +273,11 @@ def _crossings(ends: Tensor, camera: Camera) -> _Crossings:
     pairs = (camera.fx, camera.fy), (camera.cx, camera.cy), (camera.width, camera.height)
     focal, centre, size = (ends.new_tensor(pair) for pair in pairs)
     at = ends[..., :2] / ends[..., 2:] * focal + centre
-    # A steep segment crosses rows y at x. For a flat one, `order` swaps x and y, and so it does again at the end.
-    flat = (at[:, 1] - at[:, 0]).abs().diff(dim=-1) < 0
-    order = torch.where(flat, torch.tensor([1, 0], device=at.device), torch.tensor([0, 1], device=at.device))
-    at, size = at.gather(2, order[:, None].expand(-1, 2, 2)), size[order]
+    along = (at[:, 1] - at[:, 0]).detach().square()
+    # First they cross rows y at x, then columns with x and y swapped by `order`, which swaps them back at the end.
+    order = torch.tensor([[0, 1], [1, 0]], device=at.device).repeat_interleave(len(at), 0)
+    weight = torch.cat([along[:, 1], along[:, 0]]) / along.sum(-1).repeat(2)
+    at, size, z = torch.cat([at, at.flip(-1)]), size[order], ends.detach()[..., 2].repeat(2, 1)
     segment, y = _lines(at.detach()[..., 1], size[:, 1])
     (x0, y0), (x1, y1) = (at[:, k].index_select(0, segment).unbind(-1) for k in (0, 1))
     t = (y - y0) / (y1 - y0)
@@ -283,13 +285,14 @@ def _crossings(ends: Tensor, camera: Camera) -> _Crossings:
     inside = ((x >= 0) & (x < size[segment, 0])).nonzero()[:, 0]
     segment, x, y, t = segment[inside], x[inside], y[inside], t[inside].detach()
     middle = x.detach().floor() + 0.5
-    z0, z1 = ends.detach()[segment, :, 2].unbind(-1)
+    z0, z1 = z[segment].unbind(-1)
     step = torch.where(x.detach() < middle, -BESIDE, BESIDE)
     sides = torch.cat([x.detach() - step, x.detach() + step])
     turned = torch.stack([torch.cat([middle, sides]), y.repeat(3)], -1).gather(1, order[segment].repeat(3, 1))
     column, row = turned[: len(x)].long().unbind(-1)
     rays = F.pad((turned[len(x) :] - centre) / focal, (0, 1), value=1.0)
-    return _Crossings(row * camera.width + column, 0.5 - (x - middle).abs(), 1 / ((1 - t) / z0 + t / z1), rays)
+    parts = weight[segment] * (0.5 - (x - middle).abs())
+    return _Crossings(row * camera.width + column, parts, 1 / ((1 - t) / z0 + t / z1), rays)
 
 
 def _before_camera(ends: Tensor) -> Tensor:
@@ -319,4 +322,4 @@ def _jumps(crossings: _Crossings, sides: _Seen) -> Tensor:
     """What outlines add to their pixels, shape (n, 4)."""
     before, beyond = sides.rgba.chunk(2)
     shown = sides.depth.detach().reshape(2, -1).amax(0) > (1 - HIDDEN) * crossings.depths
-    return (crossings.widths * shown)[:, None] * (beyond - before)
+    return (crossings.parts * shown)[:, None] * (beyond - before)
