@@ -116,11 +116,18 @@ def _parts(geometry: Any, T: Array, *, merged: bool) -> tuple[dict[str, Any], di
         uvs = getattr(visual, "uv", None)
         if uvs is not None and np.shape(uvs) == (len(vertices), 2):
             parts["uvs"] = np.asarray(uvs, np.float32)
-        look |= _material(visual.material)
-        image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
-        if image is not None:
-            parts["texture"] = np.array(image.convert("RGBA"))
+        if not _stands_in(visual.material):
+            look |= _material(visual.material)
+            image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
+            if image is not None:
+                parts["texture"] = np.array(image.convert("RGBA"))
     return look, parts
+
+
+def _stands_in(material: Any) -> bool:
+    """True for the grey picture of four pixels that trimesh puts where a file has coordinates and no material."""
+    image, named = getattr(material, "image", None), getattr(material, "name", None)
+    return image is not None and image.size == (2, 2) and named is None and not getattr(material, "kwargs", {"": 0})
 
 
 def _vertex_colors(geometry: Any) -> Array | None:

@@ -231,6 +231,13 @@ def test_an_obj_without_its_material_is_read_with_a_note(tmp_path: Path) -> None
     assert any("a.mtl" in note for note in open_mesh(tmp_path / "a.obj").notes)
 
 
+def test_an_obj_with_coordinates_and_no_material_has_no_look(tmp_path: Path) -> None:
+    """Not the grey that trimesh gives it."""
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n")
+    mesh = read_mesh(tmp_path / "a.obj")
+    assert mesh.texture is None and mesh.base_color == (1.0, 1.0, 1.0, 1.0) and mesh.uvs is not None
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mesh(tmp_path / f"a{suffix}", box())
