@@ -125,9 +125,9 @@ def _parts(geometry: Any, T: Array, *, merged: bool) -> tuple[dict[str, Any], di
 
 
 def _stands_in(material: Any) -> bool:
-    """True for the grey picture of four pixels that trimesh puts where a file has coordinates and no material."""
-    image, named = getattr(material, "image", None), getattr(material, "name", None)
-    return image is not None and image.size == (2, 2) and named is None and not getattr(material, "kwargs", {"": 0})
+    """True for the grey picture that trimesh puts where a file has coordinates and no material."""
+    image, grey = getattr(material, "image", None), trimesh.visual.material.empty_material().image
+    return image is not None and not getattr(material, "kwargs", True) and np.array_equal(image, grey)
 
 
 def _vertex_colors(geometry: Any) -> Array | None:
