@@ -44,6 +44,8 @@ class SurfaceView:
     """Along the optical axis [m], 0 where nothing is, shape (h, w)."""
     normals: Tensor
     """Unit normals in the world, turned to the camera, 0 where nothing is, shape (h, w, 3)."""
+    stops: Tensor | None = None
+    """With median depth: the Gaussian that each ray stops in, `NOTHING` where there is none, int64, shape (h, w)."""
 
 
 def surface_view(
@@ -92,11 +94,11 @@ def surface_view(
     image, alpha, meta = _blended(splats, camera, pose, torch.cat([rgb, normals, distances], -1), backend)
 
     rays = torch.from_numpy(pixel_rays(camera) @ pose[:3, :3].T).to(image)
-    seen = alpha > ALPHA_MIN
+    seen, stops = alpha > ALPHA_MIN, None
     if depth == "median":
-        ids = median_gaussians(meta)
-        seen = seen & (ids != NOTHING)
-        ids = ids.clamp(min=0)
+        stops = median_gaussians(meta)
+        seen = seen & (stops != NOTHING)
+        ids = stops.clamp(min=0)
         z = _on_plane(normals[ids], distances[ids, 0], rays, otherwise=_depths(splats, pose)[ids])
     elif depth == "plane":
         z = _on_plane(image[..., 3:6], image[..., 6], rays, otherwise=image[..., 7])
@@ -111,6 +113,7 @@ def surface_view(
         alpha,
         torch.where(seen & (z > 0), z, nothing),
         torch.where(seen[..., None], facing, nothing),
+        stops,
     )
 
 

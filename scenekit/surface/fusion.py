@@ -90,6 +90,21 @@ class Shot(NamedTuple):
     """0..1, shape (h, w, 3)."""
 
 
+class Voxels(NamedTuple):
+    """Running weighted means over pictures, block by block, 512 voxels each, x fastest, then y, then z."""
+
+    distances: NDArray[np.float32]
+    """From the surface, in truncations, at most 1, positive outside, shape (n,)."""
+    weights: NDArray[np.float32]
+    """Of the distances, shape (n,)."""
+    views: NDArray[np.int32]
+    """How many pictures say something, shape (n,)."""
+    colors: NDArray[np.float32]
+    """0..255, shape (n, 3)."""
+    color_weights: NDArray[np.float32]
+    """Of the colours, shape (n,)."""
+
+
 def fuse(views: Iterable[SurfaceView], config: FusionConfig = FusionConfig()) -> Mesh:
     """The surface that the depth of all views agrees on, with vertex colours.
 
@@ -270,18 +285,37 @@ def _integrated(
     slots = grid.hashmap().find(keys)[0].numpy().astype(np.int32)
     count = grid.attribute("tsdf").shape[0] * BLOCK**3
     distances, weights, colors = (grid.attribute(name).numpy() for name in ("tsdf", "weight", "color"))
-    views, color_weights = np.zeros(count, np.int32), np.zeros(count, np.float32)
-    voxels = [distances.reshape(-1), weights.reshape(-1), views, colors.reshape(-1, 3), color_weights]
+    voxels = Voxels(
+        distances.reshape(-1), weights.reshape(-1), np.zeros(count, np.int32), colors.reshape(-1, 3),
+        np.zeros(count, np.float32),
+    )  # fmt: skip
     for array in voxels:
         array[:] = 0
+    integrate(shots, blocks, slots, voxels, voxel=voxel, truncation=config.truncation)
+    voxels.weights[voxels.views < config.min_views] = 0
+    return grid
+
+
+def integrate(
+    shots: Sequence[Shot], blocks: NDArray[np.int32], slots: NDArray[np.int32], voxels: Voxels, *, voxel: float,
+    truncation: float,
+) -> None:  # fmt: skip
+    """Adds what shots say to voxels, in place.
+
+    Args:
+        shots: Pictures.
+        blocks: Least corner of each block [blocks], shape (b, 3).
+        slots: Which block of voxels in memory each one is, shape (b,).
+        voxels: Of all blocks.
+        voxel: Side of a voxel [m].
+        truncation: [voxels].
+    """
     for shot in shots:
         T, camera = inverse_pose(shot.T_world_cam), shot.camera
         view = [wp.mat33(*T[:3, :3].flatten()), wp.vec3(*T[:3, 3]), camera.fx, camera.fy, camera.cx, camera.cy]
         arrays = [blocks, slots, shot.depth, shot.slope, shot.cosine, 255 * shot.rgb, *voxels]
         shared = [wp.from_torch(torch.from_numpy(array)) for array in arrays]
-        launch(kernels.integrate, len(blocks), [*view, voxel, voxel * config.truncation, *shared], "cpu")
-    voxels[1][views < config.min_views] = 0
-    return grid
+        launch(kernels.integrate, len(blocks), [*view, voxel, voxel * truncation, *shared], "cpu")
 
 
 def _extracted(grid: open3d.t.geometry.VoxelBlockGrid) -> Mesh:
