@@ -212,7 +212,7 @@ def _light(mesh: SoftMesh, face: Tensor, weights: Tensor) -> Tensor:
 
 def _interpolated(values: Tensor, faces: Tensor, face: Tensor, weights: Tensor) -> Tensor:
     """Values of vertices (v, d) at points on faces, shape (n, d)."""
-    of_corners = values[faces].flatten(1).index_select(0, face).reshape(len(face), 3, -1)
+    of_corners = values[faces].flatten(1).index_select(0, face).reshape(len(face), 3, values.shape[1])
     return (of_corners.to(weights) * weights[..., None]).sum(1)
 
 
