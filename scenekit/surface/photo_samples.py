@@ -75,6 +75,10 @@ class Samples:
     gains: Array
     """Gain of each photo in linear light, shape (p, 3)."""
 
+    def __getitem__(self, part: Ints) -> Samples:
+        """Those of some points."""
+        return Samples(self.weights[part], self.colors[part], self.photos[part], self.gains)
+
     @property
     def seen(self) -> NDArray[np.bool_]:
         """True for points that any photo shows, shape (n,)."""
@@ -82,7 +86,7 @@ class Samples:
 
 
 def best_samples(
-    points: Floats, normals: Floats, capture: Capture, scene: RayScene, config: SampleConfig, *, lift: float
+    points: Floats, normals: Floats, capture: Capture, scene: RayScene, config: SampleConfig, *, lift: Floats
 ) -> Samples:
     """The best samples of points on a surface from all photos of an undistorted capture.
 
@@ -92,7 +96,7 @@ def best_samples(
         capture: Undistorted; a photo is in memory only while its samples are taken.
         scene: All that may hide the points, the surface itself included.
         config: What counts.
-        lift: How far rays start off the surface [m].
+        lift: How far rays start off the surface [m], shape (n,).
 
     Raises:
         InputError: If a photo has lens distortion.
@@ -118,7 +122,7 @@ def best_samples(
 
 
 def photo_samples(
-    photo: Photo, points: Floats, normals: Floats, scene: RayScene, config: SampleConfig, *, lift: float
+    photo: Photo, points: Floats, normals: Floats, scene: RayScene, config: SampleConfig, *, lift: Floats
 ) -> Iterator[tuple[Ints, Floats, Bytes]]:
     """Which points a photo shows, how much each sample counts, and its colour (bilinear), in chunks."""
     view = load_view(photo)
@@ -141,7 +145,7 @@ def photo_samples(
         weights *= trust[v.astype(np.int64), u.astype(np.int64)]
         good = np.flatnonzero(weights > 0)
         index, u, v, weights = index[good], u[good], v[good], weights[good]
-        off = part[index] + np.float32(lift) * normals[start + index]
+        off = part[index] + lift[start + index, None] * normals[start + index]
         clear = ~scene.blocked(off, eye - off, reach=0.9999)
         index, colors = index[clear], bilinear(view.image.numpy(), u[clear], v[clear])
         blown = (colors >= CLIPPED).any(1)  # no gain brings back what was clipped

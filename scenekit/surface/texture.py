@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from scenekit.cameras import Array
 from scenekit.capture.capture import Capture
 from scenekit.colors import encoded_srgb
 from scenekit.errors import InputError
@@ -29,6 +30,9 @@ from scenekit.surface.photo_samples import CHUNK, Floats, SampleConfig, Samples,
 
 NEIGHBOURS, SOURCES = 12, 100_000
 """Points that an unseen one is filled from, and at most how many are there to choose from."""
+
+UNKNOWN = 0.5
+"""Display value of a mesh that no photo shows."""
 
 LIFT = 5e-4
 """How far visibility rays start off the surface, as a share of the mesh's diagonal: a fold is not a shadow."""
@@ -78,20 +82,45 @@ def bake(
         InputError: If the mesh has no surface, no photo sees it, or a photo has lens distortion.
         FileError: If a photo cannot be read.
     """
+    return bake_each([mesh], capture, config, occluders=occluders)[0]
+
+
+def bake_each(
+    meshes: Sequence[Mesh], capture: Capture, config: TextureConfig | None = None, *, occluders: Sequence[Mesh] = ()
+) -> list[tuple[Mesh, TextureReport]]:
+    """The meshes with a texture each, in one pass over the photos; they hide parts of each other. See `bake`.
+
+    Raises:
+        InputError: As `bake`; some photo must see some mesh.
+        FileError: As `bake`.
+    """
     config = config or TextureConfig()
-    texel = config.texel if config.texel is not None else pixel_size(mesh, capture)
-    flat = unwrap(replace(mesh, vertex_colors=None), texel=texel, max_side=config.max_side)
-    texels = surface_texels(flat)
-    points, normals = _points_and_normals(flat, texels)
-    samples = _sampled(mesh, points, normals, capture, config.samples, occluders)
+    flats = [
+        unwrap(
+            replace(mesh, vertex_colors=None),
+            texel=config.texel if config.texel is not None else pixel_size(mesh, capture),
+            max_side=config.max_side,
+        )
+        for mesh in meshes
+    ]
+    texels = [surface_texels(flat) for flat in flats]
+    places = [_points_and_normals(flat, own) for flat, own in zip(flats, texels, strict=True)]
+    ends = np.cumsum([len(own.index) for own in texels])[:-1]
+    points, normals = (np.concatenate(column) for column in zip(*places, strict=True))
+    lifts = np.concatenate([np.full(len(own.index), _lift(mesh)) for mesh, own in zip(meshes, texels, strict=True)])
+    samples = _sampled([*meshes, *occluders], points, normals, capture, config.samples, lifts)
     colors, outliers = blended(samples, config.samples)
-    _fill_unseen(colors, points, samples.seen)
-    assert flat.texture is not None  # unwrap makes one
-    h, w = flat.texture.shape[:2]
-    texture = painted(np.round(colors * 255).astype(np.uint8), texels, h, w)
-    rgba = np.concatenate([texture, np.full((h, w, 1), 255, np.uint8)], 2)
-    report = _report(samples, capture, (w, h), outliers)
-    return replace(flat, texture=torch.from_numpy(rgba), base_color=(1.0, 1.0, 1.0, 1.0)), report
+    baked = []
+    for flat, own, part, at in zip(flats, texels, np.split(np.arange(len(points)), ends), places, strict=True):
+        assert flat.texture is not None  # unwrap makes one
+        h, w = flat.texture.shape[:2]
+        own_colors, own_samples = colors[part], samples[part]
+        _fill_unseen(own_colors, at[0], own_samples.seen)
+        texture = painted(np.round(own_colors * 255).astype(np.uint8), own, h, w)
+        rgba = np.concatenate([texture, np.full((h, w, 1), 255, np.uint8)], 2)
+        mesh = replace(flat, texture=torch.from_numpy(rgba), base_color=(1.0, 1.0, 1.0, 1.0))
+        baked.append((mesh, _report(own_samples, capture, (w, h), outliers)))
+    return baked
 
 
 def vertex_colors(
@@ -105,7 +134,7 @@ def vertex_colors(
     """
     config = config or SampleConfig()
     points, normals = mesh.vertices.numpy(), vertex_normals(mesh)
-    samples = _sampled(mesh, points, normals, capture, config, occluders)
+    samples = _sampled([mesh, *occluders], points, normals, capture, config, np.full(len(points), _lift(mesh)))
     colors, outliers = blended(samples, config)
     _fill_unseen(colors, points, samples.seen)
     rgba = np.full((len(points), 4), 255, np.uint8)
@@ -175,12 +204,15 @@ def _points_and_normals(mesh: Mesh, texels: Texels) -> tuple[Floats, Floats]:
     return points, normals
 
 
+def _lift(mesh: Mesh) -> float:
+    return LIFT * float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).norm())
+
+
 def _sampled(
-    mesh: Mesh, points: Floats, normals: Floats, capture: Capture, config: SampleConfig, occluders: Sequence[Mesh]
+    meshes: Sequence[Mesh], points: Floats, normals: Floats, capture: Capture, config: SampleConfig, lifts: Array
 ) -> Samples:
-    scene = RayScene([(part.vertices.numpy(), part.faces.numpy()) for part in (mesh, *occluders)])
-    diagonal = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).norm())
-    samples = best_samples(points, normals, capture, scene, config, lift=LIFT * diagonal)
+    scene = RayScene([(part.vertices.numpy(), part.faces.numpy()) for part in meshes])
+    samples = best_samples(points, normals, capture, scene, config, lift=lifts.astype(np.float32))
     if not samples.seen.any():
         hint = "Are the mesh and the photos in the same world, and do its faces point outwards?"
         raise InputError("mesh", got="no photo that sees it", wanted="at least one", hint=hint)
@@ -191,6 +223,9 @@ def _fill_unseen(colors: Floats, points: Floats, seen: np.ndarray) -> None:
     """Gives unseen points the mean of the nearest seen ones, weighted by 1 / distance², in place."""
     unseen = np.flatnonzero(~seen)
     known = np.flatnonzero(seen)
+    if not len(known):
+        colors[:] = UNKNOWN
+        return
     known = known[:: max(1, len(known) // SOURCES)]
     tree = cKDTree(points[known])
     count = min(NEIGHBOURS, len(known))
