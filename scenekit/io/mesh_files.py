@@ -9,6 +9,7 @@ and are turned to Z; the others are taken as they are, unless `up` says what is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def write_mesh(path: str | Path, mesh: Mesh, *, up: Up | None = None) -> tuple[s
     target = up or "z"
     turned = mesh if format.fixed_up or target == "z" else mesh.transform(_axes("z", target))
     if format.name in ("glb", "gltf"):
-        mesh_gltf.write(path, mesh)
+        mesh_gltf.write(path, {"mesh": mesh})
     elif format.name == "usd":
         from scenekit.io import mesh_usd  # with OpenUSD, which other formats do without
 
@@ -129,6 +130,22 @@ def write_mesh(path: str | Path, mesh: Mesh, *, up: Up | None = None) -> tuple[s
     else:
         mesh_text.write(path, turned, format.name)
     return mesh_losses(format, mesh, up=up)
+
+
+def write_meshes(path: str | Path, meshes: Mapping[str, Mesh]) -> tuple[str, ...]:
+    """Writes several meshes as one file, atomically, and returns what the format could not hold.
+
+    GLB and glTF have a node for each; the others get one mesh, with all textures in one picture.
+
+    Raises:
+        InputError: If the ending is unknown.
+    """
+    path = Path(path)
+    if _by_suffix(path).name in ("glb", "gltf"):
+        mesh_gltf.write(path, meshes)
+        return ()
+    mesh, changes = joined(list(meshes.values()))
+    return (*changes, *write_mesh(path, mesh))
 
 
 def mesh_losses(format: MeshFormat, mesh: Mesh, *, up: Up | None = None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,9 @@ def read(path: Path) -> tuple[list[Mesh], list[str]]:
         raise FileError(path, got=got[:300], wanted="glTF 2.0") from error
 
 
-def write(path: Path, mesh: Mesh) -> None:
-    """Writes one node with one mesh, atomically; a .gltf holds its data as base64."""
-    document, binary = _document(mesh)
+def write(path: Path, meshes: Mapping[str, Mesh]) -> None:
+    """Writes a node with a mesh for each name, atomically; a .gltf holds its data as base64."""
+    document, binary = _document(meshes)
     if path.suffix.lower() == ".gltf":
         uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
         document["buffers"] = [{"byteLength": len(binary), "uri": uri}]
@@ -167,8 +168,8 @@ def _z_up(mesh: Mesh) -> Mesh:
     return Mesh(**mesh.__dict__ | {"vertices": torch.stack([x, -z, y], 1)})
 
 
-def _document(mesh: Mesh) -> tuple[dict[str, Any], bytes]:
-    """The JSON and the binary of one mesh."""
+def _document(meshes: Mapping[str, Mesh]) -> tuple[dict[str, Any], bytes]:
+    """The JSON and the binary of meshes by name."""
     parts, document = list[bytes](), dict[str, Any](asset={"version": "2.0", "generator": "scenekit"}, bufferViews=[])
 
     def view(data: bytes) -> int:
@@ -182,11 +183,14 @@ def _document(mesh: Mesh) -> tuple[dict[str, Any], bytes]:
         document.setdefault("accessors", []).append(entry)
         return len(document["accessors"]) - 1
 
-    document |= {"scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"name": "mesh"}]}
-    if len(mesh.vertices):
-        document["nodes"][0]["mesh"] = 0
-        document["meshes"] = [{"primitives": [_packed_primitive(mesh, accessor)]}]
-    document["materials"] = [_packed_material(mesh, view, document)]
+    document |= {"scene": 0, "scenes": [{"nodes": [*range(len(meshes))]}], "nodes": [], "materials": []}
+    for name, mesh in meshes.items():
+        document["nodes"].append({"name": name})
+        if len(mesh.vertices):
+            primitive = _packed_primitive(mesh, accessor) | {"material": len(document["materials"])}
+            document["nodes"][-1]["mesh"] = len(document.setdefault("meshes", []))
+            document["meshes"].append({"primitives": [primitive]})
+        document["materials"].append(_packed_material(mesh, view, document))
     binary = b"".join(parts)
     if binary:
         document["buffers"] = [{"byteLength": len(binary)}]
@@ -205,7 +209,7 @@ def _packed_primitive(mesh: Mesh, accessor: Any) -> dict[str, Any]:
     if mesh.vertex_colors is not None:
         colors = np.round(linear_from_srgb(mesh.vertex_colors.cpu().numpy()).astype(np.float64) * 65535)
         attributes["COLOR_0"] = accessor(colors.astype("<u2"), 5123, "VEC4", normalized=True)
-    primitive: dict[str, Any] = {"attributes": attributes, "material": 0, "mode": TRIANGLES if len(mesh.faces) else 0}
+    primitive: dict[str, Any] = {"attributes": attributes, "mode": TRIANGLES if len(mesh.faces) else 0}
     if len(mesh.faces):
         primitive["indices"] = accessor(mesh.faces.reshape(-1).cpu().numpy().astype("<u4"), 5125, "SCALAR")
     return primitive
@@ -216,8 +220,9 @@ def _packed_material(mesh: Mesh, view: Any, document: dict[str, Any]) -> dict[st
     surface["roughnessFactor"] = mesh.roughness
     clear = mesh.base_color[3] < 1 or (mesh.vertex_colors is not None and bool((mesh.vertex_colors[:, 3] < 255).any()))
     if mesh.texture is not None:
-        document["images"] = [{"bufferView": view(png(mesh.texture.flip(0))), "mimeType": "image/png"}]
-        document["textures"] = [{"source": 0}]
-        surface["baseColorTexture"] = {"index": 0}
+        images, textures = (document.setdefault(name, []) for name in ("images", "textures"))
+        surface["baseColorTexture"] = {"index": len(textures)}
+        textures.append({"source": len(images)})
+        images.append({"bufferView": view(png(mesh.texture.flip(0))), "mimeType": "image/png"})
         clear = clear or bool((mesh.texture[..., 3] < 255).any())
     return {"pbrMetallicRoughness": surface, "doubleSided": True} | ({"alphaMode": "BLEND"} if clear else {})

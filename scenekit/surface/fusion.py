@@ -125,7 +125,11 @@ def fuse(views: Iterable[SurfaceView], config: FusionConfig = FusionConfig()) ->
         InputError: If there are no views, nothing in them has depth, or voxels would take more than `max_memory`; the
             message tells which voxel fits.
     """
-    shots = [believed(view, config) for view in views]
+    return fuse_shots([believed(view, config) for view in views], config)
+
+
+def fuse_shots(shots: Sequence[Shot], config: FusionConfig = FusionConfig()) -> Mesh:
+    """As `fuse`, of what it keeps of the views."""
     points = [points_of(shot, every=PROBE) for shot in shots]
     if not sum(map(len, points)):
         hint = "Is the scene empty or transparent, or the region elsewhere?"
