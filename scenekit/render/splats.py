@@ -147,7 +147,7 @@ def rasterization(
     if render_mode.endswith("ED"):
         depth = image[..., -1:] / alphas.clamp(min=1e-10)
         image = torch.cat([image[..., :-1], depth], -1)
-    meta |= {"width": width, "height": height, "n_cameras": len(viewmats)}
+    meta |= {"width": width, "height": height, "n_cameras": len(viewmats), "options": options}
     return image, alphas, meta
 
 

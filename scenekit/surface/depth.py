@@ -16,7 +16,7 @@ from scenekit.render.raycast import pixel_rays
 from scenekit.render.splats import rasterization
 from scenekit.render.splats_torch import rotations, sh_to_rgb
 from scenekit.splats import Splats
-from scenekit.surface.median import NOTHING, median_gaussians
+from scenekit.surface.median import median_surface
 
 DepthMode = Literal["plane", "expected", "median"]
 """Ways to tell the depth of a pixel; see `surface_view`."""
@@ -66,13 +66,14 @@ def surface_view(
     |---|---|---|
     | "plane" | Σ w ν·(μ − o) / Σ w ν·r: the plane with the blended normal and distance | surfaces: exact on planes |
     | "expected" | Σ w z(μ) / Σ w: the centres' depths | what is not flat |
-    | "median" | the plane of the Gaussian at which the transmittance falls to ½ | edges: never between two surfaces |
+    | "median" | where half of the light is gone, Gaussians being bodies: `median_surface` | meshes: fat Gaussians too |
 
-    What shines through a surface from far behind moves the first two by its share of the light, not the median.
-    Where a ray grazes the plane (`GRAZING`), the first falls back to "expected" and the last to the centre's depth.
+    What shines through a surface from far behind moves the first two by its share of the light, not the median; and
+    only the median knows that a fat opaque Gaussian is seen from its front. Where a ray grazes the blended plane
+    (`GRAZING`), the first falls back to "expected". Where the transmittance stays above ½ there is no median.
 
     Sources: blended planes, Chen et al. 2024 (PGSR, Eq. 4–6); ν and its plane, Zhang et al. 2024 (RaDe-GS, §3);
-    median depth, Huang et al. 2024 (2D Gaussian Splatting, §4.2).
+    the median, Yu et al. 2024 (Gaussian Opacity Fields, §4.1).
 
     Args:
         splats: What to look at.
@@ -96,10 +97,7 @@ def surface_view(
     rays = torch.from_numpy(pixel_rays(camera) @ pose[:3, :3].T).to(image)
     seen, stops = alpha > ALPHA_MIN, None
     if depth == "median":
-        stops = median_gaussians(meta)
-        seen = seen & (stops != NOTHING)
-        ids = stops.clamp(min=0)
-        z = _on_plane(normals[ids], distances[ids, 0], rays, otherwise=_depths(splats, pose)[ids])
+        z, stops = median_surface(splats, camera, torch.as_tensor(inverse_pose(pose)), meta)
     elif depth == "plane":
         z = _on_plane(image[..., 3:6], image[..., 6], rays, otherwise=image[..., 7])
     else:
@@ -134,12 +132,6 @@ def _on_plane(normals: Tensor, distances: Tensor, rays: Tensor, *, otherwise: Te
     met = along > GRAZING * normals.norm(dim=-1) * rays.norm(dim=-1)
     # The inner where keeps the gradient of the branch that is not taken finite.
     return torch.where(met, distances / torch.where(met, along, torch.ones_like(along)), otherwise)
-
-
-def _depths(splats: Splats, pose: Array) -> Tensor:
-    """Depth of the centres along the optical axis [m], shape (n,)."""
-    axis, centre = (torch.as_tensor(v).to(splats.means) for v in (pose[:3, 2], pose[:3, 3]))
-    return (splats.means - centre) @ axis
 
 
 def _blended(

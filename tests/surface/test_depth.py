@@ -7,10 +7,8 @@ import torch
 from scenekit.cameras import look_at, pinhole, quaternion_from_rotation
 from scenekit.errors import InputError
 from scenekit.render.raycast import pixel_rays
-from scenekit.render.splats import rasterization
 from scenekit.splats import Splats, random_splats
 from scenekit.surface.depth import plane_normals, surface_view
-from scenekit.surface.median import median_gaussians
 
 CAMERA = pinhole(64, 48, 60.0, 62.0, 31.0, 25.0)
 
@@ -56,15 +54,15 @@ def to32(splats: Splats) -> Splats:
     return splats.map(torch.Tensor.float)
 
 
-@pytest.mark.parametrize("mode", ["plane", "median"])
-def test_depth_on_a_plane_of_discs_is_the_planes(mode):
+@pytest.mark.parametrize("mode, off", [("plane", 2e-5), ("median", 2e-4)])  # a disc counts as 0.12 mm thick
+def test_depth_on_a_plane_of_discs_is_the_planes(mode, off):
     splats, normal, distance = plane()
     T = np.eye(4)
     T[:3, 3] = [0.1, -0.05, -0.2]
     view = surface_view(to32(splats), CAMERA, T, depth=mode)
     truth = (distance - normal @ T[:3, 3]) / (pixel_rays(CAMERA) @ normal)
     assert (view.alpha > 0.5).all()
-    np.testing.assert_allclose(view.depth.numpy(), truth, rtol=2e-5)
+    np.testing.assert_allclose(view.depth.numpy(), truth, rtol=off)
 
 
 def test_expected_depth_is_off_the_plane_where_plane_depth_is_on_it():
@@ -101,26 +99,6 @@ def test_a_round_gaussian_has_its_plane_across_the_line_of_sight():
     round_ones = Splats(splats.means, splats.quats, torch.full((20, 3), -2.0), splats.logit_opacities, splats.sh)
     sight = splats.means - torch.tensor([3.0, 0, 0])
     torch.testing.assert_close(plane_normals(round_ones, sight), torch.nn.functional.normalize(sight, dim=-1))
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("width, height", [(64, 48), (41, 23)])
-def test_median_kernel_finds_the_gaussian_of_its_twin(seed, width, height):
-    splats = random_splats(400, scale=0.08, seed=seed, degree=0)
-    found = {}
-    for backend, dtype in (("warp", torch.float32), ("torch", torch.float64)):
-        s = splats.map(lambda t, dtype=dtype: t.to(dtype))
-        K = torch.tensor([[60.0, 0, width / 2], [0, 60, height / 2], [0, 0, 1]], dtype=dtype)
-        pose = torch.eye(4, dtype=dtype)
-        pose[2, 3] = 3.0
-        _, _, meta = rasterization(
-            s.means, s.quats, s.scales, s.opacities, None, pose[None], K[None], width, height, render_mode="D",
-            backend=backend,
-        )  # fmt: skip
-        found[backend] = median_gaussians(meta)
-    assert (found["torch"] >= 0).float().mean() > 0.2
-    # Float32 may put a transmittance of one half on the other side.
-    assert (found["warp"] != found["torch"]).float().mean() < 2e-3
 
 
 @pytest.mark.parametrize("mode", ["plane", "expected", "median"])
