@@ -35,8 +35,8 @@ class FusionConfig:
     """How depth becomes a mesh. Lengths are in metres; None is chosen from the scene."""
 
     voxel: float | None = None
-    """Side of a voxel [m]; None: twice the side of a pixel at the median depth."""
-    truncation: float = 12.0
+    """Side of a voxel [m]; None: the side of a pixel at the median depth of what is in the region."""
+    truncation: float = 8.0
     """Distance from the surface up to which a picture speaks of it [voxels]: above the noise of the depth, so that
     views average, and not much above the thickness of things."""
     max_depth: float | None = None
@@ -135,8 +135,8 @@ def fuse_shots(shots: Sequence[Shot], config: FusionConfig = FusionConfig()) -> 
         hint = "Is the scene empty or transparent, or the region elsewhere?"
         raise InputError("views", got=f"{len(shots)} without any depth", wanted="pictures of a surface", hint=hint)
     region = looked_at(shots, points) if config.region is None else np.array(config.region).reshape(2, 3)
-    pixel = _pixel_size(shots)
-    voxel = 2 * pixel if config.voxel is None else config.voxel  # finer voxels would hold noise
+    pixel = _pixel_size(shots, points, region)
+    voxel = pixel if config.voxel is None else config.voxel  # finer voxels would hold noise
     _check_memory(np.concatenate(points), region, voxel, 2 * PROBE * pixel, config)
     near = _fused(shots, region, voxel, config, inside=True)
     if not config.far:
@@ -206,9 +206,14 @@ def believed(view: SurfaceView, config: FusionConfig) -> Shot:
     return Shot(view.camera, view.T_world_cam, depth, slope.astype(np.float32), cosine.astype(np.float32), rgb)
 
 
-def _pixel_size(shots: Sequence[Shot]) -> float:
-    """Side of a pixel at the median depth [m]."""
-    return float(np.median([np.median(s.depth[s.depth > 0]) / s.camera.fx for s in shots if (s.depth > 0).any()]))
+def _pixel_size(shots: Sequence[Shot], points: Sequence[Array], region: Array) -> float:
+    """Side of a pixel at the median depth of the points in the region, or of all if there are none [m]."""
+    sizes = [
+        (own - s.T_world_cam[:3, 3]) @ s.T_world_cam[:3, 2] / s.camera.fx for s, own in zip(shots, points, strict=True)
+    ]
+    inside = [((own > region[0]) & (own < region[1])).all(1) for own in points]
+    within = np.concatenate([size[there] for size, there in zip(sizes, inside, strict=True)])
+    return float(np.median(within if len(within) else np.concatenate(sizes)))
 
 
 def _check_memory(points: Array, region: Array, voxel: float, spacing: float, config: FusionConfig) -> None:
