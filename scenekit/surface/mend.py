@@ -56,13 +56,20 @@ def compact(mesh: Mesh) -> Mesh:
 
 
 def without_needless_faces(mesh: Mesh) -> Mesh:
-    """Without doubled and flat faces. Flat ones with three corners stay where they keep a surface closed."""
+    """Without doubled and flat faces. Flat ones with three corners stay where without them a surface would open."""
     surface = Surface(mesh)
     needless = np.union1d(surface.duplicates, surface.degenerate)
     thinner = _keeping(mesh, np.setdiff1d(np.arange(len(mesh.faces)), needless))
-    if len(surface.degenerate) and surface.is_closed and len(thinner.faces) and not Surface(thinner).is_closed:
+    if len(surface.degenerate) and len(thinner.faces) and len(Surface(thinner).border) > len(surface.border):
         return _keeping(mesh, np.setdiff1d(np.arange(len(mesh.faces)), surface.collapsed))
     return thinner
+
+
+def without_crumbs(mesh: Mesh, share: float) -> Mesh:
+    """Without pieces, joined by edges, that have less than this share of the area of the largest."""
+    surface = Surface(mesh)
+    areas = np.bincount(surface.shell, surface.areas)[surface.shell]
+    return compact(_keeping(mesh, np.flatnonzero(areas >= share * areas.max(initial=0))))
 
 
 def wound(mesh: Mesh) -> Mesh:
