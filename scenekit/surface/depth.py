@@ -12,9 +12,10 @@ from torch import Tensor
 
 from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.errors import InputError
+from scenekit.render.planes import plane_channels, plane_depth
 from scenekit.render.raycast import pixel_rays
 from scenekit.render.splats import rasterization
-from scenekit.render.splats_torch import rotations, sh_to_rgb
+from scenekit.render.splats_torch import sh_to_rgb
 from scenekit.splats import Splats
 from scenekit.surface.median import median_surface
 
@@ -23,9 +24,6 @@ DepthMode = Literal["plane", "expected", "median"]
 
 ALPHA_MIN = 1e-3
 """Where less than this is opaque there is nothing."""
-
-GRAZING = 0.05
-"""Cosine between ray and normal below which the ray meets the plane too far away to believe."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,9 @@ def surface_view(
 
     What shines through a surface from far behind moves the first two by its share of the light, not the median; and
     only the median knows that a fat opaque Gaussian is seen from its front. Where a ray grazes the blended plane
-    (`GRAZING`), the first falls back to "expected". Where the transmittance stays above ½ there is no median.
+    (`planes.GRAZING`), the first falls back to "expected". Where the transmittance stays above ½ there is no median.
 
-    Sources: blended planes, Chen et al. 2024 (PGSR, Eq. 4–6); ν and its plane, Zhang et al. 2024 (RaDe-GS, §3);
+    Sources: blended planes, Chen et al. 2024 (PGSR, Eq. 2–4); ν and its plane, Zhang et al. 2024 (RaDe-GS, §3);
     the median, Yu et al. 2024 (Gaussian Opacity Fields, §4.1).
 
     Args:
@@ -89,17 +87,16 @@ def surface_view(
     pose = _checked(splats, camera, T_world_cam, depth)
     centre = torch.as_tensor(pose[:3, 3]).to(splats.means)
     to_gaussian = splats.means - centre
-    normals = plane_normals(splats, to_gaussian)
-    distances = (normals * to_gaussian).sum(-1, keepdim=True)
     rgb = sh_to_rgb(splats.sh, to_gaussian, splats.sh_degree)
-    image, alpha, meta = _blended(splats, camera, pose, torch.cat([rgb, normals, distances], -1), backend)
+    channels = torch.cat([rgb, plane_channels(splats, to_gaussian)], -1)
+    image, alpha, meta = _blended(splats, camera, pose, channels, backend)
 
     rays = torch.from_numpy(pixel_rays(camera) @ pose[:3, :3].T).to(image)
     seen, stops = alpha > ALPHA_MIN, None
     if depth == "median":
         z, stops = median_surface(splats, camera, torch.as_tensor(inverse_pose(pose)), meta)
     elif depth == "plane":
-        z = _on_plane(image[..., 3:6], image[..., 6], rays, otherwise=image[..., 7])
+        z = plane_depth(image[..., 3:7], rays, otherwise=image[..., 7])
     else:
         z = image[..., 7]
     facing = -torch.nn.functional.normalize(image[..., 3:6], dim=-1)
@@ -113,25 +110,6 @@ def surface_view(
         torch.where(seen[..., None], facing, nothing),
         stops,
     )
-
-
-def plane_normals(splats: Splats, to_gaussian: Tensor) -> Tensor:
-    """Unit ν along Σ⁻¹ (μ − o), which points away from the eye, for lines of sight μ − o, shape (n, 3).
-
-    Σ⁻¹ is taken times the square of the smallest deviation, which keeps flat Gaussians finite and changes no direction.
-    """
-    R = rotations(splats.quats)
-    log_scales = splats.log_scales - splats.log_scales.detach().amin(-1, keepdim=True)
-    local = (R.mT @ to_gaussian[..., None])[..., 0] * (-2 * log_scales).exp()
-    return torch.nn.functional.normalize((R @ local[..., None])[..., 0], dim=-1)
-
-
-def _on_plane(normals: Tensor, distances: Tensor, rays: Tensor, *, otherwise: Tensor) -> Tensor:
-    """Depth at which rays of unit depth meet the planes {x : normal·(x − o) = distance}, of one common scale."""
-    along = (normals * rays).sum(-1)
-    met = along > GRAZING * normals.norm(dim=-1) * rays.norm(dim=-1)
-    # The inner where keeps the gradient of the branch that is not taken finite.
-    return torch.where(met, distances / torch.where(met, along, torch.ones_like(along)), otherwise)
 
 
 def _blended(

@@ -8,7 +8,7 @@ from scenekit.cameras import look_at, pinhole, quaternion_from_rotation
 from scenekit.errors import InputError
 from scenekit.render.raycast import pixel_rays
 from scenekit.splats import Splats, random_splats
-from scenekit.surface.depth import plane_normals, surface_view
+from scenekit.surface.depth import surface_view
 
 CAMERA = pinhole(64, 48, 60.0, 62.0, 31.0, 25.0)
 
@@ -92,13 +92,6 @@ def test_depth_of_a_sphere_of_discs_is_the_spheres(mode):
     error = np.abs(view.depth.numpy() - truth)[inside]
     # A disc is (k s)² / 2 off the sphere at k deviations, and up to twice that along the slanted rays in here.
     assert np.median(error) < (2 * 0.04) ** 2 / 2 and np.quantile(error, 0.99) < (3 * 0.04) ** 2
-
-
-def test_a_round_gaussian_has_its_plane_across_the_line_of_sight():
-    splats = random_splats(20)
-    round_ones = Splats(splats.means, splats.quats, torch.full((20, 3), -2.0), splats.logit_opacities, splats.sh)
-    sight = splats.means - torch.tensor([3.0, 0, 0])
-    torch.testing.assert_close(plane_normals(round_ones, sight), torch.nn.functional.normalize(sight, dim=-1))
 
 
 @pytest.mark.parametrize("mode", ["plane", "expected", "median"])
