@@ -27,6 +27,7 @@ COMMANDS = {
     "capture": ("Make photos of a scene whose truth is known.", "scenekit capture tabletop -o photos --photos 48"),
     "reconstruct": ("Photos, a video or a posed capture → Gaussian splats.", "scenekit reconstruct photos/ -o kitchen"),
     "segment": ("What stands on a table or floor → nodes of its own.", "scenekit segment kitchen"),
+    "mesh": ("The nodes of a scene → closed, textured meshes.", "scenekit mesh kitchen"),
     "edit": ("Change a scene, or undo what was changed.", "scenekit edit kitchen move /table/mug --by 0 0 0.3"),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),

@@ -30,6 +30,7 @@ from scenekit.splats import Splats, merge
 if TYPE_CHECKING:
     from scenekit.scene_diff import Difference
     from scenekit.segment import SegmentConfig
+    from scenekit.surface.meshing import MeshingConfig
     from scenekit.validation import Finding
 
 NAME = re.compile(r"[^\W_][\w.-]{0,63}")
@@ -285,6 +286,12 @@ class Scene:
         from scenekit.segment import Segment, SegmentConfig
 
         return self.apply(Segment(config or SegmentConfig()))
+
+    def mesh(self, config: MeshingConfig | None = None) -> Scene:
+        """Gives nodes with splats their surfaces, textured from the photos; one step of history."""
+        from scenekit.surface.meshing import MeshingConfig, MeshScene
+
+        return self.apply(MeshScene(config or MeshingConfig()))
 
     def validate(self) -> list[Finding]:
         """What is physically or technically wrong, gravest first."""
