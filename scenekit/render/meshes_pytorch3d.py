@@ -1,6 +1,6 @@
 """Meshes, cameras, rasteriser and losses of PyTorch3D (Ravi et al. 2020), where it is installed.
 
-It has no wheels for current Pythons; with a C++ compiler it builds, and on CUDA with that one's:
+It has no wheels for current Pythons, and is built with a C++ compiler, for CUDA with its compiler too:
 
     pip install --no-build-isolation git+https://github.com/facebookresearch/pytorch3d
 
