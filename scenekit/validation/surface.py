@@ -61,7 +61,7 @@ class Surface:
     @cached_property
     def used(self) -> Array:
         """Positions that some face uses [m], shape (m, 3)."""
-        return self.vertices[np.unique(self.faces)]
+        return self.vertices[np.bincount(self.faces.ravel(), minlength=len(self.vertices)) > 0]
 
     @cached_property
     def extent(self) -> Array:
@@ -76,7 +76,7 @@ class Surface:
     @cached_property
     def _edges(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Ends of each edge (e, 2); then of each half-edge in the order of its edge: edge, face, direction ±1."""
-        f = np.setdiff1d(np.arange(len(self.faces)), self.collapsed)
+        f = np.delete(np.arange(len(self.faces)), self.collapsed)
         ends = np.stack([self.faces[f], np.roll(self.faces[f], -1, axis=1)], -1).reshape(-1, 2)
         low, high = ends.min(1), ends.max(1)
         order = np.lexsort((high, low))
