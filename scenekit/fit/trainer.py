@@ -21,6 +21,7 @@ from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
 from scenekit.fit.optimizer import Adam, Rates
 from scenekit.fit.strategies import ADC, MCMC, Run
 from scenekit.fit.strategies.strategy import State
+from scenekit.fit.surface_terms import SurfaceTerms
 from scenekit.render.splats import rasterization
 from scenekit.splats import Splats
 
@@ -50,6 +51,8 @@ class FitConfig:
     """Learning rate of the means at the end, as a fraction of that at the start; exponential between."""
     ssim_weight: float = 0.2
     """λ of the loss (1 − λ)·L1 + λ·(1 − SSIM)."""
+    surface: SurfaceTerms = field(default_factory=SurfaceTerms)
+    """Weights of the terms that make Gaussians lie on surfaces; all 0."""
     sh_until: float = 0.1
     """Progress at which the full SH degree is in use; it grows from 0 by equal intervals."""
     coarse: schedules.Coarse = ((0.15, 4), (0.4, 2))
@@ -199,14 +202,16 @@ class Trainer:
         config, adam, progress = self.config, self.adam, self.step / self.config.steps
         view = self._views_at(progress)[schedules.view_at(self.step, len(self.views), config.seed)]
         degree = schedules.sh_degree_at(progress, adam.splats.sh_degree, config.sh_until)
-        spent = self.spent
+        surface, spent = config.surface.at(progress), self.spent
         with spent["render"]:
-            image, meta = self._render(view, degree)
+            image, alpha, meta = self._render(view, degree, surface)
         with spent["loss"]:
-            loss = self._compare(image, view.image, mask=view.mask)
-        self._check_loss(loss)
+            rgb = image[..., :3] if surface.of_pixels else image
+            loss = self._compare(rgb, view.image, mask=view.mask)
+            terms = surface.losses(adam.splats, view, image, alpha, extent=self.run.extent)
+        self._check_loss(loss, terms)
         with spent["backward"]:
-            image.backward(loss.gradient)
+            torch.autograd.backward([rgb, *terms.values()], [loss.gradient, *[None] * len(terms)])
         rates = config.rates.scaled(
             config.rate_factor, means=self.run.extent * schedules.decay(progress, config.last_rate)
         )
@@ -220,27 +225,33 @@ class Trainer:
             )
         return loss
 
-    def _render(self, view: View, degree: int) -> tuple[Tensor, dict[str, Any]]:
-        splats = self.adam.splats
-        image, _, meta = rasterization(
+    def _render(self, view: View, degree: int, surface: SurfaceTerms) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """The image, with the channels of the surface terms behind its colours; alpha; meta."""
+        splats, background = self.adam.splats, self._background()
+        colors = splats.sh
+        if surface.of_pixels:
+            colors = surface.channels(splats, view, degree, extent=self.run.extent)
+            if background is not None:
+                background = torch.nn.functional.pad(background, (0, colors.shape[-1] - 3))
+        image, alphas, meta = rasterization(
             splats.means,
             splats.quats,
             splats.scales,
             splats.opacities,
-            splats.sh,
+            colors,
             view.viewmat[None],
             view.K[None],
             view.width,
             view.height,
-            sh_degree=degree,
-            backgrounds=self._background(),
+            sh_degree=None if surface.of_pixels else degree,
+            backgrounds=background,
             rasterize_mode="antialiased" if self.config.antialiased else "classic",
             eps2d=BLUR / self._levels[0] ** 2,
             absgrad=self.config.strategy.absgrad,
         )
         if meta["means2d"].requires_grad:
             meta["means2d"].retain_grad()
-        return image[0], meta
+        return image[0], alphas[0, ..., 0], meta
 
     def _background(self) -> Tensor | None:
         if self.config.background == "black":
@@ -256,10 +267,11 @@ class Trainer:
             self._levels = factor, [schedules.shrunk(view, factor) for view in self.views]
         return self._levels[1]
 
-    def _check_loss(self, loss: Loss) -> None:
-        if not math.isfinite(loss.total):
-            term = "L1" if not math.isfinite(loss.l1) else "D-SSIM"
-            raise self._diverged(f"loss at step {self.step}, term {term}", got=loss.total)
+    def _check_loss(self, loss: Loss, terms: dict[str, Tensor]) -> None:
+        values = {"L1": loss.l1, "D-SSIM": loss.total} | {name: term.item() for name, term in terms.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"loss at step {self.step}, term {name}", got=value)
 
     def _check_splats(self) -> None:
         """A Gaussian that is not finite is not drawn, so the loss alone would not show it."""

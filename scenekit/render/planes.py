@@ -32,15 +32,15 @@ def plane_channels(splats: Splats, to_gaussian: Tensor) -> Tensor:
     return torch.cat([normals, (normals * to_gaussian).sum(-1, keepdim=True)], -1)
 
 
-def plane_depth(planes: Tensor, rays: Tensor, *, otherwise: Tensor) -> Tensor:
+def plane_depth(normals: Tensor, distances: Tensor, rays: Tensor, *, otherwise: Tensor) -> Tensor:
     """Depth at which rays of unit depth meet blended planes {x : ν·(x − o) = d} (Chen et al. 2024, PGSR, Eq. 4).
 
     Args:
-        planes: Σ w ν and Σ w d, of one common scale in each pixel, shape (..., 4).
+        normals: Σ w ν, shape (..., 3).
+        distances: Σ w d, of the scale of the normals in each pixel, shape (...).
         rays: In the frame of ν, shape (..., 3).
         otherwise: The depth where the ray grazes the plane (`GRAZING`), shape (...).
     """
-    normals, distances = planes[..., :3], planes[..., 3]
     along = (normals * rays).sum(-1)
     met = along > GRAZING * normals.norm(dim=-1) * rays.norm(dim=-1)
     # The inner where keeps the gradient of the branch that is not taken finite.

@@ -96,7 +96,7 @@ def surface_view(
     if depth == "median":
         z, stops = median_surface(splats, camera, torch.as_tensor(inverse_pose(pose)), meta)
     elif depth == "plane":
-        z = plane_depth(image[..., 3:7], rays, otherwise=image[..., 7])
+        z = plane_depth(image[..., 3:6], image[..., 6], rays, otherwise=image[..., 7])
     else:
         z = image[..., 7]
     facing = -torch.nn.functional.normalize(image[..., 3:6], dim=-1)

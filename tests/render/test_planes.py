@@ -22,15 +22,16 @@ def test_near_its_centre_a_gaussian_is_densest_on_its_plane():
     rays = sight.clone().requires_grad_()
     weighted = (precisions @ rays[..., None])[..., 0]
     densest = (weighted * sight).sum(-1) / (weighted * rays).sum(-1)
-    depth = plane_depth(plane_channels(splats, sight), rays, otherwise=sight.new_zeros(30))
+    planes = plane_channels(splats, sight)
+    depth = plane_depth(planes[:, :3], planes[:, 3], rays, otherwise=sight.new_zeros(30))
     torch.testing.assert_close(depth, densest)
     slopes = [torch.autograd.grad(z.sum(), rays, retain_graph=True)[0] for z in (depth, densest)]
     torch.testing.assert_close(*slopes)
 
 
 def test_a_ray_that_grazes_takes_the_other_depth():
-    planes, other = torch.tensor([[0.0, 0, 2, 3]]), torch.tensor([7.0])
+    normal, distance, other = torch.tensor([[0.0, 0, 2]]), torch.tensor([3.0]), torch.tensor([7.0])
     for cosine, depth in ((2 * GRAZING, 1.5), (GRAZING / 2, 7.0)):
         ray = torch.tensor([[1.0, 0, cosine]])
         expected = torch.tensor([depth / cosine if depth < 7 else depth])
-        torch.testing.assert_close(plane_depth(planes, ray, otherwise=other), expected)
+        torch.testing.assert_close(plane_depth(normal, distance, ray, otherwise=other), expected)
