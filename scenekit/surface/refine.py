@@ -20,7 +20,6 @@ import scipy.sparse
 import scipy.sparse.csgraph
 import scipy.sparse.linalg
 import torch
-import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
@@ -47,14 +46,12 @@ class RefineConfig:
 
     steps: int = 400
     """Steps, of one photo each."""
-    vertex_rate: float = 1e-3
+    vertex_rate: float = 3e-3
     """About the most that a vertex moves in a step, as a share of the mesh's diagonal; 0 keeps the shape."""
     color_rate: float = 0.01
     """Step of texels and vertex colours, in display values 0..1; 0 keeps the colours."""
     smoothness: float = 20.0
     """λ of I + λL: a move spreads over about √λ edges; 0 moves each vertex by itself."""
-    scales: tuple[int, ...] = (4, 2, 1)
-    """How many times smaller the photos are, in equal parts of the steps; small ones find outlines that are far off."""
     background: tuple[float, float, float] | None = None
     """Display colour 0..1 behind the mesh. None: unknown, and only pixels that the mesh covers count."""
     seed: int = 0
@@ -66,7 +63,6 @@ class RefineConfig:
             ("vertex_rate", 0 <= self.vertex_rate < 1, "0 to less than 1"),
             ("color_rate", 0 <= self.color_rate < 1, "0 to less than 1"),
             ("smoothness", 0 <= self.smoothness < np.inf, "0 or more"),
-            ("scales", min(self.scales, default=0) >= 1, "at least one, each at least 1"),
         ):
             if not good:
                 raise InputError(name, got=getattr(self, name), wanted=wanted)
@@ -161,22 +157,7 @@ def _schedule(views: Sequence[View], config: RefineConfig) -> Iterator[tuple[Vie
     rng = np.random.default_rng(config.seed)
     order = np.concatenate([rng.permutation(len(views)) for _ in range(-(-config.steps // len(views)))])
     for step in track(range(config.steps), description="Refining", transient=True):
-        scale = config.scales[step * len(config.scales) // config.steps]
-        yield _smaller(views[order[step]], scale), 1 - step / config.steps
-
-
-def _smaller(view: View, scale: int) -> View:
-    """The view with both sides divided; a pixel counts if all that it covers does."""
-    if scale == 1:
-        return view
-    size = max(1, view.height // scale), max(1, view.width // scale)
-
-    def shrunk(planes: Tensor) -> Tensor:
-        return F.interpolate(planes[None].float(), size, mode="area")[0]
-
-    image = shrunk(view.image.permute(2, 0, 1)).permute(1, 2, 0).round().to(torch.uint8)
-    K = torch.tensor([[size[1] / view.width], [size[0] / view.height], [1.0]]) * view.K
-    return View(view.name, image, K, view.viewmat, None if view.mask is None else shrunk(view.mask[None])[0] >= 1)
+        yield views[order[step]], 1 - step / config.steps
 
 
 def _seen(mesh: SoftMesh, view: View, config: RefineConfig) -> tuple[Tensor, Tensor]:
