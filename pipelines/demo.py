@@ -1,4 +1,4 @@
-"""The whole way on one machine: photographs of a made table → splats, and how close they and the cameras come."""
+"""The whole way on one machine: photographs of a made table → splats → things with meshes, and how close they come."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Config:
     """Longest side that the photos are reduced to for the fit [px]."""
     seed: int = 0
     """Seed of everything random."""
+    mesh: bool = True
+    """Divide the scene into things, and give them meshes."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -75,6 +77,7 @@ def run(config: Config) -> Result:
             output=config.output / "tabletop",
             max_side=config.max_side,
             seed=config.seed,
+            mesh=config.mesh,
             fresh=config.fresh,
             fit=config.fit,
         )

@@ -77,12 +77,16 @@ def run(config: Config) -> Result:
         FileError: If the scene or a photo cannot be read, or the folder not be written.
         InputError: If there is no surface to mesh, or its voxels would not fit into memory.
     """
+    return meshed(open_scene(config.scene), config.mesh, folder=config.output, format=config.format)
+
+
+def meshed(scene: Scene, config: MeshingConfig, *, folder: Path | None = None, format: str = "glb") -> Result:
+    """Meshes a scene that is open, saves it in a folder, or where it came from, and writes its meshes there."""
     start = time.perf_counter()
-    scene = open_scene(config.scene)
-    made = scene_meshes(scene.state, config.mesh)
-    scene.apply(MeshScene(config.mesh, made))
-    folder = scene.save(config.output)
-    files = write_results(folder, scene.state, made, config.format)
+    made = scene_meshes(scene.state, config)
+    scene.apply(MeshScene(config, made))
+    folder = scene.save(folder)
+    files = write_results(folder, scene.state, made, format)
     return Result(scene, made, folder, files, time.perf_counter() - start)
 
 
@@ -91,7 +95,7 @@ def write_results(folder: Path, state: SceneState, made: dict[str, NodeMesh], fo
 
     Node meshes are in their nodes' frames, the whole one is in the world.
     """
-    posed = {path: found.mesh.transform(torch.from_numpy(state.pose(path).matrix)) for path, found in made.items()}
+    posed = in_world(state)
     files = [folder / f"mesh.{format}"]
     write_meshes(files[0], {path.strip("/"): mesh for path, mesh in posed.items()})
     (folder / "meshes").mkdir(exist_ok=True)
@@ -103,11 +107,20 @@ def write_results(folder: Path, state: SceneState, made: dict[str, NodeMesh], fo
     return files
 
 
+def in_world(state: SceneState) -> dict[str, Mesh]:
+    """The mesh of each node that has one, in the world frame."""
+    return {
+        path: node.mesh.transform(torch.from_numpy(state.pose(path).matrix))
+        for path, node in state.walk()
+        if node.mesh is not None
+    }
+
+
 def facts(found: NodeMesh) -> dict[str, Any]:
     """What meshes.json says of a node."""
     return {
         "faces": len(found.mesh.faces),
-        "closed": found.is_closed,
+        "closed": found.volume is not None,
         "volume": found.volume,
         "estimated_share": round(found.estimated, 4),
         "estimated_from_face": found.seen_faces,
@@ -118,18 +131,22 @@ def facts(found: NodeMesh) -> dict[str, Any]:
 
 def table(made: dict[str, NodeMesh]) -> list[str]:
     """A line for each node."""
-    lines = [
-        f"  {'node':<26}{'faces':>9}  {'closed':<7}{'size [cm]':<20}{'volume [cm³]':>13}{'estimated':>11}{'texture':>12}"
-    ]
+    heads = ("node", "faces", "closed", "size [cm]", "volume [cm³]", "estimated", "texture")
+    rows = [heads]
     for path, found in made.items():
-        size = " × ".join(f"{100 * side:.1f}" for side in Surface(found.mesh).extent)
-        volume = "–" if found.volume is None else f"{1e6 * found.volume:,.1f}"
-        texture = "vertices" if found.texture is None else "{}×{}".format(*found.texture.size)
-        closed = "yes" if found.is_closed else "no"
-        lines.append(
-            f"  {path:<26}{len(found.mesh.faces):>9,}  {closed:<7}{size:<20}{volume:>13}{found.estimated:>11.0%}{texture:>12}"
-        )
-    return lines
+        volume, extent = found.volume, Surface(found.mesh).extent
+        rows.append((
+            path, f"{len(found.mesh.faces):,}", "no" if volume is None else "yes",
+            " × ".join(f"{100 * side:.1f}" for side in extent), "–" if volume is None else f"{1e6 * volume:,.1f}",
+            f"{found.estimated:.0%}", "vertices" if found.texture is None else "{} × {}".format(*found.texture.size),
+        ))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
 
 
 def picture(state: SceneState, mesh: Mesh) -> NDArray[np.uint8]:

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 import tyro
 from rich.progress import track
 
-from scenekit.cameras import Camera, pinhole
+from scenekit.cameras import Camera, inverse_pose, pinhole
 from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
 from scenekit.capture.saved import read_capture, write_capture
 from scenekit.charts import Curve
-from scenekit.errors import FileError
+from scenekit.errors import FileError, InputError
 from scenekit.evaluate import Scores, evaluate
 from scenekit.fit import FitConfig, FitResult, fit, initial_splats
 from scenekit.fit.metrics import History
+from scenekit.io.mesh_atlas import joined
+from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
+from scenekit.opening import CAMERAS, run_scene
+from scenekit.pipelines.mesh import in_world, meshed
+from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.render.video import draw, turntable
 from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report
-from scenekit.runs import Run, command, open_run, versions, write_json
+from scenekit.runs import Run, command, open_run, read_json, versions, write_json
+from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats
+from scenekit.surface.meshing import MeshingConfig
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
 
+PAPER = (0.5, 0.5, 0.5)
+"""Colour behind meshes in the report."""
+
 EVALUATIONS = 10
 """How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,12 +66,18 @@ class Config:
     """Length of the turntable; 0 for none."""
     seed: int = 0
     """Seed of everything random."""
+    mesh: bool = False
+    """Divide the scene into things, and give them meshes; a run that is finished goes on to this."""
     fresh: bool = False
     """Start over where an earlier run is in the way."""
     capture: CaptureConfig = field(default_factory=CaptureConfig)
     """How photos become a capture."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How a capture becomes splats."""
+    segment: SegmentConfig = field(default_factory=SegmentConfig)
+    """How things are told apart for their meshes."""
+    meshing: MeshingConfig = field(default_factory=MeshingConfig)
+    """How surfaces are made."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,7 @@ class Result:
             f"{quality}\n"
             f"  report  {self.folder / 'report.html'}\n"
             f"  splats  {self.folder / 'splats.ply'}"
+            + (f"\n  meshes  {self.folder / 'mesh.glb'}" if "meshes" in self.metrics["seconds"] else "")
         )
 
 
@@ -111,8 +132,12 @@ def run(config: Config) -> Result:
         scores = evaluate(fitted.splats, held_out) if held_out else None
     with run.stage("video"):
         write_turntable(run, fitted.splats, capture, train[0], frames=config.video_frames)
+    if config.mesh:
+        with run.stage("meshes"):
+            write_scene(run, config, fitted.splats, capture)
     with run.stage("report"):
         pairs = comparisons(fitted.splats, held_out, scores) if scores else []
+        pairs = with_meshes(run.folder, pairs, held_out) if config.mesh else pairs
         write_report(run.folder / "report.html", told(run, config, capture, fitted, scores, pairs))
     metrics = measured(run, capture, fitted, scores)
     write_json(run.folder / "metrics.json", metrics)
@@ -164,6 +189,33 @@ def write_turntable(run: Run, splats: Splats, capture: Capture, view: View, *, f
         write_video(run.folder / "video.mp4", pictures)
 
 
+def write_scene(run: Run, config: Config, splats: Splats, capture: Capture) -> None:
+    """Divides the scene into things where it can, meshes and saves it; done already if an earlier sitting did."""
+    if "meshes" in run.done and is_scene(run.folder):
+        return
+    scene = run_scene(run.folder, splats, capture)
+    try:
+        scene.segment(config.segment)
+    except InputError as error:  # nothing stands on anything: one surface it is
+        log.warning("The scene stays in one piece: %s", error)
+    meshed(scene, replace(config.meshing, cache=str(run.folder / "cache" / "undistorted")))
+
+
+def with_meshes(folder: Path, pairs: list[Comparison], held_out: list[View]) -> list[Comparison]:
+    """Comparisons with what the meshes of the run look like from there."""
+    state, views = read_scene(folder).state, {view.name: view for view in held_out}
+    turned = state.pose(f"/{CAMERAS}").matrix  # segmentation may have levelled the world of the run
+    whole = joined(list(in_world(state).values()))[0].transform(torch.from_numpy(inverse_pose(turned)))
+    scene = ray_scene(whole)
+    shown = []
+    for pair in pairs:
+        view = views[pair.name]
+        pose = inverse_pose(view.viewmat.double().numpy())
+        rgb = render_mesh(whole, lens(view), pose, background=PAPER, samples=2, scene=scene).rgb
+        shown.append(replace(pair, mesh=(255 * rgb).round().to(torch.uint8).numpy()))
+    return shown
+
+
 def measured(run: Run, capture: Capture, fitted: FitResult, scores: Scores | None) -> dict[str, Any]:
     """What metrics.json holds."""
     return {
@@ -196,6 +248,7 @@ def told(
         },
         command=command(),
         versions=versions(),
+        meshes=read_json(run.folder / "meshes" / "meshes.json") if config.mesh else {},
         video=run.folder / "video.mp4" if config.video_frames else None,
     )
 

@@ -13,6 +13,7 @@ from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import open_splats, read_splats
 from scenekit.scene import NAME, Node, Scene, SceneState
+from scenekit.splats import Splats
 
 SCENE, CAMERAS = "scene", "cameras"
 """What the nodes of a run are called."""
@@ -46,13 +47,18 @@ def _run(folder: Path) -> Scene:
     if not file.is_file():
         hint = "`scenekit reconstruct` with the same options goes on."
         raise FileError(file, got="nothing", wanted="the splats of a finished run", hint=hint)
-    splats, capture = read_splats(file), _capture_of(folder)
+    splats = read_splats(file)
     remember_file(folder, splats, file)
-    nodes = (Node(SCENE, splats=splats), *([Node(CAMERAS, cameras=capture)] if capture else []))
-    frame = capture.frame if capture else Frame()
-    scene = Scene(SceneState(Node("", children=nodes), frame, f"run {folder.resolve().name}"), folder=folder)
+    scene = run_scene(folder, splats, _capture_of(folder))
     scene.revision = ""
     return scene
+
+
+def run_scene(folder: Path, splats: Splats, capture: Capture | None) -> Scene:
+    """The scene of a run with these splats and photos; a scene that was saved there before is of no account."""
+    nodes = (Node(SCENE, splats=splats), *([Node(CAMERAS, cameras=capture)] if capture else []))
+    frame = capture.frame if capture else Frame()
+    return Scene(SceneState(Node("", children=nodes), frame, f"run {folder.resolve().name}"), folder=folder)
 
 
 def _capture_of(run: Path) -> Capture | None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ class Comparison:
     """Peak signal-to-noise ratio [dB]."""
     ssim: float
     """Structural similarity."""
+    mesh: NDArray[np.uint8] | None = None
+    """What the meshes look like from there, shape (h, w, 3)."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Report:
     """How to make it again."""
     versions: dict[str, str] = field(default_factory=dict)
     """What made it."""
+    meshes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What meshes.json says of each node; empty if there are no meshes."""
     video: Path | None = None
     """A turntable to show at the top."""
 

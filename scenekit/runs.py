@@ -5,6 +5,8 @@ cameras.json     cameras in the format of the original 3DGS viewer, and ours
 colmap/          the posed photos and sparse points as a COLMAP model, in the frame of the splats
 metrics.json     held-out scores, the history of the fit, seconds per stage
 video.mp4        a turntable
+scene.json       with --mesh: the scene, its things apart, with parts/ beside it
+mesh.glb         with --mesh: all surfaces; one by one in meshes/, and meshes.png to look at
 report.html      all of it to look at
 config.json      every option
 run.json         which stages are done, by which version, and how long they took
@@ -34,7 +36,7 @@ from scenekit.io.atomic import write_text
 LAST_STAGE = "report"
 """The stage whose end is the end of the run."""
 
-FORGIVEN = {"output", "fresh"}
+FORGIVEN = {"output", "fresh", "mesh"}
 """Options that may differ between a run and its continuation."""
 
 

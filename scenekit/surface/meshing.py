@@ -28,32 +28,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
-from scipy.spatial import cKDTree
 
 from scenekit.cameras import inverse_pose, look_at, pinhole, small_pinhole
 from scenekit.capture.capture import Capture, Photo, Points
 from scenekit.capture.undistort import undistorted
 from scenekit.errors import InputError
-from scenekit.meshes import Mesh, some_faces
+from scenekit.meshes import Mesh
 from scenekit.scene import SceneState
 from scenekit.splats import Splats, merge
-from scenekit.surface.clean import CleanConfig, clean
+from scenekit.surface.clean import CleanConfig
 from scenekit.surface.depth import surface_view
-from scenekit.surface.fusion import FusionConfig, fuse_shots
+from scenekit.surface.fusion import FusionConfig
 from scenekit.surface.objects import Lid, object_mesh
-from scenekit.surface.sightings import Sightings
+from scenekit.surface.sightings import Floor, Sightings
+from scenekit.surface.surroundings import surroundings
 from scenekit.surface.texture import TextureConfig, TextureReport, bake_each
 from scenekit.validation.splats import finite
 from scenekit.validation.surface import Surface
 
 AROUND, VIEW_SIDE, VIEW_ANGLE = 64, 512, np.radians(50.0)
 """Cameras that look at splats without photos: how many, their pictures' sides [px], and their angle of view."""
-
-MARGIN = 0.05
-"""How far around things and their supports the background is meshed, in sizes of the whole."""
-
-COARSER = 2.0
-"""Voxels of what is no thing, in pixels on the things."""
 
 BACKGROUND = "background"
 """What segmentation calls the node that is no thing."""
@@ -95,18 +89,24 @@ class NodeMesh(NamedTuple):
 
     mesh: Mesh
     """In the node's frame."""
-    is_closed: bool
-    """Whether it encloses a volume."""
-    volume: float | None
-    """Enclosed, in the world [m³]; None for an open mesh."""
-    estimated: float
-    """Share of the area that no photo saw."""
     seen_faces: int
-    """So many faces were seen; those after them are estimated."""
+    """So many faces lie where photos saw the surface; those after them are estimated."""
+    seconds: float
+    """Time its surface took [s]; textures are made together."""
     texture: TextureReport | None = None
     """None for vertex colours."""
-    seconds: float = 0.0
-    """Time its surface took [s]; textures are made together."""
+
+    @property
+    def estimated(self) -> float:
+        """Share of the area that is estimated."""
+        areas = Surface(self.mesh).areas
+        return float(areas[self.seen_faces :].sum() / max(areas.sum(), 1e-30))
+
+    @property
+    def volume(self) -> float | None:
+        """Enclosed, in the node's frame [m³]; None for an open mesh."""
+        surface = Surface(self.mesh)
+        return surface.solid.volume if surface.is_closed else None
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,12 @@ def scene_meshes(state: SceneState, config: MeshingConfig = MeshingConfig()) -> 
         raise InputError("path", got=got, wanted="a node with splats at or below it", hint="scenekit info shows them.")
     capture = _photos(state)
     sightings = _sightings(cast, capture or around(cast.splats), config)
-    made = _solids(cast, sightings, wanted, config)
-    made |= _rest(cast, sightings, [k for k in wanted if k not in cast.support], config)
+    floors = {
+        k: None if support is None else sightings.floor(k, support, list(cast.support))
+        for k, support in cast.support.items()
+    }
+    made = _solids(cast, sightings, floors, [k for k in wanted if k in floors], config)
+    made |= _surroundings(cast, sightings, floors, [k for k in wanted if k not in floors], config)
     if not made:
         hint = "Are its splats transparent, or the photos elsewhere?"
         raise InputError("scene", got="no node that a photo sees", wanted="a surface", hint=hint)
@@ -236,14 +240,12 @@ def _sightings(cast: Cast, capture: Capture, config: MeshingConfig) -> Sightings
         return Sightings(views, cast.owner, len(cast.paths), config.fusion)
 
 
-def _solids(cast: Cast, sightings: Sightings, wanted: Sequence[int], config: MeshingConfig) -> dict[int, NodeMesh]:
-    """Closed meshes of the things among the wanted nodes."""
-    floors = {
-        k: None if support is None else sightings.floor(k, support, list(cast.support))
-        for k, support in cast.support.items()
-    }
-    made, things = {}, [k for k in wanted if k in cast.support]
-    for k in track(things, description="Objects", transient=True, disable=not things):
+def _solids(
+    cast: Cast, sightings: Sightings, floors: dict[int, Floor | None], wanted: Sequence[int], config: MeshingConfig
+) -> dict[int, NodeMesh]:
+    """Closed meshes of things."""
+    made = {}
+    for k in track(wanted, description="Objects", transient=True, disable=not wanted):
         start, voxel = time.perf_counter(), config.fusion.voxel or sightings.pixels[k]
         lids = [Lid.under(sightings.body(j), floor) for j, floor in floors.items() if floor and floor.thing == k]
         solid = object_mesh(
@@ -252,43 +254,21 @@ def _solids(cast: Cast, sightings: Sightings, wanted: Sequence[int], config: Mes
         if solid is None:
             log.warning("%s: no photo sees it; it gets no mesh", cast.paths[k])
             continue
-        made[k] = NodeMesh(
-            solid.mesh, True, solid.volume, solid.estimated, solid.seen_faces, seconds=time.perf_counter() - start
-        )
+        made[k] = NodeMesh(solid.mesh, solid.seen_faces, time.perf_counter() - start)
     return made
 
 
-def _rest(cast: Cast, sightings: Sightings, wanted: Sequence[int], config: MeshingConfig) -> dict[int, NodeMesh]:
-    """Open meshes of the wanted nodes: the faces of one fused surface, dealt out by the nearest point that was seen."""
+def _surroundings(
+    cast: Cast, sightings: Sightings, floors: dict[int, Floor | None], wanted: Sequence[int], config: MeshingConfig
+) -> dict[int, NodeMesh]:
+    """Meshes of the wanted nodes that are no things."""
     if not wanted:
         return {}
     start = time.perf_counter()
-    whole, _ = clean(fuse_shots([s.shot for s in sightings.all], _around_things(cast, sightings, config)), config.clean)
-    label = np.repeat(np.arange(len(sightings.points)), [len(part) for part in sightings.points])
-    centres = whole.vertices[whole.faces].mean(1).double().numpy()
-    nearest = label[cKDTree(np.concatenate(sightings.points)).query(centres, workers=-1)[1]]
-    made = {}
-    for k in wanted:
-        own = some_faces(whole, torch.from_numpy(nearest == k))
-        if len(own.faces):
-            surface = Surface(own)
-            volume = surface.solid.volume if surface.is_closed else None
-            made[k] = NodeMesh(own, surface.is_closed, volume, 0.0, len(own.faces), seconds=time.perf_counter() - start)
-    return made
-
-
-def _around_things(cast: Cast, sightings: Sightings, config: MeshingConfig) -> FusionConfig:
-    """How the rest is fused: in the region of the things and what they stand on, with coarser voxels than theirs."""
-    shown = set(cast.support) | {k for k in cast.support.values() if k is not None}
-    bodies = [body for body in map(sightings.body, sorted(shown)) if len(body)]
-    if config.fusion.region is not None or not bodies:
-        return config.fusion
-    points = np.concatenate(bodies)
-    low, high = np.quantile(points, [0.001, 0.999], axis=0)
-    margin = MARGIN * (high - low)
-    region = tuple(map(float, (*(low - margin), *(high + margin))))
-    pixel = float(np.median([sightings.pixels[k] for k in sorted(shown) if sightings.pixels[k] < np.inf]))
-    return replace(config.fusion, region=region, voxel=config.fusion.voxel or COARSER * pixel)  # type: ignore[arg-type]
+    nodes = [k for k in range(len(cast.paths)) if k not in floors]
+    parts = surroundings(sightings, nodes, floors, config.fusion, config.clean)
+    seconds = (time.perf_counter() - start) / max(len(parts), 1)
+    return {k: NodeMesh(part.mesh, part.seen_faces, seconds) for k, part in parts.items() if k in wanted}
 
 
 def _textured(made: dict[int, NodeMesh], capture: Capture, config: MeshingConfig) -> dict[int, NodeMesh]:
