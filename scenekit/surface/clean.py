@@ -107,9 +107,9 @@ def clean(mesh: Mesh, config: CleanConfig = CleanConfig()) -> tuple[Mesh, CleanR
         return finite, CleanReport(len(mesh.faces), 0, len(mesh.faces), 0, 0, 0, 0, 0, 0, 0.0, 0)
     needed = compact(without_needless_faces(finite))
     large = without_crumbs(needed, config.min_component)
-    blunt = without_spikes(large, config.spike)
-    aligned = wound(blunt)
-    closed = with_holes_closed(aligned, config.max_hole)
+    aligned = wound(large)
+    blunt = without_spikes(aligned, config.spike)
+    closed = with_holes_closed(blunt, config.max_hole)
     smooth = smoothed(closed, config.smooth)
     reduces = config.faces is not None or config.error is not None
     result = simplified(smooth, faces=config.faces, error=config.error) if reduces else smooth
@@ -119,9 +119,9 @@ def clean(mesh: Mesh, config: CleanConfig = CleanConfig()) -> tuple[Mesh, CleanR
         broken=len(mesh.faces) - len(finite.faces),
         needless=len(finite.faces) - len(needed.faces),
         crumbs=_pieces(needed) - _pieces(large),
-        spikes=int((blunt.vertices != large.vertices).any(1).sum()),
-        turned=int((aligned.faces != blunt.faces).any(1).sum()),
-        holes=_holes(aligned) - _holes(closed),
+        spikes=int((blunt.vertices != aligned.vertices).any(1).sum()),
+        turned=int((aligned.faces != large.faces).any(1).sum()),
+        holes=_holes(blunt) - _holes(closed),
         left_open=_holes(result),
         smoothed=float((smooth.vertices - closed.vertices).norm(dim=1).max()),
         simplified=len(smooth.faces) - len(result.faces),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +18,26 @@ from scenekit.validation.surface import Ints, Surface
 LONGEST_RIM = 500
 """Corners of a rim up to which the best of all triangulations is looked for; it takes their third power of time."""
 
+MANY = 1000
+"""Patches from which on all faces count as near to one, rather than look."""
+
 STRAIGHT = 0.05
 """What an inner edge of a triangulation costs where it does not bend, per its squared length: slivers are not free."""
 
 
+class Patch(NamedTuple):
+    """What closes a hole."""
+
+    rim: Ints
+    """Corners of the hole, welded vertices, shape (r,)."""
+    points: Array
+    """Where the corners are, and after them what else the patch needs [m], shape (r or r + 1, 3)."""
+    faces: Ints
+    """Its triangles between these points, shape (f, 3)."""
+
+
 def with_holes_closed(mesh: Mesh, max_hole: float) -> Mesh:
-    """With faces over each hole whose rim is short enough, unless they would cross the mesh.
+    """With faces over each hole whose rim is short enough, unless they would cross the mesh or each other.
 
     A hole is closed by a fan around the middle of its rim where that folds nowhere, else by the triangles between the
     corners of the rim that have the least area and bend least.
@@ -33,22 +48,17 @@ def with_holes_closed(mesh: Mesh, max_hole: float) -> Mesh:
     """
     surface = Surface(mesh)
     limit = max_hole * float(np.linalg.norm(surface.extent))
-    stored = np.unique(surface.weld, return_index=True)[1]  # a stored vertex at each position
-    low, high = surface.triangles.min(1), surface.triangles.max(1)
-    faces: list[Ints] = []
-    middles: list[Ints] = []
-    for rim in rims(surface):
-        corners = surface.vertices[rim]
-        if np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1).sum() > limit:
-            continue
-        for patch, points in _patches(corners, _normals_beyond(surface, rim)):
-            near = ((low <= points.max(0)) & (high >= points.min(0))).all(1)
-            if not _cross(surface, np.flatnonzero(near), rim, patch, points):
-                names = np.append(stored[rim], len(mesh.vertices) + len(middles))
-                faces.append(names[patch])
-                middles += [stored[rim]] * (len(points) - len(rim))
-                break
-    return _grown(mesh, np.concatenate(faces), middles) if faces else mesh
+    beyond = _faces_beyond(surface)
+    waiting = [rim for rim in rims(surface) if _length(surface.vertices[rim]) <= limit]
+    waiting = [rim for rim in waiting if len(rim) > 3 or len(np.unique(beyond(rim))) > 1]  # no lone triangles
+    chosen: list[Patch] = []
+    for make in (partial(_fan, surface), partial(_least_patch, surface, beyond)):
+        tried = [patch for rim in waiting if (patch := make(rim)) is not None]
+        clear = _clear(surface, chosen, tried)
+        chosen += clear
+        closed = {id(patch.rim) for patch in clear}
+        waiting = [rim for rim in waiting if id(rim) not in closed]
+    return _grown(mesh, surface, chosen) if chosen else mesh
 
 
 def rims(surface: Surface) -> Iterator[Ints]:
@@ -130,48 +140,85 @@ def _bend(edge: Array, normal: Array, other: Array) -> Array:
     return np.asarray((edge**2).sum(-1) * (1 + STRAIGHT - (normal * other).sum(-1)))
 
 
-def _patches(corners: Array, beyond: Array) -> Iterator[tuple[Ints, Array]]:
-    """Triangles that close a polygon, and their vertices: the corners, and a fan's middle. The best first."""
-    r, points = np.arange(len(corners)), np.concatenate([corners, [corners.mean(0)]])
-    fan = np.stack([r, np.roll(r, -1), np.full(len(r), len(r))], 1)
-    if len(r) > 4 and not _folds(points[fan]):
-        yield fan, points
-    if len(r) <= LONGEST_RIM:
-        yield least_triangulation(corners, beyond), corners
+def _fan(surface: Surface, rim: Ints) -> Patch | None:
+    """Triangles around the mean of the corners, unless some look away from the way that all look together."""
+    r, corners = np.arange(len(rim)), surface.vertices[rim]
+    points, faces = (
+        np.concatenate([corners, [corners.mean(0)]]),
+        np.stack([r, np.roll(r, -1), np.full(len(r), len(r))], 1),
+    )
+    a, b, c = points[faces].swapaxes(0, 1)
+    areas = np.cross(b - a, c - a)
+    folds = bool((areas @ areas.sum(0) <= 0).any())
+    return None if len(rim) < 5 or folds else Patch(rim, points, faces)
 
 
-def _folds(triangles: Array) -> bool:
-    """True if some look away from the way that all look together."""
-    areas = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    return bool((areas @ areas.sum(0) <= 0).any())
+def _least_patch(surface: Surface, beyond: Callable[[Ints], Ints], rim: Ints) -> Patch | None:
+    if len(rim) > LONGEST_RIM:
+        return None
+    a, b, c = surface.vertices[surface.faces[beyond(rim)]].swapaxes(0, 1)
+    normals = np.cross(b - a, c - a)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    corners = surface.vertices[rim]
+    return Patch(rim, corners, least_triangulation(corners, normals))
 
 
-def _normals_beyond(surface: Surface, rim: Ints) -> Array:
-    """Normal of the face along each edge of a rim, shape (r, 3)."""
-    edge, face, _ = surface.half_edges
-    ends = np.sort(np.stack([rim, np.roll(rim, -1)], 1), axis=1)
-    key = len(surface.vertices)
-    number = np.searchsorted(surface.edges @ [key, 1], ends @ [key, 1])
-    a, b, c = surface.triangles[face[np.searchsorted(edge, number)]].swapaxes(0, 1)
-    cross = np.cross(b - a, c - a)
-    return np.asarray(cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-300))
+def _faces_beyond(surface: Surface) -> Callable[[Ints], Ints]:
+    """Looks up the face along each edge of a rim, shape (r,)."""
+    v, (edge, face, _) = len(surface.vertices), surface.half_edges
+    keys, faces = surface.edges[surface.border] @ [v, 1], face[np.searchsorted(edge, surface.border)]
+
+    def look_up(rim: Ints) -> Ints:
+        ends = np.stack([rim, np.roll(rim, -1)], 1)
+        return faces[np.searchsorted(keys, np.sort(ends, axis=1) @ [v, 1])]
+
+    return look_up
 
 
-def _cross(surface: Surface, near: Ints, rim: Ints, patch: Ints, points: Array) -> bool:
-    """True if a patch crosses the faces near it, or itself; points of the patch are its rim's and then its own."""
-    v = len(surface.vertices)
-    names = np.concatenate([rim, v + np.arange(len(points) - len(rim))])
-    vertices = np.concatenate([surface.vertices, points[len(rim) :]])
-    found = crossings(vertices, np.concatenate([surface.faces[near], names[patch]]))
-    return bool((found.pairs >= len(near)).any())
+def _clear(surface: Surface, chosen: list[Patch], tried: list[Patch]) -> list[Patch]:
+    """Those tried that cross neither the mesh, nor those chosen, nor each other."""
+    if not tried:
+        return []
+    patches = [*chosen, *tried]
+    faces, vertices = _joined(surface, patches)
+    owner = np.repeat(np.arange(len(patches)), [len(patch.faces) for patch in patches]) - len(chosen)
+    near = np.ones(len(surface.faces), np.bool_)
+    if len(tried) < MANY:
+        near[:] = False
+        low, high = surface.triangles.min(1), surface.triangles.max(1)
+        for patch in tried:
+            near |= ((low <= patch.points.max(0)) & (high >= patch.points.min(0))).all(1)
+    found = crossings(vertices, np.concatenate([surface.faces[near], faces]))
+    owners = np.concatenate([np.full(int(near.sum()), -1), owner])[found.pairs]
+    return [patch for number, patch in enumerate(tried) if not (owners == number).any()]
 
 
-def _grown(mesh: Mesh, faces: Ints, middles: list[Ints]) -> Mesh:
-    """With more faces, and vertices at the means of others."""
+def _joined(surface: Surface, patches: list[Patch]) -> tuple[Ints, Array]:
+    """Faces of patches by welded vertices, after which their own points are counted, and all vertices."""
+    vertices, faces, count = [surface.vertices], [], len(surface.vertices)
+    for patch in patches:
+        own = patch.points[len(patch.rim) :]
+        faces.append(np.concatenate([patch.rim, count + np.arange(len(own))])[patch.faces])
+        vertices.append(own)
+        count += len(own)
+    return np.concatenate(faces), np.concatenate(vertices)
+
+
+def _grown(mesh: Mesh, surface: Surface, patches: list[Patch]) -> Mesh:
+    """With patches, whose own points look like the mean of their rims."""
+    stored = np.unique(surface.weld, return_index=True)[1]  # a stored vertex at each position
+    faces, vertices = _joined(surface, patches)
+    own = len(vertices) - len(surface.vertices)
+    names = torch.from_numpy(np.concatenate([stored, len(mesh.vertices) + np.arange(own)])[faces])
+    middles = [torch.from_numpy(stored[patch.rim]) for patch in patches if len(patch.points) > len(patch.rim)]
     parts: dict[str, Any] = {}
     for name in ("vertices", "uvs", "vertex_colors"):
         part = getattr(mesh, name)
         if part is not None and middles:
-            means = torch.stack([part[torch.from_numpy(rim)].double().mean(0) for rim in middles])
+            means = torch.stack([part[rim].double().mean(0) for rim in middles])
             parts[name] = torch.cat([part, (means if part.is_floating_point() else means.round()).to(part.dtype)])
-    return replace(mesh, faces=torch.cat([mesh.faces, torch.from_numpy(faces)]), **parts)
+    return replace(mesh, faces=torch.cat([mesh.faces, names]), **parts)
+
+
+def _length(corners: Array) -> float:
+    return float(np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1).sum())

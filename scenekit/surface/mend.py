@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from scenekit.meshes import Mesh
+from scenekit.meshes import Mesh, some_faces
 from scenekit.surface.holes import with_holes_closed
 from scenekit.validation.shells import shells
 from scenekit.validation.surface import Ints, Surface, components, welded
@@ -43,25 +43,18 @@ def joined(mesh: Mesh) -> Mesh:
 
 def compact(mesh: Mesh) -> Mesh:
     """Without vertices that no face uses; order is kept."""
-    used = torch.unique(mesh.faces)
-    if len(used) == len(mesh.vertices):
-        return mesh
-    number = torch.zeros(len(mesh.vertices), dtype=torch.int64)
-    number[used] = torch.arange(len(used))
-    parts = {
-        name: part[used] for name in ("vertices", "uvs", "vertex_colors") if (part := getattr(mesh, name)) is not None
-    }
-    # Both at once: either alone would not fit the other.
-    return replace(mesh, faces=number[mesh.faces], **parts)
+    used = torch.zeros(len(mesh.vertices), dtype=torch.bool)
+    used[mesh.faces.reshape(-1)] = True
+    return mesh if used.all() else some_faces(mesh, torch.ones(len(mesh.faces), dtype=torch.bool))
 
 
 def without_needless_faces(mesh: Mesh) -> Mesh:
     """Without doubled and flat faces. Flat ones with three corners stay where without them a surface would open."""
     surface = Surface(mesh)
     needless = np.union1d(surface.duplicates, surface.degenerate)
-    thinner = _keeping(mesh, np.setdiff1d(np.arange(len(mesh.faces)), needless))
+    thinner = _keeping(mesh, np.delete(np.arange(len(mesh.faces)), needless))
     if len(surface.degenerate) and len(thinner.faces) and len(Surface(thinner).border) > len(surface.border):
-        return _keeping(mesh, np.setdiff1d(np.arange(len(mesh.faces)), surface.collapsed))
+        return _keeping(mesh, np.delete(np.arange(len(mesh.faces)), surface.collapsed))
     return thinner
 
 
@@ -89,7 +82,7 @@ def wound(mesh: Mesh) -> Mesh:
     like_lowest = copies[:f] == copies[lowest][patch]
     usual = np.bincount(patch, like_lowest) * 2 >= np.bincount(patch)
     two_sided = copies[:f] != copies[f:]
-    return _turned(mesh, np.flatnonzero((like_lowest != usual[patch]) & two_sided))
+    return with_faces_turned(mesh, np.flatnonzero((like_lowest != usual[patch]) & two_sided))
 
 
 def outward(mesh: Mesh) -> Mesh:
@@ -97,14 +90,15 @@ def outward(mesh: Mesh) -> Mesh:
     surface = Surface(mesh)
     pieces = shells(surface)
     inside_out = np.array([piece.is_inside_out for piece in pieces])
-    return _turned(mesh, np.flatnonzero(inside_out[surface.shell]))
+    return with_faces_turned(mesh, np.flatnonzero(inside_out[surface.shell]))
 
 
 def _keeping(mesh: Mesh, faces: Ints) -> Mesh:
     return mesh if len(faces) == len(mesh.faces) else replace(mesh, faces=mesh.faces[torch.from_numpy(faces)])
 
 
-def _turned(mesh: Mesh, which: Ints) -> Mesh:
+def with_faces_turned(mesh: Mesh, which: Ints) -> Mesh:
+    """With some faces wound the other way."""
     if not len(which):
         return mesh
     faces = mesh.faces.clone()

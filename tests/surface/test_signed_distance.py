@@ -25,7 +25,7 @@ def winding_number(mesh: Mesh, points: np.ndarray) -> np.ndarray:
 
 
 BALL = mesh_of(trimesh.creation.icosphere(3, 0.5))
-POINTS = np.random.default_rng(0).uniform(-0.8, 0.8, (3000, 3))
+POINTS = np.random.default_rng(0).uniform(-0.8, 0.8, (1000, 3))
 
 
 def test_distances_are_those_of_a_ball() -> None:
