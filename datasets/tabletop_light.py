@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scenekit.cameras import Array
 from scenekit.datasets.tabletop_objects import Thing
+from scenekit.datasets.tabletop_pyramids import Pyramids, footprints
 from scenekit.datasets.tabletop_shapes import Patch, welded
 from scenekit.datasets.tabletop_textures import Canvas
 from scenekit.render.raycast import Hits, RayScene
@@ -184,58 +185,22 @@ class LitScene:
         return torch.from_numpy(result)
 
     def _build_pyramids(self, paints: list[Tensor], irradiance: Tensor) -> None:
-        """Radiance textures and their halved levels, all in one flat array of texels."""
+        """Radiance textures: reflectance × irradiance / π, or what a lamp gives."""
         maps = irradiance.split([h * w for h, w in self._map_size])
-        texels, self._levels, start = [], [], 0
-        widths: list[int] = []
-        heights: list[int] = []
-        starts: list[int] = []
+        textures = []
         for (thing, _), paint, part, (h, w) in zip(self._patches, paints, maps, self._map_size, strict=True):
             planes = part.reshape(1, h, w, 3).permute(0, 3, 1, 2)
             light = torch.nn.functional.interpolate(planes, paint.shape[:2], mode="bilinear", align_corners=False)
-            level = paint * light[0].permute(1, 2, 0) / torch.pi
-            if thing.radiance is not None:
-                level = level * 0 + torch.tensor(thing.radiance)
-            self._levels.append(len(widths))
-            while True:
-                texels.append(level.reshape(-1, 3))
-                heights.append(level.shape[0])
-                widths.append(level.shape[1])
-                starts.append(start)
-                start += level.shape[0] * level.shape[1]
-                rows, columns = level.shape[0] // 2, level.shape[1] // 2
-                if min(rows, columns) < 2 or level.shape[:2] != (2 * rows, 2 * columns):
-                    break
-                level = level.reshape(rows, 2, columns, 2, 3).mean((1, 3))
-        self._texels = torch.cat(texels)
-        self._width, self._height, self._start = (np.array(x, np.int32) for x in (widths, heights, starts))
-        self._level_of = np.array(self._levels, np.int32)
-        self._level_count = np.diff([*self._levels, len(widths)]).astype(np.int32)
+            texture = paint * light[0].permute(1, 2, 0) / torch.pi
+            textures.append(texture if thing.radiance is None else texture * 0 + torch.tensor(thing.radiance))
         sizes = [max(p.size) / max(t.shape[:2]) for (_, p), t in zip(self._patches, paints, strict=True)]
-        self._texel_size = np.array(sizes, np.float32)
+        self._pyramids = Pyramids(textures, sizes)
 
     def _looked_up(self, hits: Hits, directions: Floats, spread: float, dither: Floats) -> Floats:
         """Diffuse and emitted radiance at the hits, bilinear in the level that fits the footprint, shape (n, 3)."""
-        face = hits.face
-        patch = self._owner[face]
-        uv = np.einsum("nkc,nk->nc", self._uv[face], hits.weights)
-        slant = np.abs(np.einsum("nc,nc->n", hits.normals, directions)) / np.linalg.norm(directions, axis=1)
-        footprint = hits.distance * spread / np.sqrt(np.maximum(slant, 0.05)) / self._texel_size[patch]
-        fine = np.floor(np.log2(np.maximum(np.where(hits.mesh < 0, 1.0, footprint), 1e-3)) + dither).astype(np.int32)
-        level = self._level_of[patch] + np.clip(fine, 0, self._level_count[patch] - 1)
-        width, height, start = self._width[level], self._height[level], self._start[level]
-        x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1.001)
-        y = np.clip(uv[:, 1] * height - 0.5, 0, height - 1.001)
-        column, row = x.astype(np.int32), y.astype(np.int32)
-        a, b = (
-            torch.from_numpy((x - column).astype(np.float32))[:, None],
-            torch.from_numpy((y - row).astype(np.float32))[:, None],
-        )
-        corner = torch.from_numpy(start + row * width + column)
-        below = corner + torch.from_numpy(width)
-        top = torch.lerp(self._texels.index_select(0, corner), self._texels.index_select(0, corner + 1), a)
-        bottom = torch.lerp(self._texels.index_select(0, below), self._texels.index_select(0, below + 1), a)
-        light = torch.lerp(top, bottom, b).numpy()
+        uv = np.einsum("nkc,nk->nc", self._uv[hits.face], hits.weights)
+        widths = footprints(hits.distance, directions, hits.normals, spread)
+        light = self._pyramids.looked_up(self._owner[hits.face], uv, widths, dither)
         light[hits.mesh < 0] = 0
         return light
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from scenekit.cameras import Array, Camera, look_at
-from scenekit.datasets.tabletop_light import Floats, LitScene
+from scenekit.datasets.tabletop_light import Floats
 from scenekit.datasets.tabletop_objects import TABLE_TOP
 from scenekit.datasets.tabletop_textures import display
-from scenekit.render.raycast import pixel_rays
+from scenekit.render.raycast import RayScene, pixel_rays
 
 RINGS = ((0.42, 1.32, 1.42), (0.33, 1.10, 1.72), (0.25, 0.95, 1.20))
 """Share of the photos, radius around the table [m] and height above the floor [m] of each round."""
@@ -84,7 +85,17 @@ def walk(photos: int, seed: int, *, exposure_spread: float) -> Iterator[Shot]:
             number += 1
 
 
-def exposed(scene: LitScene, camera: Camera, shot: Shot, *, samples: int) -> Floats:
+class Lit(Protocol):
+    """A scene that can be photographed."""
+
+    rays: RayScene
+    """Its meshes."""
+
+    def radiance(self, origins: Floats, directions: Floats, *, spread: float, dither: Floats) -> Floats:
+        """Light that arrives along rays, as `LitScene.radiance`."""
+
+
+def exposed(scene: Lit, camera: Camera, shot: Shot, *, samples: int) -> Floats:
     """Light on the sensor, shape (h, w, 3): the mean of samples × samples rays a pixel.
 
     Args:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from scenekit._open3d import open3d
 from scenekit.cameras import Camera, inverse_pose
-from scenekit.datasets import tabletop
+from scenekit.datasets import capture_folder, tabletop
 from scenekit.datasets.tabletop import capture_tabletop
 from scenekit.datasets.tabletop_objects import SHEET, TABLE_TOP, objects, table
 from scenekit.datasets.tabletop_photos import FOCAL_35MM, lens, toned, walk
@@ -211,7 +211,7 @@ def test_an_earlier_capture_is_replaced_and_an_interrupted_one_leaves_nothing(tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tabletop, "write_jpeg", pulled_plug)
+        patch.setattr(capture_folder, "write_jpeg", pulled_plug)
         with pytest.raises(KeyboardInterrupt):
             capture_tabletop(folder, **TINY)
     assert hashes(folder) == before and [path.name for path in tmp_path.iterdir()] == ["cap"]
