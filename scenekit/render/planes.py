@@ -42,6 +42,6 @@ def plane_depth(normals: Tensor, distances: Tensor, rays: Tensor, *, otherwise: 
         otherwise: The depth where the ray grazes the plane (`GRAZING`), shape (...).
     """
     along = (normals * rays).sum(-1)
-    met = along > GRAZING * normals.norm(dim=-1) * rays.norm(dim=-1)
+    met = along.clamp(min=0).square() > GRAZING**2 * normals.square().sum(-1) * rays.square().sum(-1)
     # The inner where keeps the gradient of the branch that is not taken finite.
     return torch.where(met, distances / torch.where(met, along, torch.ones_like(along)), otherwise)
