@@ -123,7 +123,7 @@ def clean(mesh: Mesh, config: CleanConfig = CleanConfig()) -> tuple[Mesh, CleanR
         turned=int((aligned.faces != large.faces).any(1).sum()),
         holes=_holes(blunt) - _holes(closed),
         left_open=_holes(result),
-        smoothed=float((smooth.vertices - closed.vertices).norm(dim=1).max()),
+        smoothed=max((smooth.vertices - closed.vertices).norm(dim=1).tolist(), default=0.0),
         simplified=len(smooth.faces) - len(result.faces),
     )
     return result, report

@@ -46,6 +46,8 @@ def with_holes_closed(mesh: Mesh, max_hole: float) -> Mesh:
         mesh: Wound consistently along its holes; others stay open.
         max_hole: Longest rim, as a part of the mesh's diagonal.
     """
+    if not max_hole:
+        return mesh
     surface = Surface(mesh)
     limit = max_hole * float(np.linalg.norm(surface.extent))
     beyond = _faces_beyond(surface)

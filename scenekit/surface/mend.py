@@ -65,6 +65,16 @@ def without_crumbs(mesh: Mesh, share: float) -> Mesh:
     return compact(_keeping(mesh, np.flatnonzero(areas >= share * areas.max(initial=0))))
 
 
+def largest_shell(mesh: Mesh) -> Mesh:
+    """The piece, joined by edges, that encloses the greatest volume."""
+    if not len(mesh.faces):
+        return mesh
+    surface = Surface(mesh)
+    a, b, c = (surface.triangles - surface.vertices[0]).swapaxes(0, 1)
+    volumes = np.bincount(surface.shell, np.einsum("fx,fx->f", a, np.cross(b, c)))
+    return compact(_keeping(mesh, np.flatnonzero(surface.shell == volumes.argmax())))
+
+
 def wound(mesh: Mesh) -> Mesh:
     """With neighbours that look the same way, wherever a surface has two sides.
 

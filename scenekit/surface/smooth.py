@@ -12,8 +12,9 @@ from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.validation.surface import Surface
 
-SHRINK, GROW = 0.5, -0.53
-"""Taubin's λ and μ: 1/λ + 1/μ = 0.11 is the frequency of the surface up to which nothing is taken away."""
+SHRINK, GROW = 0.5, -0.51
+"""Taubin's λ and μ: 1/λ + 1/μ = 0.04 is the frequency of the surface below which nothing is taken away. A higher one
+would add to what is below it: 50 steps swell a ball by 0.4 %, and by 1.3 % at the usual μ = −0.53."""
 
 
 def smoothed(mesh: Mesh, steps: int) -> Mesh:
@@ -53,6 +54,6 @@ def neighbour_means(surface: Surface) -> csr_array:
     along[surface.border] = True
     a, b = np.concatenate([ends, ends[:, ::-1]]).T
     counts = np.concatenate([along, along]) | ~at_border[a]
-    alone = np.setdiff1d(np.arange(v), a[counts])
+    alone = np.flatnonzero(np.bincount(a[counts], minlength=v) == 0)
     rows, columns = np.concatenate([a[counts], alone]), np.concatenate([b[counts], alone])
     return csr_array((1 / np.bincount(rows, minlength=v)[rows], (rows, columns)), shape=(v, v))

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from scenekit.cameras import Array
 from scenekit.errors import InputError
-from scenekit.meshes import Mesh, some_faces
+from scenekit.meshes import Mesh
 from scenekit.surface.holes import with_holes_closed
 from scenekit.surface.isosurface import isosurface
-from scenekit.surface.mend import mended, outward, without_crumbs
+from scenekit.surface.mend import largest_shell, mended, outward, without_crumbs
 from scenekit.surface.outside import facing_out
 from scenekit.surface.signed_distance import signed_field
 from scenekit.surface.simplify import simplified
@@ -127,7 +126,7 @@ def solid(mesh: Mesh, config: SolidConfig = SolidConfig()) -> tuple[Mesh, SolidR
         result, how = colored_like(_remeshed(result, voxel, config), mesh), "remeshed"
         error = SIMPLER * voxel if error is None and config.faces is None else error
     if config.faces is not None or error is not None:
-        result = _simplified(result, config, error)
+        result = simplified_solid(result, faces=config.faces, error=error, one_shell=config.one_shell)
     given, made = Surface(mended(mesh, max_hole=0)), Surface(result)
     estimated = Probe(given.vertices, given.faces).distance(made.sample(SAMPLES)[0]) > voxel / 2
     lost = Probe(made.vertices, made.faces).distance(given.sample(SAMPLES)[0]) > voxel
@@ -154,6 +153,25 @@ def faults(mesh: Mesh, *, one_shell: bool = True) -> list[str]:
     return [f"{count} {what}" for count, what in found if count]
 
 
+def simplified_solid(
+    mesh: Mesh, *, faces: int | None = None, error: float | None = None, one_shell: bool = True
+) -> Mesh:
+    """A solid of fewer faces, as `simplified`, but of more than asked for where fewer would cross or pinch.
+
+    Raises:
+        InputError: As `simplified`.
+    """
+    fewer = simplified(mesh, faces=faces, error=error)
+    for factor in BACK_OFF:
+        count = round(factor * len(fewer.faces))
+        if count >= len(mesh.faces):
+            break
+        candidate = fewer if factor == 1 else simplified(mesh, faces=count)
+        if not faults(candidate, one_shell=one_shell):
+            return candidate
+    return mesh
+
+
 def _mended(mesh: Mesh) -> Mesh:
     """What can be had without a new surface: no crumbs, wound outwards, holes closed where patches cross nothing."""
     whole = mended(mesh, max_hole=0)
@@ -171,25 +189,7 @@ def _remeshed(mesh: Mesh, voxel: float, config: SolidConfig) -> Mesh:
     if not len(surface.faces):
         hint = "A smaller voxel shows thinner things; an open sheet encloses nothing."
         raise InputError("mesh", got=f"nothing inside at a voxel of {voxel:.3g} m", wanted="a body", hint=hint)
-    if not config.one_shell:
-        return surface
-    joined = Surface(surface)
-    volumes = [piece.volume for piece in shells(joined)]
-    return some_faces(surface, torch.from_numpy(joined.shell == int(np.argmax(volumes))))
-
-
-def _simplified(mesh: Mesh, config: SolidConfig, error: float | None) -> Mesh:
-    """Fewer faces, as few as leave it sound."""
-    fewer = simplified(mesh, faces=config.faces, error=error)
-    goal = len(fewer.faces)
-    for factor in BACK_OFF:
-        count = round(factor * goal)
-        if count >= len(mesh.faces):
-            break
-        candidate = fewer if factor == 1 else simplified(mesh, faces=count)
-        if not faults(candidate, one_shell=config.one_shell):
-            return candidate
-    return mesh
+    return largest_shell(surface) if config.one_shell else surface
 
 
 def _voxel(mesh: Mesh, config: SolidConfig) -> float:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from scenekit.cameras import Array
 from scenekit.meshes import Mesh
 from scenekit.surface.smooth import neighbour_means
 from scenekit.validation.surface import Ints, Surface
@@ -40,21 +41,28 @@ def spikes(surface: Surface, opening: float) -> Ints:
     """Vertices, not at a border, at the tip of a cone narrower than `opening` [degrees] that stands on a surface.
 
     The unit normals of the faces around a cone of half angle α have a mean of length sin α. The foot tells a spike from
-    the end of a pointed thing, whose side goes on: faces turn off there by more than `FOLD` in the mean.
+    the point of a thing: there the faces turn off by more than `FOLD` in the mean, to look where the cone points or, of
+    a dent, whence it comes.
     """
     v, faces = len(surface.vertices), surface.faces
     a, b, c = surface.triangles.swapaxes(0, 1)
     normals = np.cross(b - a, c - a)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-    count = np.maximum(np.bincount(faces.ravel(), minlength=v), 1)
-    sums = np.stack([np.bincount(faces.ravel(), np.repeat(normals[:, k], 3), v) for k in range(3)], 1)
-    narrow = np.linalg.norm(sums, axis=1) / count < np.sin(np.radians(opening / 2))
+    mean = _means(faces.ravel(), normals.repeat(3, axis=0), v)
     edge, face, _ = surface.half_edges
     pair = np.flatnonzero((np.diff(edge) == 0) & (surface.faces_at[edge[:-1]] == 2))
-    turn = np.degrees(np.arccos(np.einsum("ex,ex->e", normals[face[pair]], normals[face[pair + 1]]).clip(-1, 1)))
+    f, g = face[pair], face[pair + 1]
+    turn = np.degrees(np.arccos(np.einsum("ex,ex->e", normals[f], normals[g]).clip(-1, 1)))
     ends = surface.edges[edge[pair]].sum(1)
-    across = np.concatenate([faces[face[pair]].sum(1) - ends, faces[face[pair + 1]].sum(1) - ends])
-    rim = np.maximum(np.bincount(across, minlength=v), 1)
-    folded = np.bincount(across, np.concatenate([turn, turn]), v) / rim > FOLD
-    narrow[surface.edges[surface.border]] = False
-    return np.flatnonzero(narrow & folded)
+    across = np.concatenate([faces[f].sum(1) - ends, faces[g].sum(1) - ends])  # the corner of a face, off the edge
+    beyond = _means(across, np.concatenate([normals[g], normals[f]]), v)
+    folded = _means(across, np.concatenate([turn, turn])[:, None], v)[:, 0] > FOLD
+    found = folded & (np.linalg.norm(mean, axis=1) < np.sin(np.radians(opening / 2))) & ((mean * beyond).sum(1) > 0)
+    found[surface.edges[surface.border]] = False
+    return np.flatnonzero(found)
+
+
+def _means(index: Ints, rows: Array, v: int) -> Array:
+    """Mean of the rows of each index, shape (v, columns)."""
+    sums = np.stack([np.bincount(index, column, minlength=v) for column in rows.T], 1)
+    return np.asarray(sums / np.maximum(np.bincount(index, minlength=v), 1)[:, None])
