@@ -83,7 +83,7 @@ def soft_mesh(mesh: Mesh) -> SoftMesh:
         mesh_edges(mesh.vertices, mesh.faces),
         None if colors is None else colors[:, :3] / 255,
         mesh.uvs,
-        None if texture is None else texture[..., :3] / 255,
+        None if texture is None or mesh.uvs is None else texture[..., :3] / 255,
         mesh.base_color[:3],
     )
 
@@ -146,7 +146,7 @@ def render_soft(
     sides = _look(mesh, corners.detach(), crossings.beside, beside, camera, shading)
     rgba = seen.rgba.index_add(0, crossings.pixels, _jumps(crossings, sides))
     rgb = rgba[:, :3] + (1 - rgba[:, 3:]) * rgba.new_tensor(background)
-    faces = torch.from_numpy(np.where(hits.mesh >= 0, hits.face, -1))
+    faces = torch.from_numpy(np.where(hits.mesh >= 0, hits.face, -1)).to(points.device)
     h, w = camera.height, camera.width
     parts = rgb, rgba[:, 3], seen.depth, seen.normals @ turn.T, faces
     return MeshFrame(*(part.reshape(h, w, *part.shape[1:]) for part in parts))

@@ -120,7 +120,7 @@ def refine(mesh: Mesh, views: Sequence[View], config: RefineConfig | None = None
 class _Adam:
     """Adam (Kingma & Ba 2015) on a tensor, in place.
 
-    With a smoothing S it is the one of Nicolet et al. 2021 (Eq. 8): of x = S u, u takes the steps. The gradient by u is
+    With a smoothing S it is the one of Nicolet et al. 2021: of x = S u, u takes the steps. The gradient by u is
     S times the one by x, and x moves by S times the step of u. All of u then share the largest second moment, as
     dividing each number by its own would undo the smoothing.
     """
@@ -192,10 +192,10 @@ def _diagonal(mesh: Mesh) -> float:
 def _mesh(mesh: Mesh, soft: SoftMesh) -> Mesh:
     """The mesh with the vertices and colours of `soft`; it keeps its alpha."""
 
-    def to_bytes(look: Tensor | None, alpha_of: Tensor | None) -> Tensor | None:
-        if look is None or alpha_of is None:
-            return None
-        return torch.cat([(255 * look.detach().clamp(0, 1)).round().to(torch.uint8), alpha_of[..., 3:]], -1)
+    def to_bytes(look: Tensor | None, old: Tensor | None) -> Tensor | None:
+        if look is None or old is None:
+            return old
+        return torch.cat([(255 * look.detach().clamp(0, 1)).round().to(torch.uint8), old[..., 3:]], -1)
 
     return replace(
         mesh,

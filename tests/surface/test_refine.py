@@ -111,6 +111,12 @@ def test_what_a_mask_leaves_out_has_no_influence(views):
     assert torch.equal(one.vertices, other.vertices) and torch.equal(one.vertex_colors, other.vertex_colors)
 
 
+def test_a_texture_without_coordinates_is_left_as_it_is(views):
+    odd = replace(ball(1), texture=torch.full((2, 2, 4), 9, dtype=torch.uint8))
+    refined, _ = refine(odd, views, RefineConfig(steps=2))
+    assert torch.equal(refined.texture, odd.texture) and not torch.equal(refined.vertices, odd.vertices)
+
+
 def test_bad_input_is_refused(views):
     mesh = ball(1)
     with pytest.raises(InputError, match="at least one"):
