@@ -23,6 +23,7 @@ import tyro
 from scenekit._open3d import open3d
 from scenekit.cameras import Array, small_pinhole
 from scenekit.capture.capture import Capture
+from scenekit.capture.level import moved_pose
 from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import similarity
@@ -30,11 +31,12 @@ from scenekit.io.mesh_files import read_mesh, write_mesh
 from scenekit.io.splat_files import open_splats
 from scenekit.meshes import Mesh, some_faces
 from scenekit.runs import read_json
-from scenekit.splats import Splats, similarity_parts
+from scenekit.splats import Splats
 from scenekit.surface.depth import SurfaceView, surface_view
 from scenekit.surface.fusion import FusionConfig, fuse
 from scenekit.surface.poisson import oriented_points, poisson
 from scenekit.surface.scores import SurfaceScores, object_scores
+from scenekit.surface.simplify import simplified
 
 MARGIN = 0.05
 """How far around the objects meshes are kept [m]."""
@@ -60,6 +62,8 @@ class Config:
     """Depth of the octree of both Poisson surfaces."""
     meshes: Path | None = None
     """Folder to write the three meshes to."""
+    faces: int = 100_000
+    """At most so many faces of each are written; all are scored."""
     fusion: tyro.conf.OmitArgPrefixes[FusionConfig] = field(default_factory=FusionConfig)
     """How depth is fused; the region is the objects'."""
 
@@ -164,7 +168,9 @@ def _measured(way: str, make: Callable[[], Mesh], truth: Truth, capture: Capture
     mesh = some_faces(mesh, ((centres > low) & (centres < high)).all(1))
     if config.meshes is not None:
         config.meshes.mkdir(parents=True, exist_ok=True)
-        write_mesh(config.meshes / f"{way.replace(', ', '_').replace(' ', '_')}.ply", mesh)
+        write_mesh(
+            config.meshes / f"{way.replace(', ', '_').replace(' ', '_')}.ply", simplified(mesh, faces=config.faces)
+        )
     # What is fixed is in the truth because it hides things, and takes the points of the mesh that are nearest to it.
     scores = object_scores(
         mesh, truth.meshes, samples=config.samples, threshold=config.threshold, seen_from=capture, seed=config.seed
@@ -174,27 +180,26 @@ def _measured(way: str, make: Callable[[], Mesh], truth: Truth, capture: Capture
 
 
 def aligned(splats: Splats, capture: Capture, config: Config) -> tuple[Splats, Capture]:
-    """Both in the frame of the true cameras, by the similarity of the camera centres.
+    """Both in the frame of the true cameras; see `onto_truth`."""
+    T, there = onto_truth(capture, config.truth)
+    return splats.transform(torch.from_numpy(T)), there
+
+
+def onto_truth(capture: Capture, truth: Path) -> tuple[Array, Capture]:
+    """The similarity (4, 4) that brings the camera centres onto the true ones, and the capture moved by it.
 
     Raises:
-        InputError: If fewer than three photos of the run are in the truth.
+        InputError: If fewer than three photos are in the truth.
     """
-    photos = read_json(config.truth / "truth" / "cameras.json")["photos"]
+    photos = read_json(truth / "truth" / "cameras.json")["photos"]
     shared = [photo for photo in capture.photos if photo.name in photos]
     if len(shared) < 3:
-        raise InputError(config.source, got=f"{len(shared)} photos of the truth", wanted="at least 3 to align by")
+        raise InputError(truth, got=f"{len(shared)} of the photos", wanted="at least 3 to align by")
     true = np.array([photos[photo.name]["T_world_cam"] for photo in shared])
     T = similarity(np.stack([photo.T_world_cam[:3, 3] for photo in shared]), true[:, :3, 3])
-    _, turn = similarity_parts(torch.from_numpy(T))
-
-    def moved(pose: Array) -> Array:
-        result = np.eye(4)
-        result[:3, :3], result[:3, 3] = turn.numpy() @ pose[:3, :3], T[:3, :3] @ pose[:3, 3] + T[:3, 3]
-        return result
-
     points = replace(capture.points, xyz=capture.points.xyz @ T[:3, :3].T + T[:3, 3])
-    photos_there = [replace(photo, T_world_cam=moved(photo.T_world_cam)) for photo in capture.photos]
-    return splats.transform(torch.from_numpy(T)), replace(capture, photos=photos_there, points=points)
+    there = [replace(photo, T_world_cam=moved_pose(T, photo.T_world_cam)) for photo in capture.photos]
+    return T, replace(capture, photos=there, points=points)
 
 
 def read_truth(folder: Path) -> Truth:

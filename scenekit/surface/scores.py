@@ -126,6 +126,11 @@ def area_samples(mesh: Mesh, count: int, rng: np.random.Generator) -> Array:
     return points
 
 
+def nearest_meshes(meshes: Sequence[Mesh], points: Array) -> NDArray[np.int64]:
+    """Number of the mesh that each of some points (n, 3) [m] is nearest to, shape (n,)."""
+    return _closest(meshes)(points)[1]
+
+
 def seen(scene: RayScene, points: Array, capture: Capture | None) -> NDArray[np.bool_]:
     """True for points (n, 3) [m] that lie in a photo with nothing of the scene before them, shape (n,)."""
     if capture is None:
