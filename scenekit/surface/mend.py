@@ -26,8 +26,8 @@ def mended(mesh: Mesh, *, max_hole: float = 0.5) -> Mesh:
     result = compact(joined(mesh))
     if len(result.faces):
         result = compact(without_needless_faces(result))
-        result = outward(wound(result))
-        result = with_holes_closed(result, max_hole)
+    if len(result.faces):
+        result = with_holes_closed(outward(wound(result)), max_hole)
     same = result.vertices.shape == mesh.vertices.shape and torch.equal(result.faces, mesh.faces)
     return mesh if same else result
 

@@ -35,7 +35,7 @@ PAD = 3
 CRUMB = 0.001
 """A piece with less than this share of the largest one's area is no part of the body."""
 
-SIMPLER = 0.25
+SIMPLER = 0.15
 """Error within which a new surface is simplified where none is given [voxels]."""
 
 BACK_OFF = (1.0, 1.15, 1.4, 1.8, 2.5, 4.0)
@@ -59,7 +59,7 @@ class SolidConfig:
     faces: int | None = None
     """Faces to keep, about; more where fewer would cross. None: by `error` alone."""
     error: float | None = None
-    """Simplifies within this distance [m], as `simplify.deviation` measures it. None: a quarter of a voxel if the
+    """Simplifies within this distance [m], as `simplify.deviation` measures it. None: 0.15 voxels if the
     surface is new, else not at all."""
     max_memory: int = 2_000_000_000
     """Most memory for the grid [bytes]."""

@@ -87,3 +87,8 @@ def test_of_an_open_surface_the_fewer_faces_are_turned() -> None:
     broken = replace(BALL, faces=torch.where(turn[:, None], cap.flip(1), cap))
     a, b, c = Surface(wound(broken)).triangles.swapaxes(0, 1)
     assert ((np.cross(b - a, c - a) * a).sum(1) > 0).all()
+
+
+def test_of_flat_faces_alone_nothing_is_left() -> None:
+    line = Mesh(torch.tensor([[0, 0, 0], [1, 0, 0], [2, 0, 0.0]]), torch.tensor([[0, 1, 2]]))
+    assert not len(mended(line).faces)
