@@ -41,7 +41,7 @@ from scenekit.surface.depth import surface_view
 from scenekit.surface.fusion import FusionConfig
 from scenekit.surface.objects import Lid, object_mesh
 from scenekit.surface.sightings import Floor, Sightings
-from scenekit.surface.surroundings import surroundings
+from scenekit.surface.surroundings import around_things, surroundings
 from scenekit.surface.texture import TextureConfig, TextureReport, bake_each
 from scenekit.validation.splats import finite
 from scenekit.validation.surface import Surface
@@ -166,8 +166,9 @@ def scene_meshes(state: SceneState, config: MeshingConfig = MeshingConfig()) -> 
         k: None if support is None else sightings.floor(k, support, list(cast.support))
         for k, support in cast.support.items()
     }
-    made = _solids(cast, sightings, floors, [k for k in wanted if k in floors], config)
-    made |= _surroundings(cast, sightings, floors, [k for k in wanted if k not in floors], config)
+    solid = [k for k in wanted if k in floors or config.close]
+    made = _solids(cast, sightings, floors, solid, config)
+    made |= _surroundings(cast, sightings, floors, [k for k in wanted if k not in solid], config)
     if not made:
         hint = "Are its splats transparent, or the photos elsewhere?"
         raise InputError("scene", got="no node that a photo sees", wanted="a surface", hint=hint)
@@ -243,14 +244,15 @@ def _sightings(cast: Cast, capture: Capture, config: MeshingConfig) -> Sightings
 def _solids(
     cast: Cast, sightings: Sightings, floors: dict[int, Floor | None], wanted: Sequence[int], config: MeshingConfig
 ) -> dict[int, NodeMesh]:
-    """Closed meshes of things."""
-    made = {}
+    """Closed meshes of things, and of what is to be closed like one."""
+    made, whole = {}, around_things(sightings, floors, config.fusion)
     for k in track(wanted, description="Objects", transient=True, disable=not wanted):
-        start, voxel = time.perf_counter(), config.fusion.voxel or sightings.pixels[k]
+        start, fusion = time.perf_counter(), config.fusion if k in floors else whole
         lids = [Lid.under(sightings.body(j), floor) for j, floor in floors.items() if floor and floor.thing == k]
         solid = object_mesh(
-            sightings, k, config.fusion, voxel=voxel, floor=floors[k], lids=lids, faces=config.clean.faces
-        )
+            sightings, k, fusion, voxel=fusion.voxel or sightings.pixels[k], floor=floors.get(k), lids=lids,
+            faces=config.clean.faces,
+        )  # fmt: skip
         if solid is None:
             log.warning("%s: no photo sees it; it gets no mesh", cast.paths[k])
             continue

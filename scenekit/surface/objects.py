@@ -24,7 +24,7 @@ from scipy import ndimage
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh, some_faces
-from scenekit.surface.fusion import BLOCK, VOXEL_BYTES, FusionConfig, Shot, Voxels, integrate
+from scenekit.surface.fusion import BLOCK, VOXEL_BYTES, FusionConfig, Shot, Voxels, integrate, points_of
 from scenekit.surface.isosurface import isosurface
 from scenekit.surface.median import NOTHING
 from scenekit.surface.sightings import Floor, Sighting, Sightings
@@ -48,6 +48,16 @@ STEEP = 1e3
 
 KEPT = 0.2
 """Faces that are kept of the isosurface's, which has as many on a plain as on a curve: within a third of a voxel."""
+
+BESIDE = 0.1
+"""Weight of rays that pass by in the pixels next to a thing, where 1 is a look straight at a surface: they cut off up
+to half a pixel of it, in as many pictures as see a surface from the side."""
+
+AGREED = 0.25
+"""Share of the pictures of a thing that must show a point in the same cell, for it to be a thin part."""
+
+THIN = 0.25
+"""How deep nodes lie inside that are there because a thing is thinner than the voxels show [voxels]."""
 
 SWEEPS = 20
 """Of relaxation at each resolution of the filled field."""
@@ -83,6 +93,11 @@ class Box(NamedTuple):
     def origin(self) -> Array:
         """Position of the first voxel [m], shape (3,)."""
         return np.asarray(self.first * (BLOCK * self.voxel))
+
+    @property
+    def end(self) -> Array:
+        """Position of the last voxel [m], shape (3,)."""
+        return np.asarray(self.origin + (BLOCK * self.counts - 1) * self.voxel)
 
     def axes(self) -> list[Array]:
         """Coordinates of the voxels along each axis [m], ready to be broadcast against each other."""
@@ -138,7 +153,7 @@ def object_mesh(
     Args:
         sightings: Pictures of the whole scene.
         thing: Number of the thing.
-        config: Truncation, views and memory.
+        config: Region, truncation, views and memory.
         voxel: Side of a voxel [m].
         floor: What it stands on, if anything: nothing of it is beyond, and towards it unseen sides go straight on.
         lids: What stands on it.
@@ -148,15 +163,20 @@ def object_mesh(
         InputError: If its voxels would take more than `max_memory`.
     """
     points = sightings.body(thing)
+    if config.region is not None:
+        low, high = np.array(config.region).reshape(2, 3)
+        points = points[((points > low) & (points < high)).all(1)]
     if not len(points):
         return None
     box = _box(points, floor, voxel, config)
-    voxels = _integrated([_carving(s, thing) for s in sightings.all], box, config)
+    pictures = [part for s in sightings.all if (part := s.cropped(box.origin, box.end)) is not None]
+    voxels = _integrated([_carving(picture, thing) for picture in pictures], box, config)
     distance, weight = box.dense(voxels.distances), box.dense(voxels.weights)
     views = box.dense(voxels.views)
     known = (weight > 0) & (views >= config.min_views)
     seen = known & (np.abs(distance) * config.truncation < NEAR)
     field = _closed(distance, known, box, config.truncation, floor, lids)
+    field = _with_thin_parts(field, [_surface_points(picture, thing) for picture in pictures], box, config)
     mesh = largest_shell(isosurface(field, origin=tuple(box.origin), voxel=voxel))
     if not len(mesh.faces):
         return None
@@ -227,7 +247,9 @@ def _carving(sighting: Sighting, thing: int) -> Shot:
     shot, things = sighting
     own = things == thing
     depth = np.where(things == NOTHING, np.float32(1e6), shot.depth)
-    slope, cosine = np.where(own, shot.slope, np.float32(STEEP)), np.where(own, shot.cosine, np.float32(1))
+    beside = ndimage.binary_dilation(own, np.ones((3, 3)))
+    passing = np.where(beside, np.float32(BESIDE), np.float32(1))
+    slope, cosine = np.where(own, shot.slope, np.float32(STEEP)), np.where(own, shot.cosine, passing)
     return shot._replace(depth=depth, slope=slope, cosine=cosine)
 
 
@@ -263,7 +285,7 @@ def _integrated(shots: Sequence[Shot], box: Box, config: FusionConfig) -> Voxels
 
 
 def _closed(
-    distance: NDArray[np.floating], known: Mask, box: Box, truncation: float, floor: Floor | None, lids: Sequence[Lid]
+    distance: Floats, known: Mask, box: Box, truncation: float, floor: Floor | None, lids: Sequence[Lid]
 ) -> Floats:
     """The field (n, m, k) with a value everywhere: positive on the border of the grid, beyond the floor, in lids."""
     scale = np.float32(1 / (box.voxel * truncation))
@@ -279,6 +301,30 @@ def _closed(
     field = filled(np.where(covered, outside.clip(-1, 1), distance).astype(np.float32), known | covered)
     field = np.maximum(field, outside.clip(-1, 1))
     field[border] = 1
+    return field
+
+
+def _surface_points(picture: Sighting, thing: int) -> Array:
+    """World points [m] of all pixels that show a thing, shape (p, 3)."""
+    return points_of(picture.shot._replace(depth=np.where(picture.things == thing, picture.shot.depth, 0)))
+
+
+def _with_thin_parts(field: Floats, pictures: Sequence[Array], box: Box, config: FusionConfig) -> Floats:
+    """The field with whole cells inside where many pictures show a point of the thing and there is no inside near.
+
+    So a sheet or a wire is about a voxel thick.
+    """
+    views = np.zeros(field.shape, np.int32)
+    for points in pictures:
+        cells = np.floor((points - box.origin) / box.voxel).astype(np.int64)
+        cells = cells[((cells >= 1) & (cells < np.array(field.shape) - 2)).all(1)]
+        shown = np.zeros(field.shape, np.bool_)
+        shown[tuple(cells.T)] = True
+        views += shown
+    enough = max(config.min_views, AGREED * sum(len(points) > 0 for points in pictures))
+    thin = np.argwhere((views >= enough) & (ndimage.minimum_filter(field, 3) > 0))
+    for step in np.ndindex(2, 2, 2):
+        field[tuple((thin + step).T)] = -THIN / config.truncation
     return field
 
 

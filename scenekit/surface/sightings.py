@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from scenekit.cameras import Array
+from scenekit.cameras import Array, pinhole
 from scenekit.errors import InputError
 from scenekit.surface.depth import SurfaceView
 from scenekit.surface.fusion import BLOCK, PROBE, FusionConfig, Shot, believed, points_of
@@ -39,6 +39,28 @@ class Sighting(NamedTuple):
     """Depth to believe."""
     things: NDArray[np.int32]
     """Number of the thing that each ray stops in, `NOTHING` where it goes through all, shape (h, w)."""
+
+    def cropped(self, low: Array, high: Array) -> Sighting | None:
+        """The part of the picture in which a box shows; None if it shows nowhere. Corners [m], shape (3,)."""
+        shot, camera = self.shot, self.shot.camera
+        corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
+        local = (corners - shot.T_world_cam[:3, 3]) @ shot.T_world_cam[:3, :3]
+        if local[:, 2].max() <= 0:
+            return None
+        if local[:, 2].min() <= 1e-6:  # the camera is beside the box or in it
+            return self
+        pixels, size = camera.project(local), np.array([camera.width, camera.height])
+        left, top = np.floor(pixels.min(0)).clip(0, size).astype(int).tolist()
+        right, bottom = np.ceil(pixels.max(0)).clip(0, size).astype(int).tolist()
+        if left >= right or top >= bottom:
+            return None
+        middle = camera.cx - left, camera.cy - top
+        window = np.s_[top:bottom, left:right]
+        images = {
+            name: np.ascontiguousarray(getattr(shot, name)[window]) for name in ("depth", "slope", "cosine", "rgb")
+        }
+        small = pinhole(right - left, bottom - top, camera.fx, camera.fy, *middle)
+        return Sighting(shot._replace(camera=small, **images), self.things[window])
 
 
 class Floor(NamedTuple):
@@ -96,18 +118,19 @@ class Sightings:
         Returns:
             None if too little of the support is seen around the thing.
         """
-        own, reach = self.body(thing), AROUND * self.pixels[thing]
-        near = self._around(own, support, reach)
-        if len(own) == 0 or len(near) < FEWEST:
+        own = self.body(thing)
+        reaches = [wide * AROUND * self.pixels[thing] for wide in (1, 3, 10)]  # another thing may lie all around
+        near = next((there for r in reaches if len(there := self._around(own, support, r)) >= FEWEST), None)
+        if len(own) == 0 or near is None:
             return None
         floor, step = _fitted(near, own.mean(0), support), 2 * self.pixels[thing]
         for k in others:
-            points = self._around(own, k, reach)
+            points = self._around(own, k, reaches[0])
             if k != thing and len(points) >= FEWEST:
                 other = _most_level(points, floor.normal, step, k)
                 level = points[np.abs(other.heights(points)) < step]
                 is_below = np.mean(other.heights(own) > -step) > ABOVE
-                if is_below and _surrounds(level, own) and other.offset > floor.offset:
+                if is_below and _surrounds(level, own) and other.offset > floor.offset + step / 2:
                     floor = other
         return floor
 

@@ -65,7 +65,7 @@ def surroundings(
     Raises:
         InputError: As `fuse`.
     """
-    config = _around_things(sightings, floors, config)
+    config = around_things(sightings, floors, config)
     standing = {k: floor for k, floor in floors.items() if floor is not None and floor.thing in nodes}
     feet = {k: _Foot(floor, sightings.body(k), PROBE * sightings.pixels[k]) for k, floor in standing.items()}
     fused = fuse_shots([_without_things(s, nodes, feet) for s in sightings.all], config)
@@ -80,17 +80,11 @@ def surroundings(
     return {k: part for k in nodes if len((part := _part(whole, owners[nearest] == k, away < near)).mesh.faces)}
 
 
-class _Foot:
-    """Where a thing stands: its plane, within the rectangle of the thing's shadow on it."""
+def around_things(sightings: Sightings, floors: Mapping[int, Floor | None], config: FusionConfig) -> FusionConfig:
+    """How surroundings are fused: around things and what they stand on, with coarser voxels than theirs.
 
-    def __init__(self, floor: Floor, points: Array, margin: float):
-        self.floor = floor
-        self.sides = np.linalg.svd(floor.normal[None])[2][1:]  # two axes of the plane
-        shadow = points @ self.sides.T
-        self.low, self.high = shadow.min(0) - margin, shadow.max(0) + margin
-
-
-def _around_things(sightings: Sightings, floors: Mapping[int, Floor | None], config: FusionConfig) -> FusionConfig:
+    Where there are no things, it is as `config` says; so it is where that says something.
+    """
     shown = set(floors) | {floor.thing for floor in floors.values() if floor is not None}
     bodies = [body for body in map(sightings.body, sorted(shown)) if len(body)]
     if config.region is not None or not bodies:
@@ -100,6 +94,16 @@ def _around_things(sightings: Sightings, floors: Mapping[int, Floor | None], con
     region = tuple(map(float, (*(low - margin), *(high + margin))))
     pixel = float(np.median([sightings.pixels[k] for k in sorted(shown) if sightings.pixels[k] < np.inf]))
     return replace(config, region=region, voxel=config.voxel or COARSER * pixel)  # type: ignore[arg-type]  # six of them
+
+
+class _Foot:
+    """Where a thing stands: its plane, within the rectangle of the thing's shadow on it."""
+
+    def __init__(self, floor: Floor, points: Array, margin: float):
+        self.floor = floor
+        self.sides = np.linalg.svd(floor.normal[None])[2][1:]  # two axes of the plane
+        shadow = points @ self.sides.T
+        self.low, self.high = shadow.min(0) - margin, shadow.max(0) + margin
 
 
 def _without_things(sighting: Sighting, nodes: Sequence[int], feet: Mapping[int, _Foot]) -> Shot:
