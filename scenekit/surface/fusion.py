@@ -35,7 +35,9 @@ class FusionConfig:
     """How depth becomes a mesh. Lengths are in metres; None is chosen from the scene."""
 
     voxel: float | None = None
-    """Side of a voxel [m]; None: the side of a pixel at the median depth of what is in the region."""
+    """Side of a voxel [m]; None: `pixels`."""
+    pixels: float = 1.0
+    """The same in sides of a pixel at the median depth of what is in the region; finer voxels would hold noise."""
     truncation: float = 8.0
     """Distance from the surface up to which a picture speaks of it [voxels]: above the noise of the depth, so that
     views average, and not much above the thickness of things."""
@@ -59,6 +61,7 @@ class FusionConfig:
     def __post_init__(self) -> None:
         for name, good, wanted in (
             ("voxel", self.voxel is None or 0 < self.voxel < np.inf, "a length in m above 0"),
+            ("pixels", 0 < self.pixels < np.inf, "above 0"),
             ("truncation", 1 <= self.truncation <= 64, "1 to 64 voxels"),
             ("max_depth", self.max_depth is None or self.max_depth > 0, "a length in m above 0"),
             ("far", self.far == 0 or 2 <= self.far <= 64, "0, or 2 to 64 times"),
@@ -136,7 +139,7 @@ def fuse_shots(shots: Sequence[Shot], config: FusionConfig = FusionConfig()) -> 
         raise InputError("views", got=f"{len(shots)} without any depth", wanted="pictures of a surface", hint=hint)
     region = looked_at(shots, points) if config.region is None else np.array(config.region).reshape(2, 3)
     pixel = _pixel_size(shots, points, region)
-    voxel = pixel if config.voxel is None else config.voxel  # finer voxels would hold noise
+    voxel = config.pixels * pixel if config.voxel is None else config.voxel
     _check_memory(np.concatenate(points), region, voxel, 2 * PROBE * pixel, config)
     near = _fused(shots, region, voxel, config, inside=True)
     if not config.far:

@@ -27,7 +27,7 @@ MARGIN = 0.05
 """How far around things and what they stand on the surroundings are meshed, in sizes of the whole."""
 
 COARSER = 2.0
-"""Side of their voxels [pixels on the things]."""
+"""Side of their voxels [pixels on the things, or on what is in the region]."""
 
 FACES = 60_000
 """Faces of all surroundings together, about."""
@@ -88,7 +88,7 @@ def around_things(sightings: Sightings, floors: Mapping[int, Floor | None], conf
     shown = set(floors) | {floor.thing for floor in floors.values() if floor is not None}
     bodies = [body for body in map(sightings.body, sorted(shown)) if len(body)]
     if config.region is not None or not bodies:
-        return config
+        return replace(config, pixels=COARSER * config.pixels)
     low, high = np.quantile(np.concatenate(bodies), [0.001, 0.999], axis=0)
     margin = MARGIN * (high - low)
     region = tuple(map(float, (*(low - margin), *(high + margin))))
