@@ -14,6 +14,7 @@ from scenekit.surface.mend import compact, joined, without_crumbs, without_needl
 from scenekit.surface.simplify import simplified
 from scenekit.surface.smooth import smoothed
 from scenekit.surface.spikes import without_spikes
+from scenekit.validation.finding import counted
 from scenekit.validation.surface import Surface
 
 
@@ -80,15 +81,15 @@ class CleanReport(NamedTuple):
 
     def __str__(self) -> str:
         done = (
-            (self.broken, f"{self.broken} faces with corners that are not finite dropped"),
-            (self.needless, f"{self.needless} doubled or flat faces dropped"),
-            (self.crumbs, f"{self.crumbs} crumbs dropped"),
-            (self.spikes, f"{self.spikes} spikes moved down"),
-            (self.turned, f"{self.turned} faces turned"),
-            (self.holes, f"{self.holes} holes closed"),
-            (self.left_open, f"{self.left_open} holes left open"),
+            (self.broken, f"{counted(self.broken, 'face')} without a finite place dropped"),
+            (self.needless, f"{counted(self.needless, 'doubled or flat face')} dropped"),
+            (self.crumbs, f"{counted(self.crumbs, 'crumb')} dropped"),
+            (self.spikes, f"{counted(self.spikes, 'spike')} moved down"),
+            (self.turned, f"{counted(self.turned, 'face')} turned"),
+            (self.holes, f"{counted(self.holes, 'hole')} closed"),
+            (self.left_open, f"{counted(self.left_open, 'hole')} left open"),
             (self.smoothed, f"smoothed by up to {self.smoothed:.2g} m"),
-            (self.simplified, f"{self.simplified} faces simplified away"),
+            (self.simplified, f"{counted(self.simplified, 'face')} simplified away"),
         )
         return "\n".join([f"{self.before} → {self.after} faces", *(text for count, text in done if count)])
 

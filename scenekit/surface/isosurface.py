@@ -138,5 +138,5 @@ def _checked(field: NDArray[np.float32], origin: Sequence[float], voxel: float) 
     reach = float(np.abs(ends).max())
     if not FINEST * reach <= voxel < np.inf or not voxel > 0:
         wanted = f"at least {FINEST * reach:.2g} m for coordinates up to {reach:.3g} m"
-        raise InputError("voxel", got=voxel, wanted=wanted, hint="Is the origin far away? Move it nearer.")
+        raise InputError("voxel", got=f"{voxel:.3g} m", wanted=wanted, hint="Is the origin far away? Move it nearer.")
     return field

@@ -73,7 +73,7 @@ def deviation(mesh: Mesh, original: Mesh) -> float:
     a, b = Surface(mesh), Surface(original)
     there = Probe(b.vertices, b.faces).distance(np.concatenate([a.used, a.sample(SAMPLES)[0]]))
     back = Probe(a.vertices, a.faces).distance(b.sample(SAMPLES)[0])
-    return max(float(there.max()), float(np.quantile(back, KEPT)))
+    return max(float(there.max()), float(np.quantile(back, KEPT, method="higher")))
 
 
 def _within(mesh: Mesh, goal: int, error: float) -> Mesh:

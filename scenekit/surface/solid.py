@@ -223,4 +223,4 @@ def _voxel_for(extent: Array, nodes: float) -> float:
         else:
             high = middle
     digit = 10.0 ** (math.floor(math.log10(high)) - 2)
-    return math.ceil(high / digit) * digit
+    return float(f"{math.ceil(high / digit) * digit:.3g}")

@@ -64,9 +64,7 @@ def test_each_fault_is_mended_and_counted() -> None:
     assert surface.is_closed and len(np.unique(surface.shell)) == 2
     assert surface.solid.volume == pytest.approx(4 / 3 * np.pi * (0.5**3 + 0.2**3), rel=0.02)
     assert off_by(replace(mesh, vertices=mesh.vertices.clamp(-0.5, 0.5))) < 2.0
-    assert {"1 spikes moved down", "30 faces turned", "1 holes closed", "1 crumbs dropped"} < set(
-        str(report).split("\n")
-    )
+    assert {"1 spike moved down", "30 faces turned", "1 hole closed", "1 crumb dropped"} < set(str(report).split("\n"))
 
 
 def test_things_that_stand_alone_are_kept_and_crumbs_are_told_by_area() -> None:
