@@ -73,8 +73,8 @@ class MeshingConfig:
     """Folder to keep undistorted photos in; None: a temporary one."""
     fusion: FusionConfig = field(default_factory=FusionConfig)
     """How depth becomes a surface; depth other than median cannot tell things apart."""
-    clean: CleanConfig = field(default_factory=CleanConfig)
-    """How open meshes are cleaned, and how many faces are kept of any."""
+    clean: CleanConfig = field(default_factory=lambda: CleanConfig(max_hole=0.02))
+    """How open meshes are cleaned, pinholes closed, and how many faces are kept of any."""
     baking: TextureConfig = field(default_factory=lambda: TextureConfig(max_side=2048))
     """How textures are made."""
 
