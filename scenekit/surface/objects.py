@@ -57,10 +57,11 @@ AGREED = 0.25
 """Share of the pictures of a thing that must show a point in the same cell, for it to be a thin part."""
 
 THIN = 0.25
-"""How deep nodes lie inside that are there because a thing is thinner than the voxels show [voxels]."""
+"""How deep nodes lie inside that are there because a thing is thinner than the voxels show, and how deep some node
+near a surface lies where it is not [voxels]."""
 
-SWEEPS = 20
-"""Of relaxation at each resolution of the filled field."""
+SWEEPS, MOST_SWEEPS = 20, 600
+"""Of relaxation of the filled field, at the finest resolution, and at most."""
 
 
 class Lid(NamedTuple):
@@ -183,7 +184,7 @@ def object_mesh(
     return _told(decimated(mesh, faces or round(KEPT * len(mesh.faces))), voxels, seen, box)
 
 
-def filled(field: Floats, known: NDArray[np.bool_]) -> Floats:
+def filled(field: Floats, known: Mask, *, sweeps: int = SWEEPS) -> Floats:
     """The field with its unknown nodes harmonic, each the mean of its six neighbours, from coarse grids to fine ones.
 
     Nothing flows through the border of the grid.
@@ -191,6 +192,7 @@ def filled(field: Floats, known: NDArray[np.bool_]) -> Floats:
     Args:
         field: Shape (n, m, k).
         known: Nodes that keep their value.
+        sweeps: Of relaxation; three times as many on each coarser grid, where they are cheap and reach far.
     """
     if known.all() or not known.any():
         return field
@@ -198,11 +200,10 @@ def filled(field: Floats, known: NDArray[np.bool_]) -> Floats:
     if min(field.shape) > 3:
         ends = [(0, size % 2) for size in field.shape]
         sums, counts = (_eighths(np.pad(part, ends)) for part in (field * known, known.astype(np.float32)))
-        coarse = filled(sums / np.maximum(counts, 1), counts > 0)
-        n, m, k = field.shape
-        guess = coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:n, :m, :k]
+        coarse = filled(np.asarray(sums / np.maximum(counts, 1), np.float32), counts > 0, sweeps=min(3 * sweeps, MOST_SWEEPS))
+        guess = _twice_as_fine(coarse, field.shape)
     result = np.where(known, field, guess)
-    for _ in range(SWEEPS):
+    for _ in range(sweeps):
         np.copyto(result, _means(result), where=~known)
     return result
 
@@ -234,6 +235,15 @@ def _means(field: Floats) -> Floats:
     sums = wide[2:, 1:-1, 1:-1] + wide[:-2, 1:-1, 1:-1] + wide[1:-1, 2:, 1:-1] + wide[1:-1, :-2, 1:-1]
     sums += wide[1:-1, 1:-1, 2:] + wide[1:-1, 1:-1, :-2]
     return np.asarray(sums / np.float32(6))
+
+
+def _twice_as_fine(coarse: Floats, shape: tuple[int, ...]) -> Floats:
+    """Linear interpolation to a grid of this shape; its nodes lie a quarter of a coarse step beside the coarse ones."""
+    for axis, size in enumerate(shape):
+        doubled = np.moveaxis(coarse.repeat(2, axis), axis, 0)
+        wide = np.concatenate([doubled[:1], doubled, doubled[-1:]])
+        coarse = np.moveaxis((wide[:-2] + 2 * wide[1:-1] + wide[2:])[:size] / np.float32(4), 0, axis)
+    return coarse
 
 
 def _eighths(part: Floats) -> Floats:
@@ -322,9 +332,10 @@ def _with_thin_parts(field: Floats, pictures: Sequence[Array], box: Box, config:
         shown[tuple(cells.T)] = True
         views += shown
     enough = max(config.min_views, AGREED * sum(len(points) > 0 for points in pictures))
-    thin = np.argwhere((views >= enough) & (ndimage.minimum_filter(field, 3) > 0))
+    inside = -THIN / config.truncation
+    thin = np.argwhere((views >= enough) & (ndimage.minimum_filter(field, 3) > inside))
     for step in np.ndindex(2, 2, 2):
-        field[tuple((thin + step).T)] = -THIN / config.truncation
+        field[tuple((thin + step).T)] = inside
     return field
 
 

@@ -119,9 +119,11 @@ class Sightings:
             None if too little of the support is seen around the thing.
         """
         own = self.body(thing)
+        if not len(own):
+            return None
         reaches = [wide * AROUND * self.pixels[thing] for wide in (1, 3, 10)]  # another thing may lie all around
         near = next((there for r in reaches if len(there := self._around(own, support, r)) >= FEWEST), None)
-        if len(own) == 0 or near is None:
+        if near is None:
             return None
         floor, step = _fitted(near, own.mean(0), support), 2 * self.pixels[thing]
         for k in others:
@@ -136,7 +138,7 @@ class Sightings:
 
     def _around(self, own: Array, thing: int, reach: float) -> Array:
         points = self.points[thing]
-        low, high = own.min(0, initial=np.inf) - reach, own.max(0, initial=-np.inf) + reach
+        low, high = own.min(0) - reach, own.max(0) + reach
         return points[((points > low) & (points < high)).all(1)]
 
 
