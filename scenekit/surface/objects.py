@@ -200,7 +200,9 @@ def filled(field: Floats, known: Mask, *, sweeps: int = SWEEPS) -> Floats:
     if min(field.shape) > 3:
         ends = [(0, size % 2) for size in field.shape]
         sums, counts = (_eighths(np.pad(part, ends)) for part in (field * known, known.astype(np.float32)))
-        coarse = filled(np.asarray(sums / np.maximum(counts, 1), np.float32), counts > 0, sweeps=min(3 * sweeps, MOST_SWEEPS))
+        coarse = filled(
+            np.asarray(sums / np.maximum(counts, 1), np.float32), counts > 0, sweeps=min(3 * sweeps, MOST_SWEEPS)
+        )
         guess = _twice_as_fine(coarse, field.shape)
     result = np.where(known, field, guess)
     for _ in range(sweeps):
