@@ -43,7 +43,7 @@ class TextureConfig:
     """Options of `bake`."""
 
     texel: float | None = None
-    """Size of a texel on the surface [m]; None takes the median size of the photos' pixels there."""
+    """Size of a texel on the surface [m]; None takes half the median size of the photos' pixels there."""
     max_side: int = 4096
     """Longest side of the texture [px]."""
     samples: SampleConfig = field(default_factory=SampleConfig)
@@ -98,7 +98,7 @@ def bake_each(
     flats = [
         unwrap(
             replace(mesh, vertex_colors=None),
-            texel=config.texel if config.texel is not None else pixel_size(mesh, capture),
+            texel=config.texel if config.texel is not None else 0.5 * pixel_size(mesh, capture),
             max_side=config.max_side,
         )
         for mesh in meshes
