@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from scipy import ndimage
 
 from scenekit.cameras import Camera, look_at, pinhole
 from scenekit.capture.capture import Capture, Photo, Points
@@ -17,6 +18,7 @@ from scenekit.io.mesh_files import read_mesh, write_mesh
 from scenekit.meshes import Mesh
 from scenekit.render.meshes import render_mesh
 from scenekit.surface.atlas import painted, surface_texels, unwrap
+from scenekit.surface.photo_samples import interpolated
 from scenekit.surface.texture import TextureConfig, bake, vertex_colors
 
 CAMERA = pinhole(160, 120, 200.0, 200.0, 80.0, 60.0)
@@ -134,6 +136,20 @@ def test_vertex_colours_agree_with_the_pattern(ball, capture):
     mesh, report = vertex_colors(ball, capture)
     error = mesh.vertex_colors[:, :3].double().numpy() / 255 - pattern(mesh.vertices.numpy())
     assert np.sqrt((error**2).mean()) < 0.02 and mesh.texture is None and report.unseen < 0.02
+
+
+def test_samples_between_pixels_follow_the_signal_where_bilinear_ones_blur_it():
+    y, x = np.mgrid[:64, :64] + 0.5
+
+    def signal(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 127 + 90 * np.sin(2 * np.pi * x / 7) * np.cos(2 * np.pi * y / 9)
+
+    image = np.round(signal(x, y))[..., None].repeat(3, 2).astype(np.uint8)
+    u, v = np.random.default_rng(0).uniform(5, 59, (2, 70_000))
+    blurred = ndimage.map_coordinates(image[..., 0].astype(float), [v - 0.5, u - 0.5], order=1)
+    error = interpolated(image, u, v)[:, 0] - signal(u, v)
+    assert np.sqrt((error**2).mean()) < 0.5 * np.sqrt(((blurred - signal(u, v)) ** 2).mean())
+    assert (interpolated(image, x.ravel(), y.ravel()) == image.reshape(-1, 3)).all()
 
 
 @pytest.mark.parametrize("ending", ["glb", "obj"])
