@@ -48,6 +48,10 @@ SAMPLES = 50_000
 """Points spread over a surface to measure what is new or lost."""
 
 
+How = Literal["untouched", "mended", "remeshed"]
+"""It was a solid; `mend` and patches over its holes were enough; it has a new surface."""
+
+
 @dataclass(frozen=True)
 class SolidConfig:
     """How triangles become a solid. Lengths are in metres; None is chosen from the mesh."""
@@ -78,8 +82,8 @@ class SolidConfig:
 class SolidReport(NamedTuple):
     """What was done."""
 
-    how: Literal["untouched", "mended", "remeshed"]
-    """Whether it was a solid already, took no more than `mend` and fills, or got a new surface."""
+    how: How
+    """What it took."""
     before: int
     """Faces that were given."""
     after: int
@@ -117,12 +121,13 @@ def solid(mesh: Mesh, config: SolidConfig = SolidConfig()) -> tuple[Mesh, SolidR
     """
     if not len(mesh.faces) or not mesh.vertices[mesh.faces].isfinite().all(2).all(1).any():
         raise InputError("mesh", got="no face with finite corners", wanted="a surface")
-    how: Literal["untouched", "mended", "remeshed"] = "untouched"
+    how: How = "untouched"
     result, error = mesh, config.error
-    if faults(result, one_shell=config.one_shell):
+    unsound = faults(mesh, one_shell=config.one_shell)
+    if unsound:
         result, how = _mended(mesh), "mended"
     voxel = _voxel(result, config)
-    if faults(result, one_shell=config.one_shell):
+    if unsound and faults(result, one_shell=config.one_shell):
         result, how = colored_like(_remeshed(result, voxel, config), mesh), "remeshed"
         error = SIMPLER * voxel if error is None and config.faces is None else error
     if config.faces is not None or error is not None:
