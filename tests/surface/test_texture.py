@@ -11,12 +11,13 @@ from scipy import ndimage
 
 from scenekit.cameras import Camera, look_at, pinhole
 from scenekit.capture.capture import Capture, Photo, Points
+from scenekit.colors import encoded_srgb
 from scenekit.errors import InputError
 from scenekit.evaluate import psnr
 from scenekit.io.images import write_image
 from scenekit.io.mesh_files import read_mesh, write_mesh
 from scenekit.meshes import Mesh
-from scenekit.render.meshes import render_mesh
+from scenekit.render.meshes import render_mesh, surface_colors
 from scenekit.surface.atlas import painted, surface_texels, unwrap
 from scenekit.surface.photo_samples import interpolated
 from scenekit.surface.texture import TextureConfig, bake, vertex_colors
@@ -160,6 +161,19 @@ def test_files_bring_the_texture_back(ball, capture, tmp_path, ending):
     T = poses(1)[0]
     ours, theirs = (render_mesh(m, CAMERA, T) for m in (mesh, again))
     assert float(psnr(ours.rgb, theirs.rgb)) > 45
+
+
+@pytest.mark.parametrize("ending", ["glb", "obj"])
+def test_trimesh_finds_the_same_colours_in_the_file(ball, capture, tmp_path, ending):
+    mesh, _ = bake(ball, capture, TextureConfig(texel=TEXEL))
+    write_mesh(tmp_path / f"ball.{ending}", mesh)
+    there = trimesh.load(tmp_path / f"ball.{ending}", force="mesh", process=False, maintain_order=True)
+    picture = there.visual.material.baseColorTexture if ending == "glb" else there.visual.material.image
+    theirs = trimesh.visual.color.uv_to_interpolated_color(there.visual.uv[there.faces].mean(1), picture)
+    faces = np.arange(len(mesh.faces))
+    ours = 255 * encoded_srgb(surface_colors(mesh, faces, np.full((len(faces), 3), 1 / 3, np.float32)))
+    # trimesh takes texel centres for the picture's corners, half a texel off: up to 3 levels of the pattern each way.
+    assert np.abs(theirs[:, :3] - ours[:, :3]).max() < 6
 
 
 def test_bad_input_is_refused(ball, capture):
