@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from scenekit.scene import Node as Node
     from scenekit.scene import Scene as Scene
     from scenekit.splats import Splats as Splats
+    from scenekit.surface.meshing import MeshingConfig as MeshingConfig
 
 __version__ = "0.1.0"
 
 _DOORS = {
     "Material": "scenekit.material",
     "Mesh": "scenekit.meshes",
+    "MeshingConfig": "scenekit.surface.meshing",
     "Node": "scenekit.scene",
     "Pose": "scenekit.poses",
     "Scene": "scenekit.scene",

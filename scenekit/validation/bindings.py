@@ -95,7 +95,10 @@ def _check(thing: Placed, surface: Surface, cloud: Cloud) -> Iterator[Finding]:
         return
     tolerance = TOLERANCE * float(np.linalg.norm(surface.extent))
     sampled = "" if cloud.total <= SPLAT_SAMPLES else f" (by a sample of {SPLAT_SAMPLES} of {cloud.total})"
-    distances = Probe(surface.vertices, surface.faces).distance(cloud.means)
+    probe = Probe(surface.vertices, surface.faces)
+    distances = probe.distance(cloud.means)
+    if surface.is_closed:  # what a fat Gaussian shows is its side, and its centre lies in the body
+        distances[probe.inside(cloud.means)] = 0
     off = distances > tolerance
     share = float(cloud.weights[off].sum() / cloud.weights.sum())
     if share > OFF_MESH:

@@ -68,3 +68,12 @@ def test_splats_without_a_mesh_are_noted_once_others_have_one(solids: Any, found
     cloud = Node("cloud", splats=random_splats(30, degree=0))
     assert "node-without-mesh" not in found(cloud)
     assert found(cloud, Node("ball", mesh=solids.ball(0.5)))["node-without-mesh"].path == "/cloud"
+
+
+def test_splats_inside_a_closed_mesh_are_part_of_it_and_inside_an_open_one_are_not(solids: Any, found: Found) -> None:
+    ball = solids.ball(0.5)
+    inner = on(ball)
+    inner = replace(inner, means=inner.means * 0.7)
+    assert "splats-off-mesh" not in found(Node("ball", mesh=ball, splats=merge([on(ball), inner])))
+    cut = replace(ball, faces=ball.faces[1:])
+    assert "splats-off-mesh" in found(Node("ball", mesh=cut, splats=merge([on(ball), inner])))
