@@ -29,6 +29,7 @@ from scenekit.surface.isosurface import isosurface
 from scenekit.surface.median import NOTHING
 from scenekit.surface.sightings import Floor, Sighting, Sightings
 from scenekit.surface.simplify import FEWEST, quadric
+from scenekit.surface.smooth import neighbour_means
 from scenekit.validation.crossings import crossings
 from scenekit.validation.surface import Surface
 
@@ -59,6 +60,12 @@ AGREED = 0.25
 THIN = 0.25
 """How deep nodes lie inside that are there because a thing is thinner than the voxels show, and how deep some node
 near a surface lies where it is not [voxels]."""
+
+TRIES = (1.0, 0.7, 1.5, 2.3, 3.4)
+"""Times as many faces are kept until a simplified surface is sound: most are at once, and chance helps the others."""
+
+RELAXATIONS = 3
+"""How often vertices where a simplified surface crosses itself are moved; most crossings are gone at the first."""
 
 SWEEPS, MOST_SWEEPS = 20, 600
 """Of relaxation of the filled field, at the finest resolution, and at most."""
@@ -221,14 +228,29 @@ def largest_shell(mesh: Mesh) -> Mesh:
 
 
 def decimated(mesh: Mesh, faces: int) -> Mesh:
-    """A closed mesh with about so many faces, or more where that would not be closed and free of crossings."""
-    while faces < len(mesh.faces):
-        fewer = quadric(mesh, max(faces, FEWEST))
-        surface = Surface(fewer)
-        if surface.is_closed and not len(surface.pinched) and not len(crossings(surface.vertices, surface.faces).pairs):
-            return fewer
-        faces = round(1.5 * faces)
+    """A closed mesh with about so many faces, or another number where it would not be closed and free of crossings."""
+    for factor in TRIES:
+        count = max(FEWEST, round(factor * faces))
+        if count < len(mesh.faces):
+            fewer, crossed = _uncrossed(quadric(mesh, count))
+            surface = Surface(fewer)
+            if not crossed and surface.is_closed and not len(surface.pinched) and surface.shell.max(initial=0) == 0:
+                return fewer
     return mesh
+
+
+def _uncrossed(mesh: Mesh) -> tuple[Mesh, bool]:
+    """The mesh with the vertices of faces that cross moved to the means of their neighbours; whether some still do."""
+    for _ in range(RELAXATIONS):
+        surface = Surface(mesh)
+        pairs = crossings(surface.vertices, surface.faces).pairs
+        if not len(pairs):
+            return mesh, False
+        moved, vertices = np.unique(surface.faces[np.unique(pairs)]), surface.vertices.copy()
+        vertices[moved] = (neighbour_means(surface) @ surface.vertices)[moved]
+        mesh = replace(mesh, vertices=torch.from_numpy(vertices[surface.weld].astype(np.float32)))
+    surface = Surface(mesh)
+    return mesh, bool(len(crossings(surface.vertices, surface.faces).pairs))
 
 
 def _means(field: Floats) -> Floats:

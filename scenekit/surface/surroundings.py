@@ -83,17 +83,19 @@ def surroundings(
 def around_things(sightings: Sightings, floors: Mapping[int, Floor | None], config: FusionConfig) -> FusionConfig:
     """How surroundings are fused: around things and what they stand on, with coarser voxels than theirs.
 
-    Where there are no things, it is as `config` says; so it is where that says something.
+    Without things, the region is as `config` says; and so is everything where that says something.
     """
     shown = set(floors) | {floor.thing for floor in floors.values() if floor is not None}
+    pixels = [sightings.pixels[k] for k in shown or range(len(sightings.pixels)) if sightings.pixels[k] < np.inf]
+    if config.voxel is None and pixels:
+        config = replace(config, voxel=COARSER * float(np.median(pixels)))
     bodies = [body for body in map(sightings.body, sorted(shown)) if len(body)]
     if config.region is not None or not bodies:
-        return replace(config, pixels=COARSER * config.pixels)
+        return config
     low, high = np.quantile(np.concatenate(bodies), [0.001, 0.999], axis=0)
     margin = MARGIN * (high - low)
     region = tuple(map(float, (*(low - margin), *(high + margin))))
-    pixel = float(np.median([sightings.pixels[k] for k in sorted(shown) if sightings.pixels[k] < np.inf]))
-    return replace(config, region=region, voxel=config.voxel or COARSER * pixel)  # type: ignore[arg-type]  # six of them
+    return replace(config, region=region)  # type: ignore[arg-type]  # six of them
 
 
 class _Foot:
