@@ -65,7 +65,7 @@ def unwrap(mesh: Mesh, *, texel: float | None = None, size: int | None = None, m
         longest = max(atlas.width, atlas.height)
         if longest <= limit:
             break
-        step *= 1.01 * (longest / limit) ** 1.25  # the padding does not shrink along
+        step *= 1.02 * (longest / limit) ** 1.3  # the padding does not shrink along
     else:
         raise InputError("max_side", got=max_side, wanted=f"enough for the charts of {len(faces)} faces")
     return _split(mesh, atlas, places, first, blocks, whole)
