@@ -121,6 +121,7 @@ def facts(found: NodeMesh) -> dict[str, Any]:
     return {
         "faces": len(found.mesh.faces),
         "closed": found.volume is not None,
+        "holes": found.holes,
         "volume": found.volume,
         "estimated_share": round(found.estimated, 4),
         "estimated_from_face": found.seen_faces,
@@ -136,7 +137,7 @@ def table(made: dict[str, NodeMesh]) -> list[str]:
     for path, found in made.items():
         volume, extent = found.volume, Surface(found.mesh).extent
         rows.append((
-            path, f"{len(found.mesh.faces):,}", "no" if volume is None else "yes",
+            path, f"{len(found.mesh.faces):,}", f"{found.holes} holes" if volume is None else "yes",
             " × ".join(f"{100 * side:.1f}" for side in extent), "–" if volume is None else f"{1e6 * volume:,.1f}",
             f"{found.estimated:.0%}", "vertices" if found.texture is None else "{} × {}".format(*found.texture.size),
         ))  # fmt: skip

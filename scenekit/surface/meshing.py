@@ -103,6 +103,11 @@ class NodeMesh(NamedTuple):
         return float(areas[self.seen_faces :].sum() / max(areas.sum(), 1e-30))
 
     @property
+    def holes(self) -> int:
+        """How many there are, each a connected piece of border."""
+        return len(Surface(self.mesh).holes)
+
+    @property
     def volume(self) -> float | None:
         """Enclosed, in the node's frame [m³]; None for an open mesh."""
         surface = Surface(self.mesh)
