@@ -145,3 +145,18 @@ def test_summaries_are_written_plainly(value: object, text: str) -> None:
 
 def test_thousands_are_set_apart() -> None:
     assert thousands(1234567) == "1\u202f234\u202f567"
+
+
+def test_meshes_are_shown_beside_the_photos_and_listed(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    pairs = [Comparison(HOSTILE, picture, picture, 24.5, 0.81, mesh=picture)]
+    closed = {"faces": 1200, "closed": True, "holes": 0, "volume": 1.5e-4, "estimated_share": 0.12, "texture": [64, 32]}
+    facts = {"/table": closed | {"closed": False, "holes": 7, "volume": None, "texture": None}, f"/{HOSTILE}": closed}
+    write_report(tmp_path / "report.html", report(comparisons=pairs, meshes=facts))
+    page = Page(tmp_path / "report.html")
+    images = [attrs["alt"] or "" for tag, attrs in page.tags if tag == "img"]
+    assert sum(text.startswith("Mesh from where") for text in images) == 1
+    assert all(text in page.text for text in ("150.0", "12 %", "64 × 32", "7 holes", "vertices", HOSTILE))
+    assert not any(tag == "script" for tag, _ in page.tags)
+    write_report(tmp_path / "report.html", report())
+    assert "Meshes" not in Page(tmp_path / "report.html").text
