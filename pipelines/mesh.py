@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from scenekit.cameras import small_pinhole
 from scenekit.io.images import write_image
 from scenekit.io.mesh_atlas import joined
 from scenekit.io.mesh_files import write_mesh, write_meshes
-from scenekit.meshes import Mesh
+from scenekit.meshes import Mesh, some_faces
 from scenekit.opening import open_scene
 from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.render.splats import render
@@ -27,6 +27,9 @@ from scenekit.validation.surface import Surface
 
 PICTURES, PICTURE_SIDE = 2, 640
 """Views in the picture, and the longest side of each part [px]."""
+
+PAPER, PLASTER, GUESS = (0.94,) * 3, (0.62, 0.62, 0.6, 1.0), (0.9, 0.35, 0.08, 1.0)
+"""Colours in the picture: behind meshes, of what photos saw, and of what is estimated; the last two in linear light."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def write_results(folder: Path, state: SceneState, made: dict[str, NodeMesh], fo
         files.append(folder / "meshes" / f"{path.strip('/').replace('/', '.')}.{format}")
         write_mesh(files[-1], found.mesh)
     write_json(folder / "meshes" / "meshes.json", {path: facts(found) for path, found in made.items()})
-    write_image(folder / "meshes.png", picture(state, joined(list(posed.values()))[0]))
+    write_image(folder / "meshes.png", picture(state, joined(list(posed.values()))[0], shape(posed, made)))
     return files
 
 
@@ -150,19 +153,29 @@ def table(made: dict[str, NodeMesh]) -> list[str]:
     ]
 
 
-def picture(state: SceneState, mesh: Mesh) -> NDArray[np.uint8]:
-    """Photo, mesh, and its shape in the light of the camera, side by side at some photos, shape (h, w, 3).
+def shape(posed: dict[str, Mesh], made: dict[str, NodeMesh]) -> Mesh:
+    """All meshes without their looks, with what is estimated in another colour."""
+    parts = []
+    for path, mesh in posed.items():
+        seen = torch.arange(len(mesh.faces)) < made[path].seen_faces
+        bare = Mesh(mesh.vertices, mesh.faces)
+        parts += [
+            replace(some_faces(bare, seen), base_color=PLASTER),
+            replace(some_faces(bare, ~seen), base_color=GUESS),
+        ]
+    return joined(parts)[0]
 
-    Where there are no photos, the splats are beside the mesh.
-    """
+
+def picture(state: SceneState, mesh: Mesh, shape: Mesh) -> NDArray[np.uint8]:
+    """Splats, mesh, and its shape in the light of the camera, side by side as some photos see them, shape (h, w, 3)."""
     splats, photos = state.splats(), state.photos()
-    photos = photos or around(splats).photos
-    scene, shape, rows = ray_scene(mesh), Mesh(mesh.vertices, mesh.faces), []
+    photos, rows = photos or around(splats).photos, []
+    scenes = ray_scene(mesh), ray_scene(shape)
     for k in np.linspace(0, len(photos) - 1, PICTURES + 1)[:-1].round().astype(int):
         camera, pose = small_pinhole(photos[k].camera, PICTURE_SIDE), photos[k].T_world_cam
         with torch.no_grad():
             row = [render(splats, camera, pose).rgb.clamp(0, 1)]
-        row += [render_mesh(mesh, camera, pose, scene=scene, samples=2).rgb]
-        row += [render_mesh(shape, camera, pose, scene=scene, samples=2, shading="headlight").rgb]
-        rows.append(torch.cat(row, 1))
+        row += [render_mesh(mesh, camera, pose, background=PAPER, scene=scenes[0], samples=2).rgb]
+        lit = render_mesh(shape, camera, pose, background=PAPER, scene=scenes[1], samples=2, shading="headlight")
+        rows.append(torch.cat([*row, lit.rgb], 1))
     return (255 * torch.cat(rows)).round().to(torch.uint8).numpy()

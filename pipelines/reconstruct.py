@@ -25,7 +25,7 @@ from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
 from scenekit.opening import CAMERAS, run_scene
-from scenekit.pipelines.mesh import in_world, meshed
+from scenekit.pipelines.mesh import PAPER, in_world, meshed
 from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.render.video import draw, turntable
 from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report
@@ -36,9 +36,6 @@ from scenekit.surface.meshing import MeshingConfig
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
-
-PAPER = (0.5, 0.5, 0.5)
-"""Colour behind meshes in the report."""
 
 EVALUATIONS = 10
 """How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
