@@ -188,15 +188,16 @@ def look_at(eye: Array, target: Array, *, up: tuple[float, float, float] = (0.0,
 
 
 def rotation_from_quaternion(quat: Array) -> Array:
-    """Rotation matrix, shape (3, 3), of a quaternion wxyz, shape (4,), of any length but zero."""
-    w, x, y, z = quat / np.linalg.norm(quat)
-    return np.array(
+    """Rotation matrices, shape (..., 3, 3), of quaternions wxyz, shape (..., 4), of any length but zero."""
+    w, x, y, z = np.moveaxis(quat / np.linalg.norm(quat, axis=-1, keepdims=True), -1, 0)
+    R = np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
             [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
+    return np.moveaxis(R, (0, 1), (-2, -1))
 
 
 def quaternion_from_rotation(R: Array) -> Array:

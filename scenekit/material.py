@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from scenekit.errors import InputError
+from scenekit.laws import Law, Rigid
 from scenekit.quantities import Quantity
 
 
@@ -33,6 +34,8 @@ class Material:
     """Coefficient of sliding friction μ, 0 or more."""
     restitution: Quantity
     """Speed after a bounce over speed before, 0 to 1."""
+    law: Law = Rigid()
+    """How it answers to being deformed."""
 
     def __post_init__(self) -> None:
         for name, good, wanted in (
@@ -47,7 +50,8 @@ class Material:
 
     def quantities(self) -> dict[str, Quantity]:
         """The numbers by name, in the order of the fields."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "law")}
+        return own | self.law.quantities()
 
 
 class MaterialTable(dict[str, Material]):
@@ -60,8 +64,11 @@ class MaterialTable(dict[str, Material]):
 def _typical(
     name: str, density: float, youngs_modulus: float, poissons_ratio: float, friction: float, restitution: float
 ) -> Material:
-    numbers = (density, youngs_modulus, poissons_ratio, friction, restitution)
-    return Material(name, *(Quantity(number, "default", note="typical of the substance") for number in numbers))
+    def typical(value: float) -> Quantity:
+        return Quantity(value, "default", note="typical of the substance")
+
+    elastic = (typical(youngs_modulus), typical(poissons_ratio))
+    return Material(name, typical(density), *elastic, typical(friction), typical(restitution))
 
 
 materials = MaterialTable(

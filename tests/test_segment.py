@@ -89,7 +89,7 @@ def capture(folder: Path = Path(), views: int = 6) -> Capture:
     return Capture(photos, Points.none(), "photos")
 
 
-def scene_of(*parts: Splats, pose: Pose = Pose()) -> Scene:  # noqa: B008
+def scene_of(*parts: Splats, pose: Pose = Pose()) -> Scene:
     nodes = (Node("scene", pose=pose, splats=merge(parts)), Node("cameras", pose=pose, cameras=capture()))
     return Scene(SceneState(Node("", children=nodes), Frame()))
 

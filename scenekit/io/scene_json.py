@@ -17,13 +17,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from scenekit.body import Body
+from scenekit.body import Body, Joint
 from scenekit.capture.capture import Frame
 from scenekit.capture.saved import frame_as_json, frame_from_json
 from scenekit.errors import FileError, InputError
 from scenekit.io.bounded import check_values
+from scenekit.laws import LAWS, Law, Rigid
 from scenekit.material import Material
 from scenekit.poses import Pose
 from scenekit.quantities import Quantity
@@ -197,11 +198,13 @@ def _lines(value: Any) -> str:
     return "[" + ",".join(f"\n  {_lines(item)}" for item in value if not isinstance(item, list)) + "]"
 
 
-def _present(value: Body | Material | Quantity) -> dict[str, Any]:
+def _present(value: Body | Joint | Law | Material | Quantity) -> dict[str, Any]:
     """The fields of a dataclass that are there; nested vectors as lists of plain floats."""
 
     def plain(field: Any) -> Any:
-        if isinstance(field, Quantity):
+        if isinstance(field, Law):
+            return {"name": field.name} | _present(field)
+        if isinstance(field, Joint | Quantity):
             return _present(field)
         if isinstance(field, str):
             return field
@@ -301,7 +304,7 @@ def _part_file(entry: Any) -> PartFile:
 
 def _body(entry: Any) -> Body:
     _object(entry, "body", tuple(Body.__dataclass_fields__))
-    if entry["kind"] not in ("static", "dynamic"):
+    if entry["kind"] not in get_args(get_type_hints(Body)["kind"]):
         raise ValueError(f"a body of kind {entry['kind']!r}")
     inertia = _list(entry["inertia"], "inertia") if "inertia" in entry else None
     if inertia is not None and len(inertia) != 3:
@@ -311,13 +314,38 @@ def _body(entry: Any) -> Body:
         _quantity(entry["mass"]) if "mass" in entry else None,
         _vector(entry["centre"], 3, "centre") if "centre" in entry else None,
         tuple(_vector(row, 3, "inertia") for row in inertia) if inertia is not None else None,
+        _joint(entry["joint"]) if "joint" in entry else None,
     )
 
 
 def _material(entry: Any) -> Material:
     _object(entry, "material", tuple(Material.__dataclass_fields__))
-    numbers = (_quantity(entry[name]) for name in Material.__dataclass_fields__ if name != "name")
-    return Material(_text(entry["name"], "name"), *numbers)
+    numbers = {name: _quantity(entry[name]) for name in Material.__dataclass_fields__ if name not in ("name", "law")}
+    return Material(_text(entry["name"], "name"), **numbers, law=_law(entry["law"]) if "law" in entry else Rigid())
+
+
+def _law(entry: Any) -> Law:
+    """A law by its name and numbers."""
+    law = LAWS.get(_text(entry["name"], "law"))
+    if law is None:
+        raise ValueError(f"a law {entry['name']!r}; there are {', '.join(LAWS)}")
+    names = [f.name for f in fields(law)]
+    _object(entry, "law", ("name", *names))
+    return law(**{name: _quantity(entry[name]) for name in names if name in entry})
+
+
+def _joint(entry: Any) -> Joint:
+    """A joint; what is left out is as `Joint` has it."""
+    _object(entry, "joint", tuple(Joint.__dataclass_fields__))
+    if entry["kind"] not in get_args(get_type_hints(Joint)["kind"]):
+        raise ValueError(f"a joint of kind {entry['kind']!r}")
+    if entry.get("actuator", "none") not in get_args(get_type_hints(Joint)["actuator"]):
+        raise ValueError(f"an actuator {entry['actuator']!r}")
+    vectors = {name: _vector(entry[name], 3, name) for name in ("axis", "anchor") if name in entry}
+    limits = {"limits": _vector(entry["limits"], 2, "limits")} if "limits" in entry else {}
+    numbers = {name: _number(entry[name], name) for name in ("damping", "gain") if name in entry}
+    words = {"actuator": entry["actuator"]} if "actuator" in entry else {}
+    return Joint(entry["kind"], **vectors, **limits, **numbers, **words)  # type: ignore[arg-type]
 
 
 def _quantity(entry: Any) -> Quantity:

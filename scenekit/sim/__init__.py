@@ -1,0 +1,1 @@
+"""State, control → state: models, states and solvers of what moves."""

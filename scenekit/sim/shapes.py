@@ -1,0 +1,99 @@
+"""Shapes that collide, each in a frame of its own. Letters: n m k nodes of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenekit.cameras import Array
+from scenekit.errors import InputError
+from scenekit.meshes import Mesh
+from scenekit.surface.signed_distance import signed_field
+from scenekit.validation.surface import Surface
+
+MOST_NODES = 64_000_000
+"""Largest grid of a distance field."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The half-space z ≤ 0."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """|x| ≤ half, about the origin."""
+
+    half: tuple[float, float, float]
+    """Half of each side [m]."""
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """About the origin."""
+
+    radius: float
+    """[m]."""
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """A segment of the z axis, thickened, about the origin."""
+
+    radius: float
+    """[m]."""
+    half_length: float
+    """Half of the segment, without the caps [m]."""
+
+
+@dataclass(frozen=True)
+class Hull:
+    """A convex polyhedron."""
+
+    mesh: Mesh
+    """Closed and convex, looking outwards."""
+
+
+@dataclass(frozen=True)
+class DistanceField:
+    """Any solid, as its signed distance at the nodes of a grid, linear in between."""
+
+    values: NDArray[np.float32]
+    """[m], negative inside, shape (n, m, k)."""
+    origin: tuple[float, float, float]
+    """Position of the first node [m]."""
+    voxel: float
+    """Distance between neighbouring nodes [m]."""
+
+    @staticmethod
+    def from_mesh(mesh: Mesh, *, voxel: float, margin: float | None = None) -> DistanceField:
+        """The field of a closed mesh, sampled every `voxel` and `margin` [m] around it, three voxels if None.
+
+        Raises:
+            InputError: If the mesh has holes, whose inside is a guess, or the grid would be too large.
+        """
+        if not len(mesh.faces) or not Surface(mesh).is_closed:
+            hint = "Close it: scenekit mesh --close, or scenekit.surface.solid."
+            raise InputError("collider mesh", got="a mesh with holes", wanted="a closed one", hint=hint)
+        around = 3 * voxel if margin is None else margin
+        low = mesh.vertices.double().amin(0).numpy() - around
+        high = mesh.vertices.double().amax(0).numpy() + around
+        shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 1)
+        if np.prod(shape, dtype=np.float64) > MOST_NODES:
+            got = f"voxels of {voxel:g} m, {shape[0]}x{shape[1]}x{shape[2]} of them"
+            raise InputError("collider voxel", got=got, wanted=f"at most {MOST_NODES} nodes")
+        values = signed_field(mesh, origin=low, shape=shape, voxel=voxel)  # type: ignore[arg-type]
+        return DistanceField(values, tuple(low.tolist()), voxel)
+
+    def at(self, points: Array) -> Array:
+        """Signed distance of points (p, 3) [m], shape (p,); outside of the grid that of its border, and no less."""
+        from scipy.ndimage import map_coordinates
+
+        where = (np.asarray(points) - self.origin) / self.voxel
+        return map_coordinates(self.values.astype(np.float64), where.T, order=1, mode="nearest")
+
+
+Shape = Plane | Box | Sphere | Capsule | Hull | DistanceField
+"""What a collider or a piece of a body can look like."""
