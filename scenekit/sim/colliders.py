@@ -82,8 +82,11 @@ class ColliderArrays:
         self.struct.field_voxel = self._array([field.voxel for field in fields], wp.float32)
         values = [field.values.ravel() for field in fields]
         self.struct.values = self._array(np.concatenate(values) if values else [], wp.float32)
+        self._moving: dict[str, wp.array[Any]] = {}
         for name, dtype in (("x", wp.vec3), ("R", wp.mat33), ("v", wp.vec3), ("w", wp.vec3), ("pivot", wp.vec3)):
-            setattr(self.struct, name, wp.zeros(max(len(colliders), 1), dtype=dtype, device=device))
+            self._moving[name] = wp.zeros(max(len(colliders), 1), dtype=dtype, device="cpu")
+            kept = self._moving[name] if device == "cpu" else wp.zeros_like(self._moving[name], device=device)
+            setattr(self.struct, name, kept)
         self._local = np.stack([c.pose.matrix for c in colliders]) if colliders else np.zeros((0, 4, 4))
         self._body = np.array([c.body for c in colliders], np.int64)
 
@@ -110,10 +113,11 @@ class ColliderArrays:
         for row, values in zip(motion, (v, w, centre), strict=True):
             if held.any():
                 row[held] = values.double().cpu().numpy()[at]
-        wp.copy(self.struct.x, self._array(T[:, :3, 3], wp.vec3))
-        wp.copy(self.struct.R, self._array(T[:, :3, :3], wp.mat33))
-        for name, row in zip(("v", "w", "pivot"), motion, strict=True):
-            wp.copy(getattr(self.struct, name), self._array(row, wp.vec3))
+        rows = {"x": T[:, :3, 3], "R": T[:, :3, :3], "v": motion[0], "w": motion[1], "pivot": motion[2]}
+        for name, host in self._moving.items():
+            host.numpy()[:] = rows[name]
+            if self._device != "cpu":
+                wp.copy(getattr(self.struct, name), host)
 
     def distances(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance of points (p, 3) from the nearest collider [m], shape (p,), and its number, shape (p,)."""

@@ -61,6 +61,20 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class Matter:
+    """What became of a node of the scene: each of particles, vertices and body it may have, or not."""
+
+    path: str
+    """The node's."""
+    particles: tuple[int, int] = (0, 0)
+    """First of its particles and one past the last."""
+    vertices: tuple[int, int] = (0, 0)
+    """First of its vertices and one past the last."""
+    body: int = -1
+    """Its number among the bodies."""
+
+
+@dataclass(frozen=True)
 class Model:
     """Matter, bodies and what they touch. A value: `intervene` makes another."""
 
@@ -76,6 +90,8 @@ class Model:
     """Rigid bodies, parents first."""
     colliders: tuple[Collider, ...] = ()
     """What soft matter cannot enter, bodies' shapes included."""
+    matter: tuple[Matter, ...] = ()
+    """Which node each part belongs to, one entry per node that moves or holds."""
     remarks: tuple[str, ...] = ()
     """Remarks of the maker: what was assumed or mended, one sentence each."""
 
