@@ -11,7 +11,6 @@ import warp as wp
 from torch import Tensor
 
 import scenekit._kernels.colliders as kernels
-from scenekit.cameras import rotation_from_quaternion
 from scenekit.errors import InputError
 from scenekit.poses import Pose
 from scenekit.sim.shapes import Box, Capsule, DistanceField, Hull, Shape, Sphere
@@ -90,12 +89,12 @@ class ColliderArrays:
         self._local = np.stack([c.pose.matrix for c in colliders]) if colliders else np.zeros((0, 4, 4))
         self._body = np.array([c.body for c in colliders], np.int64)
 
-    def move(self, x: Tensor, quat: Tensor, v: Tensor, w: Tensor, centre: Tensor) -> None:
+    def move(self, x: Tensor, R: Tensor, v: Tensor, w: Tensor, centre: Tensor) -> None:
         """Puts the colliders where their bodies are and gives them their velocities.
 
         Args:
             x: Origins of the bodies [m], shape (b, 3).
-            quat: Their rotations wxyz, shape (b, 4).
+            R: Their rotations body → world, shape (b, 3, 3).
             v: Velocities of their centres of mass [m/s], shape (b, 3).
             w: Angular velocities, world axes [rad/s], shape (b, 3).
             centre: Their centres of mass, world [m], shape (b, 3).
@@ -106,7 +105,7 @@ class ColliderArrays:
         if held.any():
             at = self._body[held]
             B = np.tile(np.eye(4), (int(held.sum()), 1, 1))
-            B[:, :3, :3] = rotation_from_quaternion(quat.double().cpu().numpy()[at])
+            B[:, :3, :3] = R.double().cpu().numpy()[at]
             B[:, :3, 3] = x.double().cpu().numpy()[at]
             T[held] = B @ T[held]
         motion = np.zeros((3, len(self.colliders), 3))
