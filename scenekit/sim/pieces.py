@@ -1,0 +1,298 @@
+"""Pieces: a mesh as primitives or convex polyhedra, for collisions, and how far they are from it.
+
+Letters: v vertices, f faces, n points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import manifold3d
+import numpy as np
+import torch
+import trimesh
+from scipy.spatial import ConvexHull, QhullError
+
+from scenekit.cameras import Array
+from scenekit.errors import InputError
+from scenekit.mass import mass_properties
+from scenekit.meshes import Mesh
+from scenekit.poses import Pose
+from scenekit.sim.bodies import Piece
+from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
+from scenekit.surface.scores import area_samples
+from scenekit.surface.signed_distance import SignedDistance
+from scenekit.surface.simplify import simplified
+from scenekit.validation.probe import Probe
+from scenekit.validation.surface import Surface
+
+Method = Literal["auto", "primitive", "hull", "coacd"]
+"""auto is the simplest of the others, in this order, that is within the threshold; else the nearest."""
+
+TOLERANCE = 0.01
+"""Threshold if none is given, as a part of the diagonal of the mesh's box."""
+
+SAMPLES = 4000
+"""Points spread over each of two surfaces to measure how far apart they are."""
+
+MOST_FACES = 20_000
+"""CoACD gets a simplification of meshes of more faces, so that its time is bounded."""
+
+STUB = 0.01
+"""A capsule whose segment is shorter than this part of its radius is a sphere."""
+
+FLAT = 1e-6
+"""A mesh that is thinner than this part of its length has no hull."""
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """What was made of a mesh, and how far it is from it."""
+
+    method: str
+    """box, sphere, capsule, hull or coacd."""
+    count: int
+    """Pieces."""
+    missing: float
+    """Largest distance of a point of the mesh from the surface of the pieces [m]."""
+    excess: float
+    """Largest distance by which the pieces stick out of the mesh [m]; walls between pieces, inside, do not count."""
+    mean: float
+    """Mean distance of the mesh from the surface of the pieces [m]."""
+    volume_ratio: float | None
+    """Volume of the pieces over that of the mesh; None if the mesh is open."""
+
+    @property
+    def distance(self) -> float:
+        """Symmetric (Hausdorff) distance of the two surfaces [m]."""
+        return max(self.missing, self.excess)
+
+    def __str__(self) -> str:
+        what = self.method if self.count == 1 and self.method != "coacd" else f"{self.count} convex pieces by CoACD"
+        ratio = "" if self.volume_ratio is None else f", {self.volume_ratio:.3g} times its volume"
+        return f"{what}, at most {self.distance * 1e3:.3g} mm from the mesh, {self.mean * 1e3:.3g} mm on average{ratio}"
+
+
+def pieces(
+    mesh: Mesh,
+    *,
+    method: Method = "auto",
+    threshold: float | None = None,
+    max_pieces: int = 64,
+    max_vertices: int = 64,
+    seed: int = 0,
+) -> tuple[tuple[Piece, ...], Approximation]:
+    """Convex pieces whose union is near a mesh, and how near.
+
+    A primitive is the nearest of the oriented box, sphere and capsule that fit. CoACD (Wei et al. 2022, Approximate
+    convex decomposition for 3D meshes with collision-aware concavity) cuts where the hull would close what is open;
+    its threshold is in metres, and an open mesh is thickened first.
+
+    Args:
+        mesh: Any; holes make a hull or a cut solid, as the report shows.
+        method: See `Method`.
+        threshold: Distance that is near enough [m]; None for 1 % of the mesh's diagonal.
+        max_pieces: Most pieces of CoACD.
+        max_vertices: Most corners of a polyhedron.
+        seed: Of CoACD's search.
+
+    Raises:
+        InputError: If the mesh is empty, flat or not finite, or an option is out of range.
+    """
+    _check(mesh, method, threshold, max_pieces, max_vertices)
+    mesh = _outward(Mesh(mesh.vertices, mesh.faces))
+    used = mesh.vertices[mesh.faces.unique()].double().numpy()
+    near = TOLERANCE * float(np.linalg.norm(np.ptp(used, axis=0))) if threshold is None else threshold
+    hull = convex_hull(used, max_vertices=max_vertices)
+    makers: dict[str, Callable[[], tuple[tuple[Piece, ...], Approximation]]] = {
+        "primitive": lambda: _nearest(mesh, _primitives(used, hull)),
+        "hull": lambda: _measured(mesh, "hull", (Piece(Hull(hull)),)),
+        "coacd": lambda: _measured(mesh, "coacd", _coacd(mesh, near, max_pieces, max_vertices, seed)),
+    }
+    if method != "auto":
+        return makers[method]()
+    tried = []
+    for make in makers.values():
+        tried.append(make())
+        if tried[-1][1].distance <= near:
+            return tried[-1]
+    return min(tried, key=lambda made: made[1].distance)
+
+
+def convex_hull(points: Array, *, max_vertices: int | None = None) -> Mesh:
+    """The convex hull of points (n, 3), looking outwards; with a limit, that of the corners that Qhull takes first.
+
+    Raises:
+        InputError: If the points are not finite or lie in a plane.
+    """
+    name, wanted = "hull", "points that span a volume"
+    if len(points) < 4 or not np.isfinite(points).all():
+        raise InputError(name, got=f"{len(points)} points, or some not finite", wanted=wanted)
+    middle = points.mean(0)
+    spread = np.linalg.svd(points - middle, compute_uv=False)
+    if spread[2] <= FLAT * spread[0]:
+        raise InputError(name, got="points in a plane or on a line", wanted=wanted)
+    corners = _hull_corners(points - middle, max_vertices) + middle
+    hull = trimesh.Trimesh(corners, ConvexHull(corners).simplices, process=False)
+    hull.fix_normals()
+    return _mesh(hull.vertices, hull.faces)
+
+
+def piece_mesh(piece: Piece) -> Mesh:
+    """The surface of a piece in the frame of its body; round ones as polyhedra.
+
+    Raises:
+        InputError: If the piece has none: a plane or a sampled field.
+    """
+    shape = piece.shape
+    if isinstance(shape, Hull):
+        own = shape.mesh
+    elif isinstance(shape, Box):
+        own = _of_trimesh(trimesh.creation.box(2 * np.array(shape.half)))
+    elif isinstance(shape, Sphere):
+        own = _of_trimesh(trimesh.creation.icosphere(subdivisions=4, radius=shape.radius))
+    elif isinstance(shape, Capsule):
+        solid = trimesh.creation.capsule(height=2 * shape.half_length, radius=shape.radius, count=[64, 64])
+        solid.apply_translation(-solid.bounds.mean(0))
+        own = _of_trimesh(solid)
+    else:
+        raise InputError("piece", got=type(shape).__name__, wanted="a box, sphere, capsule or hull")
+    return own.transform(torch.from_numpy(piece.pose.matrix))
+
+
+def _check(mesh: Mesh, method: str, threshold: float | None, max_pieces: int, max_vertices: int) -> None:
+    if method not in get_args(Method):
+        raise InputError("method", got=repr(method), wanted="one of " + ", ".join(get_args(Method)))
+    if threshold is not None and not 0 < threshold < np.inf:
+        raise InputError("threshold", got=threshold, wanted="more than 0 m")
+    if max_pieces < 1 or max_vertices < 4:
+        raise InputError("max_pieces, max_vertices", got=(max_pieces, max_vertices), wanted="at least 1 and 4")
+    if not len(mesh.faces) or not mesh.vertices[mesh.faces].isfinite().all():
+        raise InputError("mesh", got="no faces, or corners that are not finite", wanted="a surface")
+
+
+def _outward(mesh: Mesh) -> Mesh:
+    """The mesh, turned if it is closed and looks inwards."""
+    surface = Surface(mesh)
+    turned = surface.is_closed and surface.solid.volume < 0
+    return Mesh(mesh.vertices, mesh.faces.flip(1)) if turned else mesh
+
+
+def _hull_corners(points: Array, most: int | None) -> Array:
+    """Corners of the hull; with a limit, from a tetrahedron on always the one farthest outside of those before."""
+    try:
+        corners = points[ConvexHull(points).vertices]
+        if most is None or len(corners) <= most:
+            return corners
+        taken = _tetrahedron(corners)
+        hull = ConvexHull(corners[taken], incremental=True)
+        while len(taken) < most:
+            outside = (corners @ hull.equations[:, :3].T + hull.equations[:, 3]).max(1)
+            taken.append(int(outside.argmax()))
+            hull.add_points(corners[taken[-1:]])
+    except QhullError as error:
+        raise InputError("hull", got=str(error).splitlines()[0], wanted="points that span a volume") from None
+    return corners[taken]
+
+
+def _tetrahedron(points: Array) -> list[int]:
+    """Four points far apart: each is the farthest from the point, line and plane of those before."""
+    taken = [int(np.linalg.norm(points, axis=1).argmax())]
+    rest = points - points[taken[0]]
+    for _ in range(3):
+        taken.append(int(np.linalg.norm(rest, axis=1).argmax()))
+        along = rest[taken[-1]] / np.linalg.norm(rest[taken[-1]])
+        rest = rest - np.outer(rest @ along, along)
+    return taken
+
+
+def _primitives(used: Array, hull: Mesh) -> list[tuple[str, Piece]]:
+    """Box, sphere and capsule about the points."""
+    to_box, size = trimesh.bounds.oriented_bounds(used)
+    box = Piece(Box(tuple((size / 2).tolist())), Pose.from_matrix(np.linalg.inv(to_box)))
+    solid = mass_properties(hull)
+    _, axes = np.linalg.eigh(solid.inertia)
+    axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
+    R = axes[:, [1, 2, 0]]  # the long axis, about which the moment is least, becomes z
+    local = (used - solid.centre) @ R
+    middle = 0.5 * (local.min(0) + local.max(0))
+    radius = float(np.linalg.norm(local[:, :2] - middle[:2], axis=1).max())
+    length = float(np.ptp(local[:, 2]) / 2) - radius
+    found: list[tuple[str, Piece]] = [("box", box)]
+    centre, ball = _ball(used)
+    found.append(("sphere", Piece(Sphere(ball), Pose(tuple(centre)))))
+    if length > STUB * radius:
+        T = np.eye(4)
+        T[:3, :3], T[:3, 3] = R, solid.centre + R @ middle
+        found.append(("capsule", Piece(Capsule(radius, length), Pose.from_matrix(T))))
+    return found
+
+
+def _ball(points: Array) -> tuple[Array, float]:
+    """Centre and radius of the sphere nearest to points by least squares of |x|² = 2 c·x + r² − |c|²."""
+    middle = points.mean(0)
+    x = points - middle
+    found, *_ = np.linalg.lstsq(np.column_stack([2 * x, np.ones(len(x))]), (x**2).sum(1), rcond=None)
+    return middle + found[:3], float(np.sqrt(max(found[3] + found[:3] @ found[:3], 0.0)))
+
+
+def _coacd(mesh: Mesh, threshold: float, max_pieces: int, max_vertices: int, seed: int) -> tuple[Piece, ...]:
+    import coacd
+
+    coacd.set_log_level("error")
+    surface = Surface(simplified(mesh, faces=MOST_FACES))
+    whole = surface.is_closed and bool((surface.faces_at == 2).all())
+    parts = coacd.run_coacd(
+        coacd.Mesh(surface.vertices, surface.faces),
+        threshold=threshold,
+        max_convex_hull=max_pieces,
+        preprocess_mode="off" if whole else "on",
+        mcts_iterations=60,
+        decimate=True,
+        max_ch_vertex=max_vertices,
+        seed=seed,
+        real_metric=True,
+    )
+    return tuple(Piece(Hull(convex_hull(vertices))) for vertices, _ in parts)
+
+
+def _nearest(mesh: Mesh, candidates: Sequence[tuple[str, Piece]]) -> tuple[tuple[Piece, ...], Approximation]:
+    return min((_measured(mesh, name, (piece,)) for name, piece in candidates), key=lambda made: made[1].distance)
+
+
+def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], Approximation]:
+    """The pieces, and how far the surface of their union is from the mesh."""
+    surface, rng = Surface(mesh), np.random.default_rng(0)
+    union = manifold3d.Manifold.batch_boolean([_solid(piece) for piece in made], manifold3d.OpType.Add)
+    whole = _mesh(union.to_mesh64().vert_properties[:, :3], union.to_mesh64().tri_verts.astype(np.int64))
+    out = SignedDistance(mesh)(_samples(whole, rng))
+    lost = Probe(whole.vertices.double().numpy(), whole.faces.numpy()).distance(_samples(mesh, rng))
+    volume = abs(surface.solid.volume) if surface.is_closed else 0.0
+    ratio = float(union.volume()) / volume if volume else None
+    excess = max(float(out.max()), 0.0)
+    return made, Approximation(method, len(made), float(lost.max()), excess, float(lost.mean()), ratio)
+
+
+def _samples(mesh: Mesh, rng: np.random.Generator) -> Array:
+    """Points spread over the area, and the corners, which are where convex pieces are farthest."""
+    corners = mesh.vertices[mesh.faces.unique()].double().numpy()
+    step = max(1, len(corners) // SAMPLES)
+    return np.concatenate([area_samples(mesh, SAMPLES, rng), corners[::step]])
+
+
+def _solid(piece: Piece) -> manifold3d.Manifold:
+    mesh = piece_mesh(piece)
+    arrays = mesh.vertices.double().numpy(), mesh.faces.numpy().astype(np.uint64)
+    return manifold3d.Manifold(manifold3d.Mesh64(vert_properties=arrays[0], tri_verts=arrays[1]))
+
+
+def _of_trimesh(solid: trimesh.Trimesh) -> Mesh:
+    return _mesh(solid.vertices, solid.faces)
+
+
+def _mesh(vertices: Array, faces: Array) -> Mesh:
+    return Mesh(
+        torch.from_numpy(np.array(vertices)).float().contiguous(), torch.from_numpy(np.array(faces)).long().contiguous()
+    )
