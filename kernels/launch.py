@@ -9,6 +9,7 @@ in the result.
 import itertools
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import warp as wp
@@ -69,24 +70,34 @@ def launch(kernel: wp.Kernel, count: int, inputs: list, device: str, *, interlea
     Each thread gets a run of neighbours, so that no two write to one cache line, or every so many-th item if
     `interleaved`, which balances items of unequal cost.
     """
+    record(kernel, count, inputs, device, interleaved=interleaved)()
+
+
+def record(
+    kernel: wp.Kernel, count: int, inputs: list, device: str, *, interleaved: bool = False, most: int | None = None
+) -> Callable[[], None]:
+    """A launch to be called again and again on the same arrays, which costs a fifth; over at most `most` threads."""
     if count == 0:
-        return
+        return lambda: None
     if device != "cpu":
-        wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
-        return
-    parts = [
-        wp.launch(kernel, size, inputs=[first, stride, *inputs], device="cpu", record_cmd=True)
-        for first, stride, size in _parts(count, interleaved)
-    ]
-    waiting = [_workers().submit(part.launch) for part in parts[1:]]
-    parts[0].launch()
-    for part in waiting:
-        part.result()
+        return wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device, record_cmd=True).launch
+    first, *others = (
+        wp.launch(kernel, size, inputs=[start, stride, *inputs], device="cpu", record_cmd=True).launch
+        for start, stride, size in _parts(count, interleaved, min(_threads, most or _threads))
+    )
+
+    def run() -> None:
+        waiting = [_workers().submit(other) for other in others]
+        first()
+        for part in waiting:
+            part.result()
+
+    return run if others else first
 
 
-def _parts(count: int, interleaved: bool) -> list[tuple[int, int, int]]:
+def _parts(count: int, interleaved: bool, threads: int) -> list[tuple[int, int, int]]:
     """First item, stride and number of items of each thread's part."""
-    n = min(_threads, count)
+    n = min(threads, count)
     if interleaved:
         return [(i, n, (count - i + n - 1) // n) for i in range(n)]
     cuts = [count * i // n for i in range(n + 1)]

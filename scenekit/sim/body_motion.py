@@ -1,4 +1,4 @@
-"""Bodies during the substeps of a solver of soft matter: they drift, and answer to what it pushes. Letters: b bodies."""
+"""Bodies during the substeps of soft matter: they drift, and answer to what it pushes. Letters: b bodies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from scenekit.sim.state import State
 class BodyMotion:
     """Where the bodies of a model are between two steps of the rigid solver.
 
-    A dynamic body keeps its velocity but for what soft matter gives it: v ← v + J/m, ω ← ω + I⁻¹ L. Static and kinematic
-    ones, and those that a joint fixes, do not answer. Gravity, contacts among bodies and joints are the rigid solver's,
-    which gets the sum of all that was given.
+    A dynamic body keeps its velocity but for what soft matter gives it: v ← v + J/m, ω ← ω + I⁻¹ L. Static and
+    kinematic ones, and those that a joint fixes to the world, do not answer. Gravity, contacts among bodies and joints
+    are the rigid solver's, which gets the sum of all that was given.
 
     Args:
         model: Its bodies and colliders.
@@ -63,6 +63,20 @@ class BodyMotion:
             self._c = self._c + dt * self._v
             self._R = Rotation.from_rotvec(dt * self._w).as_matrix() @ self._R
             self._upload()
+
+    @property
+    def centres(self) -> Array:
+        """Centres of mass in the world [m], shape (b, 3)."""
+        return self._c
+
+    @property
+    def fastest(self) -> float:
+        """Speed of the fastest centre of mass [m/s], 0 if there is none."""
+        return float(np.linalg.norm(self._v, axis=1).max()) if self.model.bodies else 0.0
+
+    def points(self, bodies: NDArray[np.integer], local: Array) -> Array:
+        """Where points fixed to bodies are in the world [m], shape (k, 3), given which bodies (k,) and in their frames."""
+        return self._c[bodies] + (self._R[bodies] @ (local - self._centre[bodies])[:, :, None])[:, :, 0]
 
     def push(self, impulses: NDArray[np.floating]) -> None:
         """Gives each body an impulse [N s] and an angular impulse about its centre of mass [N m s], shape (b, 6)."""

@@ -1,0 +1,262 @@
+"""XPBD: cloth, ropes and soft bodies by constraints, in small substeps. Letters: v vertices, b bodies, a attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import Any
+
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+import scenekit._kernels.xpbd as kernels
+from scenekit._kernels.launch import record, threads
+from scenekit.errors import InputError
+from scenekit.sim.body_motion import BodyMotion
+from scenekit.sim.colliders import Collider
+from scenekit.sim.coloring import colors
+from scenekit.sim.control import Control
+from scenekit.sim.elements import GROUPS, Elements
+from scenekit.sim.model import Model
+from scenekit.sim.shapes import Box, Capsule, DistanceField, Sphere
+from scenekit.sim.solver import SimulationError
+from scenekit.sim.state import State
+
+WORTH_SPLITTING = 20_000
+"""Constraints of a colour, or vertices, that are worth a second thread: waking one costs as much as some thousands."""
+
+MOST_SUBSTEPS = 1_000_000
+"""In one step; more is a mistake."""
+
+
+@dataclass(frozen=True)
+class XPBDConfig:
+    """How finely XPBD steps.
+
+    Raises:
+        InputError: If a value is out of range.
+    """
+
+    timestep: float = 3e-4
+    """Longest substep [s]; one iteration each (Macklin et al. 2019)."""
+    damping: float = 0.0
+    """Part of the velocity that is lost per second, as if in thick air [1/s]."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timestep < inf:
+            raise InputError("xpbd: timestep", got=self.timestep, wanted="more than 0 s")
+        if not 0 <= self.damping < inf:
+            raise InputError("xpbd: damping", got=self.damping, wanted="0 or more per second")
+
+
+class SolverXPBD:
+    """Extended position-based dynamics (Macklin, Müller & Chentanez 2016) with one iteration per substep.
+
+    A substep predicts, solves all constraints one colour after the other, lets colliders push vertices out, and takes
+    velocities from what moved. In between, gravity acts at half substeps (leapfrog), so free flight is exact.
+
+    Args:
+        model: Its elements, bodies and colliders.
+        config: How finely it steps.
+        device: Where kernels run.
+
+    Raises:
+        InputError: If the model has no elements, or one is held by a body that is not there.
+    """
+
+    def __init__(self, model: Model, config: XPBDConfig | None = None, *, device: str = "cpu"):
+        if model.elements is None or not len(model.elements):
+            raise InputError("model.elements", got="none", wanted="elements for XPBD to move")
+        self.model, self.config, self.device = model, config or XPBDConfig(), device
+        self.elements = elements = model.elements
+        self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
+        self._motion = BodyMotion(model, device=device)
+        self._reach = _reach(elements, model.colliders)
+        v = len(elements)
+        self._inverse_mass = torch.where(elements.mass > 0, 1 / elements.mass, 0.0)
+        self._w = self._array(self._inverse_mass, wp.float32)
+        self._x, self._low, self._d, self._v, self._a = (wp.zeros(v, dtype=wp.vec3, device=device) for _ in range(5))
+        self._h, self._limit, self._keep = (wp.zeros(1, dtype=wp.float32, device=device) for _ in range(3))
+        self._holds = _Holds(elements, len(model.bodies), self._array)
+        self._sweep = [self._predict(), *self._constraints(), self._collisions(), self._finish()]
+
+    def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
+        """Moves on by `dt` [s]; see `Solver.step`."""
+        if not 0 < dt < inf:
+            raise InputError("dt", got=dt, wanted="more than 0 s")
+        self._motion.begin(state, control)
+        count = self._substeps(state, control, dt)
+        h = dt / count
+        self._begin(state, control, h)
+        for _ in range(count):
+            self._substep(h)
+        self._end(state, nxt, control, h)
+        nxt.time = state.time + dt
+
+    def _substep(self, h: float) -> None:
+        self._motion.advance(h)
+        self._holds.move(self._motion)
+        for launch in self._sweep:
+            launch()
+        if self.model.bodies:
+            given = np.concatenate([a.numpy().sum(0, dtype=np.float64) for a in (self._linear, self._angular)], 1)
+            self._motion.push(given + self._holds.given(self._motion))
+
+    def _begin(self, state: State, control: Control, h: float) -> None:
+        self._h.fill_(h)
+        self._keep.fill_(max(0.0, 1 - self.config.damping * h))
+        self._limit.fill_(self._reach)
+        self._pull = (torch.tensor(self.model.gravity) + control.vertex_a) * (self._inverse_mass > 0)[:, None]
+        wp.copy(self._x, self._array(state.vertex_x, wp.vec3))
+        wp.copy(self._a, self._array(control.vertex_a, wp.vec3))
+        wp.copy(self._v, self._array(state.vertex_v - h / 2 * self._pull, wp.vec3))
+        self._low.zero_()
+
+    def _end(self, state: State, nxt: State, control: Control, h: float) -> None:
+        x, v = (wp.to_torch(values).cpu() for values in (self._x, self._v))
+        bad = ~(x.isfinite().all(1) & v.isfinite().all(1))
+        if bad.any():
+            got = f"{int(bad.sum())} vertices that are not finite, first number {int(bad.nonzero()[0])}"
+            hint = "Forces or speeds are beyond all measure; look at masses and compliances."
+            raise SimulationError("xpbd", got=got, wanted="finite positions", hint=hint)
+        nxt.copy_(state)
+        nxt.vertex_x.copy_(x)
+        nxt.vertex_v.copy_(v + h / 2 * self._pull)
+        self._motion.end(nxt, control)
+        self.impulses.copy_(self._motion.impulses)
+
+    def _substeps(self, state: State, control: Control, dt: float) -> int:
+        """As many as the configuration wants, or so that at its present speed no vertex passes through a collider."""
+        pull = torch.tensor(self.model.gravity) + control.vertex_a
+        speed = float(state.vertex_v.norm(dim=1).max()) + dt * float(pull.norm(dim=1).max())
+        speed += self._motion.fastest
+        count = max(dt / self.config.timestep, speed * dt / self._reach)
+        if not count < MOST_SUBSTEPS:
+            got = f"{speed:.3g} m/s, and {self._reach:.3g} m that a vertex may move at once"
+            raise InputError("xpbd: step", got=got, wanted=f"at most {MOST_SUBSTEPS} substeps", hint="Make dt smaller.")
+        return ceil(count - 1e-6)
+
+    def _predict(self) -> Callable[[], None]:
+        inputs = [self._h, wp.vec3(*self.model.gravity), self._w, self._a, self._v, self._d]
+        return self._record(kernels.predict, len(self.elements), inputs)
+
+    def _constraints(self) -> list[Callable[[], None]]:
+        e, moving = self.elements, [self._w, self._x, self._d]
+        return [
+            *self._colored(kernels.edges, [e.edges, e.edge_rest, e.edge_compliance], moving),
+            *self._colored(kernels.bends, [e.bends, e.bend_rest, e.bend_compliance], moving),
+            *self._colored(kernels.rods, [e.rods, e.rod_compliance], moving),
+            *self._colored(kernels.tets, [e.tets, e.tet_inverse_rest, e.tet_volume, e.tet_mu, e.tet_lambda], moving),
+            self._holds.record(self._h, moving, self._record),
+        ]
+
+    def _colored(self, kernel: Any, rows: list[Tensor], moving: list[Any]) -> list[Callable[[], None]]:
+        """Launches of a kind of constraint, whose vertices are the first of `rows`: one for each colour.
+
+        On one thread they run one after the other whatever their colour, so one launch in that order is the same.
+        """
+        if not len(rows[0]):
+            return []
+        color = colors(rows[0].tolist(), len(self.elements))
+        order = torch.from_numpy(np.argsort(color, kind="stable"))
+        cuts = np.searchsorted(color[order], np.arange(color.max() + 2))
+        if self.device == "cpu" and (threads() == 1 or np.diff(cuts).max() < WORTH_SPLITTING):
+            cuts = cuts[[0, -1]]
+        arrays = [self._array(row[order], _DTYPES[row.ndim, row.dtype]) for row in rows]
+        return [
+            self._record(kernel, int(end - begin), [self._h, *(a[begin:end] for a in arrays), *moving])
+            for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
+        ]
+
+    def _collisions(self) -> Callable[[], None]:
+        e, b = self.elements, len(self.model.bodies)
+        chunks = -(-len(e) // kernels.CHUNK)
+        self._linear, self._angular = (
+            wp.zeros((chunks, max(b, 1)), dtype=wp.vec3, device=self.device) for _ in range(2)
+        )
+        if not self.model.colliders:
+            return lambda: None
+        held = torch.full((len(e),), -2, dtype=torch.int32)
+        held[e.attached.long()] = e.attached_body
+        of_vertices = [self._array(a, wp.float32) for a in (e.radius, e.friction)]
+        inputs = [self._h, self._limit, self._motion.collider_arrays.struct, b, self._w, *of_vertices]
+        inputs += [self._array(held, wp.int32), self._x, self._d, self._linear, self._angular]
+        return self._record(kernels.collide, chunks, inputs, items=len(e))
+
+    def _finish(self) -> Callable[[], None]:
+        inputs = [self._h, self._keep, self._x, self._low, self._d, self._v]
+        return self._record(kernels.finish, len(self.elements), inputs)
+
+    def _record(self, kernel: Any, count: int, inputs: list[Any], *, items: int | None = None) -> Callable[[], None]:
+        most = None if (items or count) >= WORTH_SPLITTING else 1
+        return record(kernel, count, inputs, self.device, most=most)
+
+    def _array(self, values: Tensor, dtype: Any) -> wp.array[Any]:
+        return wp.from_torch(values.contiguous().to(self.device), dtype=dtype)
+
+
+_DTYPES = {
+    (1, torch.float32): wp.float32,
+    (1, torch.int32): wp.int32,
+    (2, torch.int32): wp.int32,
+    (3, torch.float32): wp.mat33,
+}
+"""Warp's types of rows."""
+
+
+class _Holds:
+    """Attachments: where their holders are, and what these are given."""
+
+    def __init__(self, elements: Elements, bodies: int, array: Callable[[Tensor, Any], Any]):
+        body = elements.attached_body
+        if len(body) and not -1 <= int(body.min()) <= int(body.max()) < bodies:
+            got = f"bodies {int(body.min())} to {int(body.max())}"
+            raise InputError("elements.attached_body", got=got, wanted=f"-1 to {bodies - 1}")
+        twice = len(elements.attached) - len(elements.attached.unique())
+        if twice:
+            raise InputError("elements.attached", got=f"{twice} vertices held twice", wanted="one hold for each vertex")
+        self._body, self._local = body.numpy(), elements.attached_at.double().numpy()
+        self._which = array(elements.attached, wp.int32)
+        self._compliance = array(elements.attached_compliance, wp.float32)
+        self._at = array(elements.attached_at.clone(), wp.vec3)
+        self._impulse = array(torch.zeros_like(elements.attached_at), wp.vec3)
+        self._by_body = np.flatnonzero(self._body >= 0)
+        self._points = self._local.copy()
+        self._array = array
+
+    def record(self, h: Any, moving: list[Any], record: Callable[..., Callable[[], None]]) -> Callable[[], None]:
+        inputs = [h, self._which, self._at, self._compliance, *moving, self._impulse]
+        return record(kernels.attach, len(self._body), inputs)
+
+    def move(self, motion: BodyMotion) -> None:
+        """Takes the held points to where their bodies are."""
+        by = self._by_body
+        if len(by):
+            self._points[by] = motion.points(self._body[by], self._local[by])
+            wp.copy(self._at, self._array(torch.from_numpy(self._points).float(), wp.vec3))
+
+    def given(self, motion: BodyMotion) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """What each body was given in this substep [N s, N m s], shape (b, 6)."""
+        total, by = np.zeros((len(motion.model.bodies), 6)), self._by_body
+        if len(by):
+            impulse = self._impulse.numpy()[by].astype(np.float64)
+            arm = self._points[by] - motion.centres[self._body[by]]
+            np.add.at(total, self._body[by], np.concatenate([impulse, np.cross(arm, impulse)], 1))
+        return total
+
+
+def _reach(elements: Elements, colliders: tuple[Collider, ...]) -> float:
+    """How far a vertex can move at once without passing through a collider: its radius and half of the thinnest."""
+    return float(elements.radius.min()) + 0.9 * min(map(_half_thickness, colliders), default=inf)
+
+
+def _half_thickness(collider: Collider) -> float:
+    shape = collider.shape
+    if isinstance(shape, Box):
+        return min(shape.half)
+    if isinstance(shape, Sphere | Capsule):
+        return shape.radius
+    return shape.voxel if isinstance(shape, DistanceField) else inf
