@@ -1,8 +1,8 @@
 """Laws of matter for the material point method: from a trial deformation to the elastic one and its stress.
 
-`respond` is for other kernels. Its twin in float64, with the formulas and sources, is `scenekit.sim.stress`, which packs
-the rows of parameters: μ, λ, then what the law needs. All laws are isotropic, so that b = F Fᵀ is enough: what flows
-turns the singular values σ of F into s, and F into U diag(s/σ) Uᵀ F, with U the eigenvectors of b.
+`respond` is for other kernels. Its twin in float64, with the formulas and sources, is `scenekit.sim.stress`, which
+packs the rows of parameters: μ, λ, then what the law needs. All laws are isotropic, so that b = F Fᵀ is enough: what
+flows turns the singular values σ of F into s, and F into U diag(s/σ) Uᵀ F, with U the eigenvectors of b.
 """
 
 import warp as wp
@@ -170,7 +170,9 @@ def _flow_rate(over: float, consistency: float, index: float, relaxing: float):
 @wp.func
 def _herschel_bulkley(mu: float, la: float, yields: float, consistency: float, index: float, F: wp.mat33, dt: float):
     U, squares = eigen(F * wp.transpose(F))
-    J = wp.max(wp.abs(wp.determinant(F)), 1.0e-6)
+    least = LEAST_STRETCH * LEAST_STRETCH
+    squares = wp.max(squares, wp.vec3(least, least, least))
+    J = wp.sqrt(squares[0] * squares[1] * squares[2])
     b = wp.pow(J, -2.0 / 3.0) * squares
     mean = (b[0] + b[1] + b[2]) / 3.0
     d = b - wp.vec3(mean, mean, mean)
@@ -179,8 +181,9 @@ def _herschel_bulkley(mu: float, la: float, yields: float, consistency: float, i
     if over > 1.0e-6 * mu and dt > 0.0:
         rate = _flow_rate(over, consistency, index, mu * mean * dt)
         d = ((yields + consistency * wp.pow(rate, index)) / shear) * d
-        # The new b̄ = m I + d keeps det b̄ = 1: m falls to it from the trial's mean, from which it differs little.
+        # The new b̄ = m I + d keeps det b̄ = 1: Newton's method falls to m from above.
         half = 0.5 * wp.length_sq(d)
+        mean = wp.min(mean, 1.0 + wp.length(d))
         for _step in range(FLOW_STEPS):
             mean = mean - (mean * (mean * mean - half) + d[0] * d[1] * d[2] - 1.0) / (3.0 * mean * mean - half)
         change = wp.vec3(0.0, 0.0, 0.0)

@@ -20,8 +20,8 @@ SWEEPS = wp.constant(3)
 def left_stretch(F: wp.mat33):
     """V = √(F Fᵀ) without a decomposition; its least eigenvalue is negative where F is inverted (Irving et al. 2004).
 
-    The trace x of V is the largest root of (x² − I₁)²/4 − 2 x det F − I₂ = 0 with the invariants of b = F Fᵀ (Cayley and
-    Hamilton, as Hoger & Carlson 1984). Newton's method falls to it from √(3 I₁), which is exact for equal stretches.
+    The trace x of V is the largest root of (x² − I₁)²/4 − 2 x det F − I₂ = 0 with the invariants of b = F Fᵀ (Cayley
+    and Hamilton, as Hoger & Carlson 1984). Newton's method falls to it from √(3 I₁), exact for equal stretches.
     """
     b = F * wp.transpose(F)
     bb = b * b
