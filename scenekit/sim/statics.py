@@ -1,0 +1,139 @@
+"""What stays: the flat tops that things stand on, and other surfaces, as shapes to collide with.
+
+Letters: f faces or Gaussians, n m k nodes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import trimesh
+
+from scenekit.cameras import Array
+from scenekit.capture.level import rotation_between
+from scenekit.meshes import Mesh
+from scenekit.poses import Pose
+from scenekit.scene import Node
+from scenekit.sim.shapes import Box, DistanceField
+from scenekit.support import shortest_axes
+from scenekit.surface.signed_distance import SignedDistance, signed_field
+from scenekit.validation.surface import Surface
+
+LEVEL, FLAT, TOP = 0.9, 0.006, 0.5
+"""A part looks up if its normal does (cosine), lies in the top within this part of the thing's extent, and the top is
+flat if it holds at least this part of all area that looks up."""
+
+THICKNESS = 0.05
+"""Of the slab that stands for a top, as a part of its longer side."""
+
+SIDED = 0.8
+"""Share of a surface with matter right behind it, from which on an open mesh has an inside."""
+
+PROBES = 4000
+"""Points of a surface that are looked behind."""
+
+
+class Slab(NamedTuple):
+    """A box in the world whose upper side is a flat top."""
+
+    box: Box
+    """Its size."""
+    pose: Pose
+    """T_world_box."""
+    share: float
+    """Part of the area looking up that lies in it."""
+
+
+def slab_of(node: Node, T_world_node: Array) -> Slab | None:
+    """The flat, level top of a table, a shelf or a floor, from its mesh or its splats; None if there is none.
+
+    Heights vote by area; the top is the height that most area has, its normal the mean one, its sides those of the
+    smallest rectangle around 98 % of it.
+    """
+    points, normals, areas = _parts(node, T_world_node)
+    up = normals[:, 2] > LEVEL
+    if np.count_nonzero(up) < 3:
+        return None
+    points, normals, areas = points[up], normals[up], areas[up]
+    tolerance = FLAT * float(np.linalg.norm(np.ptp(points, axis=0)))
+    counts, edges = np.histogram(points[:, 2], max(int(np.ptp(points[:, 2]) / tolerance), 1), weights=areas)
+    middle = int(np.convolve(counts, np.ones(3), "same").argmax())
+    normal = np.array([0.0, 0.0, 1.0])
+    inside = np.abs(points[:, 2] - (edges[middle] + edges[middle + 1]) / 2) < 2 * tolerance
+    for _ in range(3):
+        if np.count_nonzero(inside) < 3:
+            return None
+        normal = (areas[inside, None] * normals[inside]).sum(0)
+        normal /= np.linalg.norm(normal)
+        heights = points @ normal
+        inside = np.abs(heights - np.median(heights[inside])) < tolerance
+    share = float(areas[inside].sum() / areas.sum())
+    if share < TOP:
+        return None
+    return Slab(*_box_under(points[inside], normal, areas[inside]), share)
+
+
+def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
+    """The field of any mesh that stays where it is, and by which remedy if it has holes, else an empty string.
+
+    Where nearly all of an open mesh has an inside by its winding number, the holes are closed by the membrane on which
+    that is a half; else it is a sheet, as thick as two voxels.
+
+    Raises:
+        InputError: If the grid would be too large.
+    """
+    if Surface(mesh).is_closed:
+        return DistanceField.from_mesh(mesh, voxel=voxel), ""
+    low, high = (end.double().numpy() for end in mesh.vertices[mesh.faces].reshape(-1, 3).aminmax(dim=0))
+    origin = low - 3 * voxel
+    shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 7)
+    surface = Surface(mesh)
+    points, faces = surface.sample(PROBES)
+    corners = surface.triangles[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-30
+    distance = SignedDistance(mesh)
+    if float((distance(points - 0.5 * voxel * normals) < 0).mean()) > SIDED:
+        values = signed_field(mesh, origin=origin, shape=shape, voxel=voxel)  # type: ignore[arg-type]
+        return DistanceField(values, tuple(origin.tolist()), voxel), "its holes are closed by the membrane around it"
+    nodes = origin + voxel * np.indices(shape).reshape(3, -1).T
+    values = (np.abs(distance(nodes)) - voxel).astype(np.float32).reshape(shape)
+    return DistanceField(values, tuple(origin.tolist()), voxel), f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
+
+
+def _parts(node: Node, T: Array) -> tuple[Array, Array, Array]:
+    """Middles, unit normals and areas of faces, or of opaque Gaussians if there is no mesh, in the world."""
+    if node.mesh is not None and len(node.mesh.faces):
+        corners = Surface(node.mesh.transform(torch.from_numpy(T))).triangles
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        areas = np.linalg.norm(normals, axis=1)
+        return corners.mean(1), normals / (areas[:, None] + 1e-30), areas / 2
+    if node.splats is None or not len(node.splats):
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+    splats = node.splats.transform(torch.from_numpy(T))
+    axes = shortest_axes(splats).numpy()
+    axes = axes * np.where(axes[:, 2:] < 0, -1.0, 1.0)
+    extent = float(np.ptp(splats.means.double().numpy(), axis=0).max())
+    sides = splats.scales.double().clamp(max=0.1 * extent).topk(2, dim=1).values.prod(1)
+    return splats.means.double().numpy(), axes, (sides * splats.opacities.double()).numpy()
+
+
+def _box_under(points: Array, normal: Array, areas: Array) -> tuple[Box, Pose]:
+    """The slab below points of a top."""
+    R = rotation_between(np.array([0.0, 0.0, 1.0]), normal)
+    local = points @ R
+    order = np.argsort(local[:, 2])
+    top = float(local[order[np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)], 2])
+    flat = local[:, :2]
+    low, high = np.quantile(flat, [0.01, 0.99], axis=0)
+    kept = ((flat >= low) & (flat <= high)).all(1)
+    to_rectangle, sides = trimesh.bounds.oriented_bounds_2D(flat[kept] if kept.sum() > 3 else flat)
+    back = np.linalg.inv(to_rectangle)
+    thickness = THICKNESS * float(max(sides))
+    T = np.eye(4)
+    T[:2, :2], T[:2, 3], T[2, 3] = back[:2, :2], back[:2, 2], top - thickness / 2
+    turn = np.eye(4)
+    turn[:3, :3] = R
+    return Box((float(sides[0]) / 2, float(sides[1]) / 2, thickness / 2)), Pose.from_matrix(turn @ T)
