@@ -49,11 +49,11 @@ def plot_svg(title: str, series: Sequence[Series], *, x_label: str, y_label: str
     at_x = [round(LEFT + (x - x_ticks[0]) * sx, 1) for x in x_ticks]
     at_y = [round(HEIGHT - BOTTOM - (y - y_ticks[0]) * sy, 1) for y in y_ticks]
     lines = [_head(title, x_label, y_label)]
-    for x, at in zip(x_ticks, at_x, strict=True):
-        lines.append(f'<path d="M{at} {TOP}V{HEIGHT - BOTTOM}" stroke="#e5e7eb"/>{_text(at, HEIGHT - 28, short(x))}')
-    for y, at in zip(y_ticks, at_y, strict=True):
+    for value, at in zip(x_ticks, at_x, strict=True):
+        lines.append(f'<path d="M{at} {TOP}V{HEIGHT - BOTTOM}" stroke="#e5e7eb"/>{_text(at, HEIGHT - 28, short(value))}')
+    for value, at in zip(y_ticks, at_y, strict=True):
         lines.append(
-            f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#e5e7eb"/>{_text(LEFT - 6, at + 4, short(y), "end")}'
+            f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#e5e7eb"/>{_text(LEFT - 6, at + 4, short(value), "end")}'
         )
     for i, (s, x, y) in enumerate(curves):
         points = np.stack([LEFT + (x - x_ticks[0]) * sx, HEIGHT - BOTTOM - (y - y_ticks[0]) * sy], 1)
