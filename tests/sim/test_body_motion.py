@@ -55,7 +55,7 @@ def test_colliders_turn_about_the_centre_of_mass_of_their_body() -> None:
     for _ in range(50):
         motion.advance(0.01)
     at = motion.collider_arrays.struct.x.numpy()[0]
-    assert np.allclose(at, centre + [-0.2, 0, 0], atol=1e-6)  # a quarter of a turn
+    assert np.allclose(at - centre, [-0.2, 0, 0], atol=1e-6)  # a quarter of a turn
     distance, _ = motion.collider_arrays.distances(torch.tensor([[0.8, 0.1, 0.0], [0.8, 0.2, 0.0]]))
     assert torch.allclose(distance, torch.tensor([-0.05, 0.05]), atol=1e-6)
 
