@@ -6,6 +6,8 @@ material's own; a law holds what it needs beyond them. The stresses and flow rul
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -27,11 +29,15 @@ class Law:
     """Who moves it: rigid, mpm or xpbd."""
     positive: ClassVar[tuple[str, ...]] = ()
     """Numbers that must be above zero; the others may be zero."""
+    below: ClassVar[Mapping[str, float]] = {}
+    """What some numbers must stay below."""
 
     def __post_init__(self) -> None:
         for name, quantity in self.quantities().items():
-            if quantity.value < 0 or (quantity.value == 0 and name in self.positive):
-                wanted = "more than 0" if name in self.positive else "0 or more"
+            most = self.below.get(name, math.inf)
+            if quantity.value < 0 or (quantity.value == 0 and name in self.positive) or quantity.value >= most:
+                least = "more than 0" if name in self.positive else "0 or more"
+                wanted = least if most == math.inf else f"{least}, below {most:g}"
                 raise InputError(f"{self.name}: {name}", got=quantity.value, wanted=wanted)
 
     def quantities(self) -> dict[str, Quantity]:
@@ -65,7 +71,7 @@ class NeoHookean(Law):
 
 @dataclass(frozen=True)
 class VonMises(Law):
-    """Metal and plasticine: Hencky elasticity up to the yield stress of shear, then flow, hardening as it flows."""
+    """Metal and plasticine: Hencky elasticity until √(3/2) ‖s‖ is the yield stress, then flow; flowing hardens it."""
 
     name: ClassVar[str] = "von-mises"
     solver: ClassVar[str] = "mpm"
@@ -82,15 +88,11 @@ class DruckerPrager(Law):
 
     name: ClassVar[str] = "drucker-prager"
     solver: ClassVar[str] = "mpm"
+    below: ClassVar[Mapping[str, float]] = {"friction_angle": 90.0}
     friction_angle: Quantity
     """Angle of internal friction φ [degrees], below 90."""
     cohesion: Quantity = Quantity(0.0, "default")
     """Shear stress that it bears without pressure [Pa]: zero when dry."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.friction_angle.value >= 90:
-            raise InputError("drucker-prager: friction_angle", got=self.friction_angle.value, wanted="0 to 90 degrees")
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,18 @@ class Snow(Law):
     name: ClassVar[str] = "snow"
     solver: ClassVar[str] = "mpm"
     positive: ClassVar[tuple[str, ...]] = ("critical_compression", "critical_stretch")
+    below: ClassVar[Mapping[str, float]] = {"critical_compression": 1.0}
     critical_compression: Quantity = Quantity(2.5e-2, "default", note="Stomakhin et al. 2013, table 2")
     """θ_c: compression at which it breaks."""
     critical_stretch: Quantity = Quantity(7.5e-3, "default", note="Stomakhin et al. 2013, table 2")
     """θ_s: stretch at which it breaks."""
     hardening: Quantity = Quantity(10.0, "default", note="Stomakhin et al. 2013, table 2")
-    """ξ: stiffness grows like exp(ξ (1 − J_P))."""
+    """ξ: stiffness grows like exp(ξ (1 − J_P)), at most twentyfold."""
 
 
 @dataclass(frozen=True)
 class Fluid(Law):
-    """Weakly compressible: p = K/γ (J^−γ − 1), with Newtonian viscosity."""
+    """Weakly compressible: p = K/γ (J^−γ − 1), which is never tension, with Newtonian viscosity."""
 
     name: ClassVar[str] = "fluid"
     solver: ClassVar[str] = "mpm"

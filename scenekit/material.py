@@ -1,16 +1,16 @@
 """Material: what a thing is made of, as numbers a simulator needs. `materials` is the table of common ones.
 
-The values are typical of the substance at room temperature, rounded, from engineering handbooks (density, Young's
-modulus, Poisson's ratio) and contact tables (friction and restitution against the same or a hard, dry surface). They
-are defaults: a real thing may differ by a few percent in density and by half in friction.
+Their numbers are in `scenekit.material_table`, each with its source. They are defaults: a real thing differs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
 
 from scenekit.errors import InputError
-from scenekit.laws import Law, Rigid
+from scenekit.laws import LAWS, Law, Rigid
+from scenekit.material_table import BOUNCE, CONTACT, TABLE, Typical, sourced
 from scenekit.quantities import Quantity
 
 
@@ -48,10 +48,13 @@ class Material:
             if not good:
                 raise InputError(f"material {self.name}: {name}", got=getattr(self, name).value, wanted=wanted)
 
+    def numbers(self) -> dict[str, Quantity]:
+        """Its own numbers by name, without the law's."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "law")}
+
     def quantities(self) -> dict[str, Quantity]:
-        """The numbers by name, in the order of the fields."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "law")}
-        return own | self.law.quantities()
+        """All numbers by name, in the order of the fields, the law's last."""
+        return self.numbers() | self.law.quantities()
 
 
 class MaterialTable(dict[str, Material]):
@@ -61,37 +64,55 @@ class MaterialTable(dict[str, Material]):
         raise InputError("material", got=repr(name), wanted="one of " + ", ".join(self))
 
 
-def _typical(
-    name: str, density: float, youngs_modulus: float, poissons_ratio: float, friction: float, restitution: float
-) -> Material:
-    def typical(value: float) -> Quantity:
-        return Quantity(value, "default", note="typical of the substance")
+def with_law(material: Material, law: str | Law, **numbers: float | Quantity) -> Material:
+    """The material with another law, for steel that bends or wood that splashes.
 
-    elastic = (typical(youngs_modulus), typical(poissons_ratio))
-    return Material(name, typical(density), *elastic, typical(friction), typical(restitution))
+    Args:
+        material: What it is made of, such as `materials["steel"]`.
+        law: A name of `LAWS`, whose numbers come from `numbers` or are its defaults; or a law.
+        numbers: Other values of the law and of the material, in SI units: with_law(materials["lead"], "von-mises",
+            yield_stress=1e5, youngs_modulus=1e7).
+
+    Raises:
+        InputError: If there is no such law or number, or the law needs one that is not given.
+    """
+    given = {name: value if isinstance(value, Quantity) else Quantity(value) for name, value in numbers.items()}
+    own: dict[str, Any] = {name: given.pop(name) for name in material.numbers() if name in given}
+    return replace(material, **own, law=_filled(law if isinstance(law, Law) else _law(law), given))
 
 
-materials = MaterialTable(
-    (material.name, material)
-    for material in (
-        _typical("aluminium", 2700, 69e9, 0.33, 0.6, 0.6),
-        _typical("cardboard", 690, 2e9, 0.3, 0.5, 0.3),
-        _typical("ceramic", 2400, 70e9, 0.22, 0.5, 0.6),
-        _typical("concrete", 2400, 30e9, 0.2, 0.7, 0.4),
-        _typical("cork", 200, 20e6, 0.05, 0.6, 0.5),
-        _typical("fabric", 300, 1e6, 0.3, 0.6, 0.1),
-        _typical("fruit", 950, 3e6, 0.35, 0.5, 0.4),
-        _typical("glass", 2500, 70e9, 0.22, 0.5, 0.7),
-        _typical("jelly", 1050, 1e4, 0.45, 0.4, 0.2),
-        _typical("paper", 800, 3e9, 0.3, 0.5, 0.2),
-        _typical("plastic", 1050, 2.3e9, 0.37, 0.35, 0.6),
-        _typical("rubber", 1100, 5e6, 0.48, 0.9, 0.8),
-        _typical("sand", 1600, 50e6, 0.3, 0.6, 0.1),
-        _typical("snow", 300, 1.4e5, 0.2, 0.2, 0.1),
-        _typical("steel", 7850, 200e9, 0.29, 0.6, 0.7),
-        _typical("stone", 2700, 50e9, 0.25, 0.7, 0.4),
-        _typical("water", 1000, 2e6, 0.45, 0.0, 0.0),
-        _typical("wood", 650, 11e9, 0.35, 0.45, 0.5),
+def _law(name: str) -> type[Law]:
+    if name not in LAWS:
+        raise InputError("law", got=repr(name), wanted="one of " + ", ".join(LAWS))
+    return LAWS[name]
+
+
+def _filled(law: Law | type[Law], numbers: dict[str, Quantity]) -> Law:
+    """The law with these numbers."""
+    known = {field.name: field for field in fields(law)}
+    strange = [name for name in numbers if name not in known]
+    if strange:
+        wanted = "numbers of the material" + (" or " + ", ".join(known) if known else "")
+        raise InputError(f"law {law.name}", got=", ".join(strange), wanted=wanted)
+    if isinstance(law, Law):
+        return replace(law, **numbers)
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in numbers]
+    if missing:
+        raise InputError(f"law {law.name}", got="no " + ", ".join(missing), wanted="a value of each")
+    return law(**numbers)
+
+
+def _material(typical: Typical) -> Material:
+    return Material(
+        typical.name,
+        density=sourced(typical.density, typical.source),
+        youngs_modulus=sourced(typical.youngs_modulus, typical.source),
+        poissons_ratio=sourced(typical.poissons_ratio, typical.source),
+        friction=sourced(typical.friction, CONTACT),
+        restitution=sourced(typical.restitution, BOUNCE),
+        law=typical.law,
     )
-)
-"""Common ones by name. Water's modulus is a numerical one: soft enough for explicit steps, not the true 2.2 GPa."""
+
+
+materials = MaterialTable((typical.name, _material(typical)) for typical in TABLE)
+"""Common ones by name."""
