@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scenekit.poses import Pose as Pose
     from scenekit.scene import Node as Node
     from scenekit.scene import Scene as Scene
+    from scenekit.sim.rollout import simulate as simulate
     from scenekit.splats import Splats as Splats
     from scenekit.surface.meshing import MeshingConfig as MeshingConfig
 
@@ -45,6 +46,7 @@ _DOORS = {
     "read_mesh": "scenekit.io.mesh_files",
     "read_splats": "scenekit.io.splat_files",
     "reconstruct": "scenekit.pipelines.reconstruct",
+    "simulate": "scenekit.sim.rollout",
     "write_mesh": "scenekit.io.mesh_files",
     "write_splats": "scenekit.io.splat_files",
 }

@@ -29,6 +29,10 @@ COMMANDS = {
     "segment": ("What stands on a table or floor → nodes of its own.", "scenekit segment kitchen"),
     "mesh": ("The nodes of a scene → closed, textured meshes.", "scenekit mesh kitchen"),
     "edit": ("Change a scene, or undo what was changed.", "scenekit edit kitchen move /table/mug --by 0 0 0.3"),
+    "simulate": (
+        "Let a scene move: materials, pushes, drops.",
+        "scenekit simulate kitchen --material /table/mug=jelly",
+    ),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),
@@ -143,8 +147,10 @@ def _failed(message: str, code: int, verbose: bool) -> int:
 def _kept(config: object) -> str:
     """Where to go on after an interruption, if the command has a run folder with a checkpoint."""
     output = getattr(config, "output", None)
-    folder = Path(output) / "checkpoint" if output is not None else None
-    if folder is None or not folder.exists():
+    if output is None:
         return ""
     same = "the same command without --fresh" if getattr(config, "fresh", False) else "the same command"
-    return f" The last checkpoint is kept in {folder}; {same} goes on from there."
+    for name, what in (("checkpoint", "The last checkpoint is"), ("states", "The frames so far are")):
+        if (Path(output) / name).exists():
+            return f" {what} kept in {Path(output) / name}; {same} goes on from there."
+    return ""

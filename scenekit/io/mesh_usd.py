@@ -56,14 +56,24 @@ def _stage(mesh: Mesh, up: Up, texture: str) -> Usd.Stage:
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, up.upper())
     stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, "/scene").GetPrim())
-    prim = UsdGeom.Mesh.Define(stage, "/scene/mesh")
-    vertices = mesh.vertices.cpu().numpy()
-    prim.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(vertices)))
+    define_mesh(stage, "/scene/mesh", mesh, texture)
+    return stage
+
+
+def define_mesh(stage: Usd.Stage, path: str, mesh: Mesh, texture: str) -> UsdGeom.Mesh:
+    """A prim with the mesh, in the frame of its parent, and its material beside it.
+
+    Args:
+        stage: Where to.
+        path: Of the prim.
+        mesh: What.
+        texture: Name of its picture's file, if it has one.
+    """
+    prim = UsdGeom.Mesh.Define(stage, path)
+    place_mesh(prim, mesh)
     prim.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(mesh.faces), 3, np.int32)))
     prim.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.reshape(-1).cpu().numpy().astype(np.int32)))
     prim.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-    if len(vertices):
-        prim.CreateExtentAttr([Gf.Vec3f(*map(float, corner)) for corner in (vertices.min(0), vertices.max(0))])
     primvars, kinds = UsdGeom.PrimvarsAPI(prim), Sdf.ValueTypeNames
     if mesh.uvs is not None:
         st = Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(mesh.uvs.cpu().numpy()))
@@ -75,13 +85,22 @@ def _stage(mesh: Mesh, up: Up, texture: str) -> Usd.Stage:
         opacity = Vt.FloatArray.FromNumpy(np.ascontiguousarray(linear[:, 3]))
         prim.CreateDisplayOpacityPrimvar(UsdGeom.Tokens.vertex).Set(opacity)
     _material(stage, prim, mesh, texture)
-    return stage
+    return prim
+
+
+def place_mesh(prim: UsdGeom.Mesh, mesh: Mesh, time: Usd.TimeCode | None = None) -> None:
+    """Sets what changes as a mesh moves and deforms: its points and extent; `time` None is for always."""
+    time, vertices = Usd.TimeCode.Default() if time is None else time, mesh.vertices.cpu().numpy()
+    prim.CreatePointsAttr().Set(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(vertices)), time)
+    if len(vertices):
+        corners = (Gf.Vec3f(*map(float, corner)) for corner in (vertices.min(0), vertices.max(0)))
+        prim.CreateExtentAttr().Set(Vt.Vec3fArray(list(corners)), time)
 
 
 def _material(stage: Usd.Stage, prim: UsdGeom.Mesh, mesh: Mesh, texture: str) -> None:
-    kinds = Sdf.ValueTypeNames
-    material = UsdShade.Material.Define(stage, "/scene/material")
-    surface = UsdShade.Shader.Define(stage, "/scene/material/surface")
+    kinds, where = Sdf.ValueTypeNames, prim.GetPath().GetParentPath().AppendChild("material").pathString
+    material = UsdShade.Material.Define(stage, where)
+    surface = UsdShade.Shader.Define(stage, f"{where}/surface")
     surface.CreateIdAttr("UsdPreviewSurface")
     surface.CreateInput("metallic", kinds.Float).Set(mesh.metallic)
     surface.CreateInput("roughness", kinds.Float).Set(mesh.roughness)
@@ -90,10 +109,10 @@ def _material(stage: Usd.Stage, prim: UsdGeom.Mesh, mesh: Mesh, texture: str) ->
     if mesh.texture is None:
         diffuse.Set(Gf.Vec3f(*mesh.base_color[:3]))
     else:
-        reader = UsdShade.Shader.Define(stage, "/scene/material/coordinates")
+        reader = UsdShade.Shader.Define(stage, f"{where}/coordinates")
         reader.CreateIdAttr("UsdPrimvarReader_float2")
         reader.CreateInput("varname", kinds.String).Set("st")
-        image = UsdShade.Shader.Define(stage, "/scene/material/texture")
+        image = UsdShade.Shader.Define(stage, f"{where}/texture")
         image.CreateIdAttr("UsdUVTexture")
         image.CreateInput("file", kinds.Asset).Set(Sdf.AssetPath(texture))
         image.CreateInput("sourceColorSpace", kinds.Token).Set("sRGB")

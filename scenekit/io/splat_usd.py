@@ -78,27 +78,43 @@ def stage_of(splats: Splats, up: Up) -> Usd.Stage:
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, up.upper())
-    field = UsdVol.ParticleField3DGaussianSplat.Define(stage, "/splats")
-    prim = field.GetPrim()
-    stage.SetDefaultPrim(prim)
-    scales = _numpy(splats.log_scales.double().exp())
-    quats = torch.nn.functional.normalize(splats.quats.double(), dim=1)
-    quats[(quats == 0).all(1)] = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)
-    means = _numpy(splats.means)
-    field.CreatePositionsAttr(Vt.Vec3fArray.FromNumpy(means))
-    field.CreateOrientationsAttr(Vt.QuatfArray.FromNumpy(_numpy(quats[:, [1, 2, 3, 0]])))  # real last in memory
-    field.CreateScalesAttr(Vt.Vec3fArray.FromNumpy(scales))
+    stage.SetDefaultPrim(define_splats(stage, "/splats", splats).GetPrim())
+    return stage
+
+
+def define_splats(stage: Usd.Stage, path: str, splats: Splats) -> UsdVol.ParticleField3DGaussianSplat:
+    """A prim with the splats, in the frame of its parent."""
+    field = UsdVol.ParticleField3DGaussianSplat.Define(stage, path)
+    place_splats(field, splats)
     field.CreateOpacitiesAttr(Vt.FloatArray.FromNumpy(_numpy(splats.logit_opacities.double().sigmoid())))
     field.CreateRadianceSphericalHarmonicsDegreeAttr(splats.sh_degree)
-    sh = Vt.Vec3fArray.FromNumpy(_numpy(splats.sh).reshape(-1, 3))
-    field.CreateRadianceSphericalHarmonicsCoefficientsAttr(sh)
     field.CreateProjectionModeHintAttr(UsdVol.Tokens.perspective)
     field.CreateSortingModeHintAttr(UsdVol.Tokens.zDepth)
+    field.GetPrim().SetCustomDataByKey("scenekit:antialiased", splats.antialiased)
+    return field
+
+
+def place_splats(field: UsdVol.ParticleField3DGaussianSplat, splats: Splats, time: Usd.TimeCode | None = None) -> None:
+    """Sets what changes as splats move and deform: positions, orientations, scales, harmonics and extent.
+
+    Args:
+        field: The prim.
+        splats: As many as it has.
+        time: When they are there; None for always.
+    """
+    time = Usd.TimeCode.Default() if time is None else time
+    scales, means = _numpy(splats.log_scales.double().exp()), _numpy(splats.means)
+    quats = torch.nn.functional.normalize(splats.quats.double(), dim=1)
+    quats[(quats == 0).all(1)] = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)
+    field.CreatePositionsAttr().Set(Vt.Vec3fArray.FromNumpy(means), time)
+    real_last = _numpy(quats[:, [1, 2, 3, 0]])  # as it is in memory
+    field.CreateOrientationsAttr().Set(Vt.QuatfArray.FromNumpy(real_last), time)
+    field.CreateScalesAttr().Set(Vt.Vec3fArray.FromNumpy(scales), time)
+    sh = Vt.Vec3fArray.FromNumpy(_numpy(splats.sh).reshape(-1, 3))
+    field.CreateRadianceSphericalHarmonicsCoefficientsAttr().Set(sh, time)
     reach = 3 * scales.max(1, keepdims=True, initial=0)  # beyond three deviations hardly anything is drawn
     corners = [(means - reach).min(0), (means + reach).max(0)] if len(means) else [np.zeros(3)] * 2
-    field.CreateExtentAttr([Gf.Vec3f(*map(float, corner)) for corner in corners])
-    prim.SetCustomDataByKey("scenekit:antialiased", splats.antialiased)
-    return stage
+    field.CreateExtentAttr().Set(Vt.Vec3fArray([Gf.Vec3f(*map(float, corner)) for corner in corners]), time)
 
 
 def export(stage: Usd.Stage, path: Path, *, files: dict[str, bytes] | None = None) -> None:

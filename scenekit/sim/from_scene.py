@@ -72,7 +72,7 @@ class SimConfig:
     """Height of the plane below everything [m]; auto is 0, or the lowest point of the scene if that is lower."""
     loose: bool = True
     """Things that have no body are free; False lets only those move that have a body or a soft material."""
-    material: str = "plastic"
+    default_material: str = "plastic"
     """What things without a material are made of."""
     pieces: Method = "hull"
     """Shapes of rigid bodies; auto and coacd follow hollows, which takes up to minutes for each scanned mesh."""
@@ -310,8 +310,8 @@ def _with_material(building: _Builder, path: str) -> Node:
     node = building.state.node(path)
     if node.material is not None:
         return node
-    building.remarks.append(f"{path} has no material: taken for {building.config.material}, estimated.")
-    return replace(node, material=materials[building.config.material], body=node.body or Body())
+    building.remarks.append(f"{path} has no material: taken for {building.config.default_material}, estimated.")
+    return replace(node, material=materials[building.config.default_material], body=node.body or Body())
 
 
 def _is_soft(building: _Builder) -> bool:

@@ -21,15 +21,20 @@ from scenekit.support import shortest_axes
 from scenekit.surface.signed_distance import SignedDistance, signed_field
 from scenekit.validation.surface import Surface
 
-LEVEL, FLAT, TOP = 0.9, 0.006, 0.5
-"""A part looks up if its normal does (cosine), lies in the top within this part of the thing's extent, and the top is
-flat if it holds at least this part of all area that looks up."""
+LEVEL, FLAT = 0.9, 0.006
+"""A part looks up if its normal does (cosine), and lies in the top within this part of the thing's extent."""
+
+TOP, TOP_OF_SPLATS = 0.5, 0.25
+"""A top is flat if it holds at least this part of all area that looks up; Gaussians lie below a surface as well."""
 
 THICKNESS = 0.05
 """Of the slab that stands for a top, as a part of its longer side."""
 
 SIDED = 0.8
 """Share of a surface with matter right behind it, from which on an open mesh has an inside."""
+
+EDGE = 0.002
+"""Part of a top beyond each of its sides that is left out as stray."""
 
 PROBES = 4000
 """Points of a surface that are looked behind."""
@@ -50,7 +55,7 @@ def slab_of(node: Node, T_world_node: Array) -> Slab | None:
     """The flat, level top of a table, a shelf or a floor, from its mesh or its splats; None if there is none.
 
     Heights vote by area; the top is the height that most area has, its normal the mean one, its sides those of the
-    smallest rectangle around 98 % of it.
+    smallest rectangle around nearly all of it.
     """
     points, normals, areas = _parts(node, T_world_node)
     up = normals[:, 2] > LEVEL
@@ -70,7 +75,7 @@ def slab_of(node: Node, T_world_node: Array) -> Slab | None:
         heights = points @ normal
         inside = np.abs(heights - np.median(heights[inside])) < tolerance
     share = float(areas[inside].sum() / areas.sum())
-    if share < TOP:
+    if share < (TOP if node.mesh is not None else TOP_OF_SPLATS):
         return None
     return Slab(*_box_under(points[inside], normal, areas[inside]), share)
 
@@ -127,7 +132,7 @@ def _box_under(points: Array, normal: Array, areas: Array) -> tuple[Box, Pose]:
     order = np.argsort(local[:, 2])
     top = float(local[order[np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)], 2])
     flat = local[:, :2]
-    low, high = np.quantile(flat, [0.01, 0.99], axis=0)
+    low, high = np.quantile(flat, [EDGE, 1 - EDGE], axis=0)
     kept = ((flat >= low) & (flat <= high)).all(1)
     to_rectangle, sides = trimesh.bounds.oriented_bounds_2D(flat[kept] if kept.sum() > 3 else flat)
     back = np.linalg.inv(to_rectangle)
