@@ -81,6 +81,27 @@ def with_law(material: Material, law: str | Law, **numbers: float | Quantity) ->
     return replace(material, **own, law=_filled(law if isinstance(law, Law) else _law(law), given))
 
 
+def read_material(text: str) -> Material:
+    """A material in a word: NAME[:LAW][,NUMBER=VALUE…], such as "jelly" or "lead:von-mises,yield_stress=1e5".
+
+    Raises:
+        InputError: If there is no such material, law or number.
+    """
+    head, *pairs = text.split(",")
+    name, _, law = head.partition(":")
+    numbers = dict(map(_number, pairs))
+    material = materials[name]
+    return with_law(material, law or material.law, **numbers) if law or numbers else material
+
+
+def _number(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip().replace("-", "_"), float(value)
+    except ValueError:
+        raise InputError("material", got=repr(text), wanted="NUMBER=VALUE, such as youngs_modulus=1e5") from None
+
+
 def _law(name: str) -> type[Law]:
     if name not in LAWS:
         raise InputError("law", got=repr(name), wanted="one of " + ", ".join(LAWS))

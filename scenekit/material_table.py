@@ -112,7 +112,7 @@ TABLE = (
     Typical("foam", 33, 1.3e5, 0.3, 0.6, 0.3, POLYURETHANE, FixedCorotated()),
     Typical("fruit", 950, 3e6, 0.35, 0.5, 0.4, FRUITS),
     Typical("glass", 2500, 70e9, 0.22, 0.5, 0.7, CERAMICS),
-    _liquid("honey", 1400, 10.0, "flucon fluid lexicon: some 10 Pa s at 20 °C, half or twice as it is drier or warmer"),
+    _liquid("honey", 1400, 10.0, "some 10 Pa s (flucon fluid lexicon)"),
     Typical("jelly", 1050, 1e4, 0.45, 0.4, 0.2, GELS, NeoHookean()),
     Typical("lead", 11340, 16e9, 0.44, 0.5, 0.15, "CRC Handbook of Chemistry and Physics"),
     _liquid("oil", 920, 0.084, "olive oil at 20 °C (CRC Handbook of Chemistry and Physics)"),

@@ -8,7 +8,7 @@ from typing import Any
 import tyro
 
 from scenekit.errors import InputError
-from scenekit.material import materials
+from scenekit.material import read_material
 from scenekit.poses import Pose
 from scenekit.scene import PARTS, SceneState
 
@@ -38,12 +38,12 @@ class Assign:
 
 @dataclass(frozen=True)
 class SetMaterial:
-    """Says what a node is made of, by a name of the table of materials."""
+    """Says what a node is made of: a name of the table of materials, and what is different about it."""
 
     path: str
     """The node."""
     material: tyro.conf.Positional[str]
-    """A name of `materials`, such as rubber or wood; "none" takes the material away."""
+    """Such as rubber, jelly,youngs_modulus=5e3 or lead:von-mises,yield_stress=1e5; none takes the material away."""
 
     def __str__(self) -> str:
         return f"material of {self.path}: {self.material}"
@@ -52,7 +52,7 @@ class SetMaterial:
         """The state with the material; a mass that the body itself says stays.
 
         Raises:
-            InputError: If there is no such material; says which there are.
+            InputError: If there is no such material, law or number; says which there are.
         """
-        value = None if self.material == "none" else materials[self.material]
+        value = None if self.material == "none" else read_material(self.material)
         return Assign(self.path, "material", value).apply(state)
