@@ -78,7 +78,7 @@ def bend_angle(e: wp.vec3, b: wp.vec3, c: wp.vec3):
 def bends(first: int, stride: int, h: wp.array(dtype=float), quads: wp.array2d(dtype=wp.int32),
           rest: wp.array(dtype=float), compliance: wp.array(dtype=float), w: wp.array(dtype=float),
           x: wp.array(dtype=wp.vec3), d: wp.array(dtype=wp.vec3)):
-    """C = θ − θ₀ of the hinge (0, 1) between the triangles (0, 1, 2) and (1, 0, 3); gradients of Bridson et al. 2003."""
+    """C = θ − θ₀ of the hinge (0, 1) of the triangles (0, 1, 2) and (1, 0, 3); gradients of Bridson et al. 2003."""
     item = first + wp.tid() * stride
     i0 = quads[item, 0]
     i1 = quads[item, 1]
@@ -232,7 +232,7 @@ def collide(first: int, stride: int, h: wp.array(dtype=float), reach: wp.array(d
 def finish(first: int, stride: int, h: wp.array(dtype=float), keep: wp.array(dtype=float),
            x: wp.array(dtype=wp.vec3), low: wp.array(dtype=wp.vec3), d: wp.array(dtype=wp.vec3),
            v: wp.array(dtype=wp.vec3)):
-    """x ← x + d, and v = d/h, of which damping keeps a part; h (1/h) is not 1 in float32, so v takes the change alone."""
+    """x ← x + d, and v = d/h, of which damping keeps a part. As h (1/h) is not 1 in float32, v takes changes."""
     i = first + wp.tid() * stride
     whole = d[i] + low[i]
     moved = x[i] + whole

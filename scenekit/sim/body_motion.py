@@ -75,7 +75,7 @@ class BodyMotion:
         return float(np.linalg.norm(self._v, axis=1).max()) if self.model.bodies else 0.0
 
     def points(self, bodies: NDArray[np.integer], local: Array) -> Array:
-        """Where points fixed to bodies are in the world [m], shape (k, 3), given which bodies (k,) and in their frames."""
+        """Where points of bodies (k,), given in their frames (k, 3), are in the world [m], shape (k, 3)."""
         return self._c[bodies] + (self._R[bodies] @ (local - self._centre[bodies])[:, :, None])[:, :, 0]
 
     def push(self, impulses: NDArray[np.floating]) -> None:

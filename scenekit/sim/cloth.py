@@ -85,7 +85,7 @@ def _areas(x: Array, faces: NDArray[np.integer]) -> Array:
     return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
 
-def _edges(faces: NDArray[np.integer], areas: Array) -> tuple[NDArray[np.integer], Array, NDArray[np.integer]]:
+def _edges(faces: NDArray[np.int64], areas: Array) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
     """Edges (e, 2), the area around each (e,), and the vertices opposite (e, 2); −1 for edges that do not bend.
 
     An edge runs as in the first of its faces, so that face is (0, 1, opposite 0) and the other (1, 0, opposite 1).
@@ -96,7 +96,7 @@ def _edges(faces: NDArray[np.integer], areas: Array) -> tuple[NDArray[np.integer
         np.sort(directed, 1), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     which = which.reshape(-1)
-    around = np.bincount(which, np.tile(areas, 3))
+    around = np.bincount(which, np.tile(areas, 3)).astype(np.float64)
     opposite = np.full((len(first), 2), -1)
     later = np.setdiff1d(np.arange(len(directed)), first)
     later = later[(uses[which[later]] == 2) & (directed[later, 0] == directed[first[which[later]], 1])]

@@ -172,7 +172,9 @@ def _row_kinds() -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
 
 def _check_shapes(elements: Elements) -> None:
     v = len(elements.x)
-    wanted = {name: ((v, 3) if name in "xv" else (v,), torch.float32) for name in OF_VERTICES}
+    wanted: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+        name: ((v, 3) if name in "xv" else (v,), torch.float32) for name in OF_VERTICES
+    }
     kinds = _row_kinds()
     for name, others in GROUPS.items():
         for part in (name, *others):

@@ -1,9 +1,10 @@
-"""XPBD: cloth, ropes and soft bodies by constraints, in small substeps. Letters: v vertices, b bodies, a attachments."""
+"""XPBD: cloth, ropes and soft bodies by constraints, in small substeps. Letters: v vertices, b bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, inf
 from typing import Any
 
@@ -16,14 +17,14 @@ import scenekit._kernels.xpbd as kernels
 from scenekit._kernels.launch import record, threads
 from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
-from scenekit.sim.colliders import Collider
 from scenekit.sim.coloring import colors
 from scenekit.sim.control import Control
-from scenekit.sim.elements import GROUPS, Elements
+from scenekit.sim.elements import Elements
 from scenekit.sim.model import Model
-from scenekit.sim.shapes import Box, Capsule, DistanceField, Sphere
+from scenekit.sim.self_contact import SelfContact
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
+from scenekit.sim.xpbd_timestep import reach, stiff_timestep
 
 WORTH_SPLITTING = 20_000
 """Constraints of a colour, or vertices, that are worth a second thread: waking one costs as much as some thousands."""
@@ -42,12 +43,19 @@ class XPBDConfig:
 
     timestep: float = 3e-4
     """Longest substep [s]; one iteration each (Macklin et al. 2019)."""
+    shortest: float = 2e-5
+    """Substeps are not made shorter than this for stiff elements [s]; these are then softer than they should be."""
+    softness: float = 0.05
+    """Part by which bends and solids may be softer than they should be, from steps that are not short enough."""
     damping: float = 0.0
     """Part of the velocity that is lost per second, as if in thick air [1/s]."""
+    self_contact: bool = True
+    """Whether elements touch each other and themselves."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.timestep < inf:
-            raise InputError("xpbd: timestep", got=self.timestep, wanted="more than 0 s")
+        for name in ("timestep", "shortest", "softness"):
+            if not 0 < getattr(self, name) < inf:
+                raise InputError(f"xpbd: {name}", got=getattr(self, name), wanted="more than 0")
         if not 0 <= self.damping < inf:
             raise InputError("xpbd: damping", got=self.damping, wanted="0 or more per second")
 
@@ -74,14 +82,19 @@ class SolverXPBD:
         self.elements = elements = model.elements
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
         self._motion = BodyMotion(model, device=device)
-        self._reach = _reach(elements, model.colliders)
+        self._reach = reach(elements, model.colliders)
+        stiff = stiff_timestep(elements, self.config.softness)
+        self.timestep = min(self.config.timestep, max(self.config.shortest, stiff))
         v = len(elements)
+        self._gravity = torch.tensor(model.gravity, dtype=torch.float32)
         self._inverse_mass = torch.where(elements.mass > 0, 1 / elements.mass, 0.0)
         self._w = self._array(self._inverse_mass, wp.float32)
         self._x, self._low, self._d, self._v, self._a = (wp.zeros(v, dtype=wp.vec3, device=device) for _ in range(5))
         self._h, self._limit, self._keep = (wp.zeros(1, dtype=wp.float32, device=device) for _ in range(3))
         self._holds = _Holds(elements, len(model.bodies), self._array)
-        self._sweep = [self._predict(), *self._constraints(), self._collisions(), self._finish()]
+        self._self = SelfContact(elements, self._w, self._x, self._d, array=self._array, record=self._record)
+        touch = self._self.solve if self.config.self_contact else _nothing
+        self._sweep = [self._predict(), *self._constraints(), touch, self._collisions(), self._finish()]
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
         """Moves on by `dt` [s]; see `Solver.step`."""
@@ -91,7 +104,9 @@ class SolverXPBD:
         count = self._substeps(state, control, dt)
         h = dt / count
         self._begin(state, control, h)
+        left = 0.0
         for _ in range(count):
+            left = self._find(left, dt) - h
             self._substep(h)
         self._end(state, nxt, control, h)
         nxt.time = state.time + dt
@@ -105,11 +120,18 @@ class SolverXPBD:
             given = np.concatenate([a.numpy().sum(0, dtype=np.float64) for a in (self._linear, self._angular)], 1)
             self._motion.push(given + self._holds.given(self._motion))
 
+    def _find(self, left: float, dt: float) -> float:
+        """For how long the pairs in contact will do [s]; if not for longer than `left`, looks for them anew."""
+        if left > 0 or not self.config.self_contact:
+            return left
+        self._self.find()
+        return self._self.lasts(wp.to_torch(self._v), float(self._pull.norm(dim=1).max()), dt)
+
     def _begin(self, state: State, control: Control, h: float) -> None:
         self._h.fill_(h)
         self._keep.fill_(max(0.0, 1 - self.config.damping * h))
         self._limit.fill_(self._reach)
-        self._pull = (torch.tensor(self.model.gravity) + control.vertex_a) * (self._inverse_mass > 0)[:, None]
+        self._pull = (self._gravity + control.vertex_a) * (self._inverse_mass > 0)[:, None]
         wp.copy(self._x, self._array(state.vertex_x, wp.vec3))
         wp.copy(self._a, self._array(control.vertex_a, wp.vec3))
         wp.copy(self._v, self._array(state.vertex_v - h / 2 * self._pull, wp.vec3))
@@ -130,10 +152,10 @@ class SolverXPBD:
 
     def _substeps(self, state: State, control: Control, dt: float) -> int:
         """As many as the configuration wants, or so that at its present speed no vertex passes through a collider."""
-        pull = torch.tensor(self.model.gravity) + control.vertex_a
+        pull = self._gravity + control.vertex_a
         speed = float(state.vertex_v.norm(dim=1).max()) + dt * float(pull.norm(dim=1).max())
         speed += self._motion.fastest
-        count = max(dt / self.config.timestep, speed * dt / self._reach)
+        count = max(dt / self.timestep, speed * dt / self._reach)
         if not count < MOST_SUBSTEPS:
             got = f"{speed:.3g} m/s, and {self._reach:.3g} m that a vertex may move at once"
             raise InputError("xpbd: step", got=got, wanted=f"at most {MOST_SUBSTEPS} substeps", hint="Make dt smaller.")
@@ -168,7 +190,7 @@ class SolverXPBD:
         arrays = [self._array(row[order], _DTYPES[row.ndim, row.dtype]) for row in rows]
         return [
             self._record(kernel, int(end - begin), [self._h, *(a[begin:end] for a in arrays), *moving])
-            for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
+            for begin, end in pairwise(cuts)
         ]
 
     def _collisions(self) -> Callable[[], None]:
@@ -178,7 +200,7 @@ class SolverXPBD:
             wp.zeros((chunks, max(b, 1)), dtype=wp.vec3, device=self.device) for _ in range(2)
         )
         if not self.model.colliders:
-            return lambda: None
+            return _nothing
         held = torch.full((len(e),), -2, dtype=torch.int32)
         held[e.attached.long()] = e.attached_body
         of_vertices = [self._array(a, wp.float32) for a in (e.radius, e.friction)]
@@ -194,8 +216,12 @@ class SolverXPBD:
         most = None if (items or count) >= WORTH_SPLITTING else 1
         return record(kernel, count, inputs, self.device, most=most)
 
-    def _array(self, values: Tensor, dtype: Any) -> wp.array[Any]:
+    def _array(self, values: Tensor, dtype: Any) -> Any:
         return wp.from_torch(values.contiguous().to(self.device), dtype=dtype)
+
+
+def _nothing() -> None:
+    """Where there is nothing to do."""
 
 
 _DTYPES = {
@@ -246,17 +272,3 @@ class _Holds:
             arm = self._points[by] - motion.centres[self._body[by]]
             np.add.at(total, self._body[by], np.concatenate([impulse, np.cross(arm, impulse)], 1))
         return total
-
-
-def _reach(elements: Elements, colliders: tuple[Collider, ...]) -> float:
-    """How far a vertex can move at once without passing through a collider: its radius and half of the thinnest."""
-    return float(elements.radius.min()) + 0.9 * min(map(_half_thickness, colliders), default=inf)
-
-
-def _half_thickness(collider: Collider) -> float:
-    shape = collider.shape
-    if isinstance(shape, Box):
-        return min(shape.half)
-    if isinstance(shape, Sphere | Capsule):
-        return shape.radius
-    return shape.voxel if isinstance(shape, DistanceField) else inf
