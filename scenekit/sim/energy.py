@@ -106,7 +106,8 @@ class Meter:
         if not len(soft) or not self.model.colliders:
             return 0.0
         centres = self.model.body_centres(state)
-        self._colliders.move(state.body_x, state.body_quat, state.body_v, state.body_w, centres)
+        R = torch.from_numpy(rotation_from_quaternion(state.body_quat.numpy()))
+        self._colliders.move(state.body_x, R, state.body_v, state.body_w, centres)
         return max(0.0, -float(self._colliders.distances(soft)[0].min()))
 
 

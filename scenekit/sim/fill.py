@@ -27,6 +27,12 @@ MOST = 4_000_000
 BLOCK = 8
 """Grid points along the side of a block that is looked at as a whole."""
 
+ROUNDING = 1e-4
+"""Of a spacing, by which a side may be longer than a multiple of it without another point."""
+
+UNLIKE = 3.0
+"""A thing is too thin for a spacing if its points, as cubes, have a volume so many times too large or too small."""
+
 MOST_CELLS = 64_000_000
 """Cells of the box around a thing, in blocks for a mesh and one by one for splats."""
 
@@ -73,8 +79,8 @@ def fill(mesh: Mesh, *, spacing: float, jitter: float = 0.0, most: int = MOST, s
     low, high = (end.double().numpy() for end in mesh.vertices.aminmax(dim=0))
     _check_count(float(np.prod((high - low) / spacing)) / BLOCK**3, MOST_CELLS, spacing)
     points = _inside(SignedDistance(mesh), low, high, spacing)
-    if not len(points):
-        got = f"{spacing:.3g} m, which finds no point in {volume:.3g} m³"
+    if not 1 / UNLIKE < len(points) * spacing**3 / volume < UNLIKE:
+        got = f"{spacing:.3g} m, which finds {len(points)} points in {volume:.3g} m³"
         raise InputError("spacing", got=got, wanted="less than the thickness of the thing")
     if jitter:
         points = points + np.random.default_rng(seed).uniform(-jitter, jitter, points.shape) * spacing
@@ -168,7 +174,7 @@ def _check_count(count: float, most: int, spacing: float) -> None:
 
 def _inside(distance: SignedDistance, low: Array, high: Array, spacing: float) -> Array:
     """Grid points with a negative distance, shape (p, 3); the grid lies evenly in the box."""
-    counts = np.maximum(np.ceil((high - low) / spacing), 1).astype(np.int64)
+    counts = np.maximum(np.ceil((high - low) / spacing - ROUNDING), 1).astype(np.int64)
     first = (low + high) / 2 - (counts - 1) / 2 * spacing
     blocks = -(-counts // BLOCK)
     corner = np.indices(tuple(blocks.tolist())).reshape(3, -1).T * BLOCK
