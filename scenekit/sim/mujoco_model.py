@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
+from scipy.optimize import brentq
 
 from scenekit.body import Joint
 from scenekit.cameras import Array, quaternion_from_rotation
@@ -18,8 +19,11 @@ TIMESTEP = 1e-3
 IMPEDANCE = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 """MuJoCo's d: how much of what a contact wants it gets. The largest that it takes, so things do not creep or sink."""
 
-MEND = 0.005
-"""Part of a penetration that is given back within a step, per step: h² times the stiffness of contacts."""
+FREQUENCY = 100.0
+"""√k of contacts in MuJoCo's own terms [rad/s]."""
+
+MOST_DAMPED, LEAST = 0.9999, 0.136
+"""A contact is at most damped critically, which returns e⁻² of the speed."""
 
 SLIP = 10.0
 """How much harder friction is than the normal direction, MuJoCo's impratio."""
@@ -41,10 +45,9 @@ KINDS = {
 def spec(model: Model, *, timestep: float = TIMESTEP, mocap: bool = False) -> mujoco.MjSpec:
     """The bodies, joints and actuators of a model as an `mujoco.MjSpec`, in their order and named by their paths.
 
-    Inertia is explicit and comes from nothing but the bodies. Contacts are as hard as MuJoCo makes them, elliptic
-    cones with Coulomb's friction. MuJoCo knows no restitution, but a contact accelerates by −b v − k r; with
-    b = (1 + e)/h and a small k the normal velocity −v before is e v one step h later, Newton's law of restitution. So
-    bounces hold for this timestep, and, as MuJoCo combines them, of two bodies the larger e and the larger μ count.
+    Inertia is explicit and comes from nothing but the bodies. Friction cones are elliptic; bounces come from springs
+    and dampers, see `contact_reference`. As MuJoCo combines them, of two bodies the smaller restitution and the larger
+    friction count.
 
     Args:
         model: Its bodies and gravity; matter that is not rigid is left out.
@@ -70,17 +73,29 @@ def spec(model: Model, *, timestep: float = TIMESTEP, mocap: bool = False) -> mu
         node = parent.add_body(name=body.name, pos=pose.position, quat=pose.quat)
         nodes.append(node)
         _inertial(node, body, _weight(model))
-        _joint(made, node, body, timestep, mocap)
+        _joint(made, node, body, mocap)
         for number, piece in enumerate(body.pieces):
-            _geom(made, node, body, f"{body.name}/{number}", piece, timestep)
+            _geom(made, node, body, f"{body.name}/{number}", piece)
         if held:
             made.add_exclude(bodyname1=model.bodies[body.parent].name, bodyname2=body.name)
     return made
 
 
-def contact_reference(restitution: float, timestep: float) -> tuple[float, float]:
-    """MuJoCo's solref of a contact in its direct form, (−k, −b) [1/s², 1/s], by which speeds reverse in a step."""
-    return -MEND / timestep**2, -(1 + restitution) / timestep
+def contact_reference(restitution: float) -> tuple[float, float]:
+    """MuJoCo's solref of a contact in its direct form, (−k, −b) [1/s², 1/s].
+
+    MuJoCo has no restitution, but contacts accelerate by −b v − k r, a damped spring that never pulls. With ζ = b/2√k
+    it returns e = exp(−ζ/√(1−ζ²) (π − arctan(2 ζ √(1−ζ²)/(2 ζ² − 1)))) of the speed (Schwager and Pöschel 2007,
+    Coefficient of restitution and linear-dashpot model revisited), which is solved for ζ.
+    """
+    damping = brentq(lambda zeta: _returned(zeta) - restitution, 0.0, MOST_DAMPED) if restitution > LEAST else 1.0
+    return -(FREQUENCY**2), -2 * damping * FREQUENCY
+
+
+def _returned(damping: float) -> float:
+    """Restitution e of a unilateral spring of damping ratio ζ < 1."""
+    root = np.sqrt(1 - damping**2)
+    return float(np.exp(-damping / root * (np.pi - np.arctan2(2 * damping * root, 1 - 2 * damping**2))))
 
 
 def _check(bodies: tuple[RigidBody, ...]) -> None:
@@ -116,7 +131,7 @@ def _inertial(node: mujoco.MjsBody, body: RigidBody, weight: float) -> None:
         node.mass, node.inertia, node.gravcomp = weight, np.full(3, weight), 1.0
 
 
-def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, timestep: float, mocap: bool) -> None:
+def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, mocap: bool) -> None:
     joint = body.joint
     if joint is None:
         if body.kind == "kinematic" and mocap:
@@ -135,7 +150,7 @@ def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, timestep:
         made_joint.axis = _axis(body, joint)
     if joint.limits is not None:
         made_joint.limited, made_joint.range = mujoco.mjtLimited.mjLIMITED_TRUE, _limits(body, joint)
-        made_joint.solref_limit, made_joint.solimp_limit = contact_reference(0.0, timestep), IMPEDANCE
+        made_joint.solref_limit, made_joint.solimp_limit = contact_reference(0.0), IMPEDANCE
     if drive:
         _actuator(made, body, joint)
 
@@ -167,10 +182,10 @@ def _actuator(made: mujoco.MjSpec, body: RigidBody, joint: Joint) -> None:
         actuator.set_to_velocity(kv=joint.gain)
 
 
-def _geom(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, name: str, piece: Piece, timestep: float) -> None:
+def _geom(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, name: str, piece: Piece) -> None:
     geom = node.add_geom(name=name, pos=piece.pose.position, quat=piece.pose.quat)
     geom.friction = [body.friction, *TORSION]
-    geom.solref, geom.solimp = contact_reference(body.restitution, timestep), IMPEDANCE
+    geom.solref, geom.solimp = contact_reference(body.restitution), IMPEDANCE
     geom.group = 3
     shape = piece.shape
     if isinstance(shape, Plane) and body.kind == "static":

@@ -46,6 +46,10 @@ class MujocoState:
         self._joints = np.array([compiled.body_jntadr[i] for i in self.ids], np.int64)
         jointed = [int(self._joints[i]) for i in self._dynamic if bodies[i].joint is not None]
         self._q, self._v = _coordinates(compiled, [j for j in jointed if j >= 0])
+        childless = np.bincount(compiled.body_parentid, minlength=compiled.nbody)[self.ids] == 0
+        self._whole = self._free[childless[self._free]]
+        self._whole_q = compiled.jnt_qposadr[self._joints[self._whole]][:, None] + np.arange(7)
+        self._whole_v = compiled.jnt_dofadr[self._joints[self._whole]][:, None] + np.arange(6)
         frames = [_frame(body.pose, compiled, i) for body, i in zip(bodies, self.ids, strict=True)]
         moved = {*self._free.tolist(), *self._driven.tolist()}
         frames = [frame if i in moved else Pose() for i, frame in enumerate(frames)]
@@ -88,6 +92,26 @@ class MujocoState:
         nxt.body_quat[k] = quat / quat.norm(dim=1, keepdim=True)
         nxt.body_v[k] = torch.from_numpy(data.cvel[ids, 3:] + np.cross(w, arm))
         nxt.body_w[k] = torch.from_numpy(w)
+
+    def integrate(self, data: Any) -> None:
+        """Moves on by a step under the accelerations found, by MuJoCo but for what it does not conserve.
+
+        Of a free body, x becomes x + h (v + v')/2, which is a parabola where nothing touches it, while MuJoCo takes v';
+        and its angular momentum changes by h times the torque and by nothing else, also if it tumbles.
+        """
+        compiled, ids, q, d = self._compiled, self.ids[self._whole], self._whole_q, self._whole_v
+        h, inertia, R = compiled.opt.timestep, compiled.body_inertia[ids], data.xmat[ids].reshape(-1, 3, 3)
+        torque = (data.qfrc_smooth + data.qfrc_bias + data.qfrc_constraint)[d[:, 3:]]
+        momentum = _turned(R, inertia * data.qvel[d[:, 3:]] + h * torque)
+        spin, quat = data.qvel[d[:, 3:]], data.qpos[q[:, 3:]]
+        mujoco.mj_implicit(compiled, data)
+        flying = ~data.qfrc_constraint[d].any(1)
+        data.qpos[q[flying, :3]] -= 0.5 * h**2 * data.qacc[d[flying, :3]]
+        turn = Rotation.from_rotvec(0.5 * h * (spin + data.qvel[d[:, 3:]])[flying])
+        before = Rotation.from_quat(quat[flying], scalar_first=True)
+        data.qpos[q[flying, 3:]] = (before * turn).as_quat(scalar_first=True)
+        R = rotation_from_quaternion(data.qpos[q[:, 3:]])
+        data.qvel[d[:, 3:]] = _turned(R.swapaxes(1, 2), momentum) / inertia
 
     def _commanded(self, state: State, control: Control, time: float) -> tuple[Array, Array, Array, Array]:
         """Origins, rotations, velocities and spins of kinematic bodies, `time` after a state."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scenekit.cameras import Array
 from scenekit.errors import InputError
+from scenekit.sim import coulomb
 from scenekit.sim.control import Control
 from scenekit.sim.model import Model
 from scenekit.sim.mujoco_model import TIMESTEP, spec
@@ -64,7 +65,8 @@ class SolverRigid:
         self._data = mujoco.MjData(self.mujoco)
         self._coordinates = MujocoState(model, self.mujoco)
         self._number = {int(i): number for number, i in enumerate(self._coordinates.ids)}
-        self._reference = self.mujoco.geom_solref.copy(), self.mujoco.jnt_solref.copy()
+        geoms = [self._number[int(i)] for i in self.mujoco.geom_bodyid]
+        self._restitution = np.array([model.bodies[i].restitution for i in geoms])
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
         """Moves the bodies on by `dt` [s]; see `Solver.step`."""
@@ -76,7 +78,8 @@ class SolverRigid:
         coordinates.read(state, control, data)
         for i in range(count):
             coordinates.drive(state, control, dt * i / count, data)
-            mujoco.mj_step(self.mujoco, data)
+            self._accelerate()
+            coordinates.integrate(data)
         coordinates.drive(state, control, dt, data)
         if not (np.isfinite(data.qpos).all() and np.isfinite(data.qvel).all()):
             raise SimulationError(
@@ -96,8 +99,20 @@ class SolverRigid:
         self._set_timestep(self.timestep)
         self._coordinates.read(state, control, self._data)
         self._coordinates.drive(state, control, 0.0, self._data)
-        mujoco.mj_forward(self.mujoco, self._data)
+        self._accelerate()
         return [self._contact(k) for k in range(self._data.ncon)]
+
+    def _set_timestep(self, h: float) -> None:
+        self.mujoco.opt.timestep = h
+        self.mujoco.geom_margin[:] = coulomb.REACH * h
+
+    def _accelerate(self) -> None:
+        """All forces and accelerations in the data's coordinates."""
+        compiled, data = self.mujoco, self._data
+        mujoco.mj_step1(compiled, data)
+        mujoco.mj_fwdActuation(compiled, data)
+        mujoco.mj_fwdAcceleration(compiled, data)
+        coulomb.solve(compiled, data, self._restitution)
 
     def _contact(self, number: int) -> ContactPoint:
         contact, force = self._data.contact[number], np.zeros(6)
@@ -106,11 +121,3 @@ class SolverRigid:
         first, second = (self._number[int(self.mujoco.geom_bodyid[geom])] for geom in contact.geom)
         position, pushed = contact.pos.copy(), force[:3] @ frame
         return ContactPoint((first, second), position, frame[0].copy(), -float(contact.dist), pushed)
-
-    def _set_timestep(self, h: float) -> None:
-        """Contacts and limits hold for a timestep: stiffness goes with 1/h², damping with 1/h."""
-        ratio = self.timestep / h
-        self.mujoco.opt.timestep = h
-        self.mujoco.geom_solref[:] = self._reference[0] * (ratio**2, ratio)
-        direct = self._reference[1][:, :1] < 0  # joints without limits keep MuJoCo's own
-        self.mujoco.jnt_solref[:] = np.where(direct, self._reference[1] * (ratio**2, ratio), self._reference[1])
