@@ -2,10 +2,14 @@
 
 A substep keeps the displacement d of each vertex apart from its position x, because x + d in float32 loses the speed of
 a small step; so differences of positions are taken first, and the rounding of x is carried along in `low`.
-Multipliers begin at zero in every substep and are used once, so none is stored: Δλ = −C / (Σ w |∇C|² + α/h²).
+Multipliers begin at zero in every substep and are used once, so none is stored; with the retardation time τ, by which
+stress is k (C + τ dC/dt), and γ = τ/h,
+
+    Δλ = −(C + γ ∇C·d) / ((1 + γ) Σ w |∇C|² + α/h²)          (Macklin et al. 2016, equation 26)
+
 Constraints of one launch either share no vertex (one colour) or run one after the other (one thread).
 
-Letters: x at the start of the substep [m], d displacement [m], w inverse mass [1/kg], h step [s], α compliance.
+Letters: x at the start of the substep [m], d displacement [m], w inverse mass [1/kg], h step and retardation time [s], α compliance.
 """
 
 import warp as wp
@@ -39,11 +43,13 @@ def edges(first: int, stride: int, h: wp.array(dtype=float), pairs: wp.array2d(d
     item = first + wp.tid() * stride
     i = pairs[item, 0]
     j = pairs[item, 1]
-    e = (x[i] - x[j]) + (d[i] - d[j])
+    u = d[i] - d[j]
+    e = (x[i] - x[j]) + u
     length = wp.length(e)
-    weight = w[i] + w[j] + compliance[item] / (h[0] * h[0])
+    late = h[1] / h[0]
+    weight = (1.0 + late) * (w[i] + w[j]) + compliance[item] / (h[0] * h[0])
     if length > 0.0 and weight > 0.0:
-        push = e * ((rest[item] - length) / (weight * length))
+        push = e * ((rest[item] - length - late * wp.dot(u, e) / length) / (weight * length))
         d[i] = d[i] + w[i] * push
         d[j] = d[j] - w[j] * push
 
@@ -57,10 +63,12 @@ def rods(first: int, stride: int, h: wp.array(dtype=float), triples: wp.array2d(
     i = triples[item, 0]
     j = triples[item, 1]
     k = triples[item, 2]
-    c = ((x[i] - x[j]) + (x[k] - x[j])) + ((d[i] - d[j]) + (d[k] - d[j]))
-    weight = w[i] + 4.0 * w[j] + w[k] + compliance[item] / (h[0] * h[0])
+    u = (d[i] - d[j]) + (d[k] - d[j])
+    c = ((x[i] - x[j]) + (x[k] - x[j])) + u
+    late = h[1] / h[0]
+    weight = (1.0 + late) * (w[i] + 4.0 * w[j] + w[k]) + compliance[item] / (h[0] * h[0])
     if weight > 0.0:
-        push = c / weight
+        push = (c + late * u) / weight
         d[i] = d[i] - w[i] * push
         d[j] = d[j] + 2.0 * w[j] * push
         d[k] = d[k] - w[k] * push
@@ -100,9 +108,11 @@ def bends(first: int, stride: int, h: wp.array(dtype=float), quads: wp.array2d(d
         g0 = n * (wp.dot(b - e, e) / length) + m * (wp.dot(c - e, e) / length)
         g1 = -(g0 + g2 + g3)
         weight = w[i0] * wp.dot(g0, g0) + w[i1] * wp.dot(g1, g1) + w[i2] * wp.dot(g2, g2) + w[i3] * wp.dot(g3, g3)
-        weight = weight + compliance[item] / (h[0] * h[0])
+        late = h[1] / h[0]
+        weight = (1.0 + late) * weight + compliance[item] / (h[0] * h[0])
         if weight > 0.0:
-            s = -(bend_angle(e, b, c) - rest[item]) / weight
+            turned = wp.dot(g0, d[i0]) + wp.dot(g1, d[i1]) + wp.dot(g2, d[i2]) + wp.dot(g3, d[i3])
+            s = -(bend_angle(e, b, c) - rest[item] + late * turned) / weight
             d[i0] = d[i0] + s * w[i0] * g0
             d[i1] = d[i1] + s * w[i1] * g1
             d[i2] = d[i2] + s * w[i2] * g2
@@ -144,15 +154,22 @@ def tets(first: int, stride: int, h: wp.array(dtype=float), corners: wp.array2d(
         q0 = -(q1 + q2 + q3)
         hh = h[0] * h[0] * volume[item]
         bulk = lam[item] + mu[item]
-        pp = (w[i0] * wp.dot(p0, p0) + w[i1] * wp.dot(p1, p1) + w[i2] * wp.dot(p2, p2) + w[i3] * wp.dot(p3, p3)
-              + 1.0 / (mu[item] * hh))
-        qq = (w[i0] * wp.dot(q0, q0) + w[i1] * wp.dot(q1, q1) + w[i2] * wp.dot(q2, q2) + w[i3] * wp.dot(q3, q3)
-              + 1.0 / (bulk * hh))
+        pp = w[i0] * wp.dot(p0, p0) + w[i1] * wp.dot(p1, p1) + w[i2] * wp.dot(p2, p2) + w[i3] * wp.dot(p3, p3)
+        qq = w[i0] * wp.dot(q0, q0) + w[i1] * wp.dot(q1, q1) + w[i2] * wp.dot(q2, q2) + w[i3] * wp.dot(q3, q3)
         pq = w[i0] * wp.dot(p0, q0) + w[i1] * wp.dot(p1, q1) + w[i2] * wp.dot(p2, q2) + w[i3] * wp.dot(p3, q3)
+        late = h[1] / h[0]
+        pp = (1.0 + late) * pp + 1.0 / (mu[item] * hh)
+        qq = (1.0 + late) * qq + 1.0 / (bulk * hh)
+        pq = (1.0 + late) * pq
+        u1 = d[i1] - d[i0]
+        u2 = d[i2] - d[i0]
+        u3 = d[i3] - d[i0]
+        c_d = norm + late * (wp.dot(p1, u1) + wp.dot(p2, u2) + wp.dot(p3, u3))
         c_h = wp.dot(f0, wp.cross(f1, f2)) - 1.0 - mu[item] / bulk
+        c_h = c_h + late * (wp.dot(q1, u1) + wp.dot(q2, u2) + wp.dot(q3, u3))
         det = pp * qq - pq * pq
-        s = -(qq * norm - pq * c_h) / det
-        t = -(pp * c_h - pq * norm) / det
+        s = -(qq * c_d - pq * c_h) / det
+        t = -(pp * c_h - pq * c_d) / det
         d[i0] = d[i0] + w[i0] * (s * p0 + t * q0)
         d[i1] = d[i1] + w[i1] * (s * p1 + t * q1)
         d[i2] = d[i2] + w[i2] * (s * p2 + t * q2)

@@ -1,4 +1,4 @@
-"""Contacts of XPBD's vertices with its own faces: pairs found by a hash grid, solved all at once (Jacobi).
+"""Contacts of XPBD's vertices with its own faces: pairs found by a hash grid.
 
 A face (i, j, j) is a segment of a rope. Letters: v vertices, f faces, p pairs.
 """
@@ -106,9 +106,11 @@ def find(first: int, stride: int, grid: wp.uint64, margin: float, faces: wp.arra
 @wp.kernel
 def press(first: int, stride: int, pairs: wp.array2d(dtype=wp.int32), side: wp.array(dtype=float),
           w: wp.array(dtype=float), radius: wp.array(dtype=float), friction: wp.array(dtype=float),
-          x: wp.array(dtype=wp.vec3), d: wp.array(dtype=wp.vec3), push: wp.array(dtype=wp.vec3),
-          share: wp.array(dtype=wp.vec3), active: wp.array(dtype=wp.int32)):
-    """What each pair wants: C = distance − r − r' ≥ 0, along the normal of the side it was found on, and friction."""
+          x: wp.array(dtype=wp.vec3), d: wp.array(dtype=wp.vec3)):
+    """C = distance − r − r' ≥ 0 with friction; pairs of a launch share no vertex, or run one after the other.
+
+    The distance is along the normal of the side on which the vertex was found, if it is now within 45° of the face.
+    """
     p = first + wp.tid() * stride
     v = pairs[p, 0]
     f0 = pairs[p, 1]
@@ -121,54 +123,25 @@ def press(first: int, stride: int, pairs: wp.array2d(dtype=wp.int32), side: wp.a
     away = -(q[0] * a + q[1] * b + q[2] * c)
     gap = wp.length(away)
     n = wp.where(gap > 0.0, away / gap, wp.vec3(0.0, 0.0, 1.0))
-    if side[p] != 0.0 and wp.min(q) > 1.0e-4:
-        n = side[p] * wp.normalize(wp.cross(b - a, c - a))
-        gap = wp.dot(away, n)
+    if side[p] != 0.0:
+        normal = side[p] * wp.normalize(wp.cross(b - a, c - a))
+        height = wp.dot(away, normal)
+        if wp.abs(height) >= 0.7 * gap:
+            n = normal
+            gap = height
     deep = radius[v] + radius[f0] - gap
     weight = w[v] + w[f0] * q[0] * q[0] + w[f1] * q[1] * q[1] + w[f2] * q[2] * q[2]
-    active[p] = 0
     if deep > 0.0 and weight > 0.0:
         u = d[v] - (q[0] * d[f0] + q[1] * d[f1] + q[2] * d[f2])
         closing = wp.dot(u, n)
         u = u - closing * n
         slide = wp.length(u)
         deep = wp.min(deep, wp.max(-closing, 0.0) + RECOVERY * (radius[v] + radius[f0]))
-        held = wp.min(slide, wp.sqrt(friction[v] * friction[f0]) * deep)
-        change = deep * n
+        push = deep * n
         if slide > 0.0:
-            change = change - u * (held / slide)
-        active[p] = 1
-        push[p] = change / weight
-        share[p] = q
-
-
-@wp.kernel
-def crowd(first: int, stride: int, start: wp.array(dtype=wp.int32), slots: wp.array(dtype=wp.int32),
-          active: wp.array(dtype=wp.int32), touching: wp.array(dtype=wp.int32)):
-    """How many pairs touch each vertex; its slots are 4 p + (0 for the vertex, 1 to 3 for the corners of the face)."""
-    v = first + wp.tid() * stride
-    total = int(0)
-    for k in range(start[v], start[v + 1]):
-        total = total + active[slots[k] >> 2]
-    touching[v] = total
-
-
-@wp.kernel
-def part(first: int, stride: int, start: wp.array(dtype=wp.int32), slots: wp.array(dtype=wp.int32),
-         pairs: wp.array2d(dtype=wp.int32), push: wp.array(dtype=wp.vec3), share: wp.array(dtype=wp.vec3),
-         active: wp.array(dtype=wp.int32), touching: wp.array(dtype=wp.int32), w: wp.array(dtype=float),
-         d: wp.array(dtype=wp.vec3)):
-    """Vertices take their shares, each pair divided by the crowd about it, so that momentum stays."""
-    v = first + wp.tid() * stride
-    total = wp.vec3(0.0, 0.0, 0.0)
-    for k in range(start[v], start[v + 1]):
-        p = slots[k] >> 2
-        if active[p] == 1:
-            most = wp.max(wp.max(touching[pairs[p, 0]], touching[pairs[p, 1]]),
-                          wp.max(touching[pairs[p, 2]], touching[pairs[p, 3]]))
-            corner = slots[k] & 3
-            mine = float(1.0)
-            if corner > 0:
-                mine = -share[p][corner - 1]
-            total = total + push[p] * (mine / float(most))
-    d[v] = d[v] + w[v] * total
+            push = push - u * wp.min(1.0, wp.sqrt(friction[v] * friction[f0]) * deep / slide)
+        push = push / weight
+        d[v] = d[v] + w[v] * push
+        d[f0] = d[f0] - (w[f0] * q[0]) * push
+        d[f1] = d[f1] - (w[f1] * q[1]) * push
+        d[f2] = d[f2] - (w[f2] * q[2]) * push

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 def colors(rows: Iterable[Iterable[int]], vertices: int) -> NDArray[np.int64]:
@@ -26,3 +27,10 @@ def colors(rows: Iterable[Iterable[int]], vertices: int) -> NDArray[np.int64]:
             taken[vertex] |= free
         found.append(free.bit_length() - 1)
     return np.array(found, np.int64)
+
+
+def by_color(rows: Tensor, vertices: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of rows that puts those of one colour together, and where each colour begins and the last ends."""
+    color = colors(rows.tolist(), vertices)
+    order = np.argsort(color, kind="stable")
+    return order, np.searchsorted(color[order], np.arange(color.max(initial=-1) + 2))

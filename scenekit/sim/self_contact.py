@@ -6,18 +6,19 @@ Letters: v vertices, f faces, p pairs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import inf
 from typing import Any
 
 import numpy as np
 import torch
 import warp as wp
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 import scenekit._kernels.xpbd_contacts as kernels
+from scenekit.sim.coloring import by_color
 from scenekit.sim.elements import GROUPS, Elements
 
 Launch = Callable[[], None]
@@ -56,7 +57,6 @@ class SelfContact:
         self.margin = max(thickness, 0.25 * float(edge))
         self._cell = float(edge) + thickness + self.margin
         self._count, self._start = (wp.zeros(len(faces), dtype=wp.int32, device=x.device) for _ in range(2))
-        self._touching = wp.zeros(len(elements), dtype=wp.int32, device=x.device)
         self._grid = wp.HashGrid(GRID, GRID, GRID, x.device)
         self._none = self._pair_arrays(1)
 
@@ -93,29 +93,21 @@ class SelfContact:
         self._record(kernels.find, len(self._faces), inputs)()
 
     def _solve(self, total: int, pairs: Any, side: Any) -> list[Launch]:
-        v = len(self._touching)
-        push, share = (self._array(torch.zeros(total, 3), wp.vec3) for _ in range(2))
-        active = self._array(torch.zeros(total, dtype=torch.int32), wp.int32)
-        start, slots = (self._array(torch.from_numpy(a), wp.int32) for a in _slots(pairs.numpy(), v))
-        inputs = [pairs, side, self._w, self._radius, self._friction, self._x, self._d, push, share, active]
-        taken = [start, slots, pairs, push, share, active, self._touching, self._w, self._d]
+        """One launch on one thread; on CUDA one for each colour, as pairs share vertices."""
+        arrays = [self._w, self._radius, self._friction, self._x, self._d]
+        if self._x.device.is_cpu:
+            return [self._record(kernels.press, total, [pairs, side, *arrays], most=1)]
+        order, cuts = by_color(wp.to_torch(pairs).cpu(), len(self._piece))
+        pairs, side = pairs.numpy()[order], side.numpy()[order]
+        pairs, side = (self._array(torch.from_numpy(a), t) for a, t in ((pairs, wp.int32), (side, wp.float32)))
         return [
-            self._record(kernels.press, total, inputs),
-            self._record(kernels.crowd, v, [start, slots, active, self._touching]),
-            self._record(kernels.part, v, taken),
+            self._record(kernels.press, int(end - begin), [pairs[begin:end], side[begin:end], *arrays])
+            for begin, end in pairwise(cuts)
         ]
 
     def _pair_arrays(self, total: int) -> tuple[Any, Any]:
         pairs = self._array(torch.zeros(total, 4, dtype=torch.int32), wp.int32)
         return pairs, self._array(torch.zeros(total), wp.float32)
-
-
-def _slots(pairs: NDArray[np.int32], vertices: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Where the slots of each vertex begin, shape (v + 1,), and the slots, shape (4 p,)."""
-    who = pairs.reshape(-1)
-    slots = np.argsort(who, kind="stable").astype(np.int32)
-    start = np.concatenate([[0], np.cumsum(np.bincount(who, minlength=vertices))]).astype(np.int32)
-    return start, slots
 
 
 def _surfaces(elements: Elements) -> Tensor:

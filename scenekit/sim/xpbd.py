@@ -17,7 +17,7 @@ import scenekit._kernels.xpbd as kernels
 from scenekit._kernels.launch import record, threads
 from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
-from scenekit.sim.coloring import colors
+from scenekit.sim.coloring import by_color
 from scenekit.sim.control import Control
 from scenekit.sim.elements import Elements
 from scenekit.sim.model import Model
@@ -49,6 +49,8 @@ class XPBDConfig:
     """Part by which bends and solids may be softer than they should be, from steps that are not short enough."""
     damping: float = 0.0
     """Part of the velocity that is lost per second, as if in thick air [1/s]."""
+    retardation: float = 0.0
+    """Time by which stress runs ahead of strain, σ = E (ε + τ dε/dt), which damps vibrations but not motion [s]."""
     self_contact: bool = True
     """Whether elements touch each other and themselves."""
 
@@ -56,8 +58,9 @@ class XPBDConfig:
         for name in ("timestep", "shortest", "softness"):
             if not 0 < getattr(self, name) < inf:
                 raise InputError(f"xpbd: {name}", got=getattr(self, name), wanted="more than 0")
-        if not 0 <= self.damping < inf:
-            raise InputError("xpbd: damping", got=self.damping, wanted="0 or more per second")
+        for name in ("damping", "retardation"):
+            if not 0 <= getattr(self, name) < inf:
+                raise InputError(f"xpbd: {name}", got=getattr(self, name), wanted="0 or more")
 
 
 class SolverXPBD:
@@ -90,7 +93,8 @@ class SolverXPBD:
         self._inverse_mass = torch.where(elements.mass > 0, 1 / elements.mass, 0.0)
         self._w = self._array(self._inverse_mass, wp.float32)
         self._x, self._low, self._d, self._v, self._a = (wp.zeros(v, dtype=wp.vec3, device=device) for _ in range(5))
-        self._h, self._limit, self._keep = (wp.zeros(1, dtype=wp.float32, device=device) for _ in range(3))
+        self._h = wp.zeros(2, dtype=wp.float32, device=device)
+        self._limit, self._keep = (wp.zeros(1, dtype=wp.float32, device=device) for _ in range(2))
         self._holds = _Holds(elements, len(model.bodies), self._array)
         self._self = SelfContact(elements, self._w, self._x, self._d, array=self._array, record=self._record)
         touch = self._self.solve if self.config.self_contact else _nothing
@@ -128,7 +132,7 @@ class SolverXPBD:
         return self._self.lasts(wp.to_torch(self._v), float(self._pull.norm(dim=1).max()), dt)
 
     def _begin(self, state: State, control: Control, h: float) -> None:
-        self._h.fill_(h)
+        self._h.assign([h, self.config.retardation])
         self._keep.fill_(max(0.0, 1 - self.config.damping * h))
         self._limit.fill_(self._reach)
         self._pull = (self._gravity + control.vertex_a) * (self._inverse_mass > 0)[:, None]
@@ -182,12 +186,10 @@ class SolverXPBD:
         """
         if not len(rows[0]):
             return []
-        color = colors(rows[0].tolist(), len(self.elements))
-        order = torch.from_numpy(np.argsort(color, kind="stable"))
-        cuts = np.searchsorted(color[order], np.arange(color.max() + 2))
+        order, cuts = by_color(rows[0], len(self.elements))
         if self.device == "cpu" and (threads() == 1 or np.diff(cuts).max() < WORTH_SPLITTING):
             cuts = cuts[[0, -1]]
-        arrays = [self._array(row[order], _DTYPES[row.ndim, row.dtype]) for row in rows]
+        arrays = [self._array(row[torch.from_numpy(order)], _DTYPES[row.ndim, row.dtype]) for row in rows]
         return [
             self._record(kernel, int(end - begin), [self._h, *(a[begin:end] for a in arrays), *moving])
             for begin, end in pairwise(cuts)
@@ -206,14 +208,14 @@ class SolverXPBD:
         of_vertices = [self._array(a, wp.float32) for a in (e.radius, e.friction)]
         inputs = [self._h, self._limit, self._motion.collider_arrays.struct, b, self._w, *of_vertices]
         inputs += [self._array(held, wp.int32), self._x, self._d, self._linear, self._angular]
-        return self._record(kernels.collide, chunks, inputs, items=len(e))
+        return self._record(kernels.collide, chunks, inputs, most=None if len(e) < WORTH_SPLITTING else threads())
 
     def _finish(self) -> Callable[[], None]:
         inputs = [self._h, self._keep, self._x, self._low, self._d, self._v]
         return self._record(kernels.finish, len(self.elements), inputs)
 
-    def _record(self, kernel: Any, count: int, inputs: list[Any], *, items: int | None = None) -> Callable[[], None]:
-        most = None if (items or count) >= WORTH_SPLITTING else 1
+    def _record(self, kernel: Any, count: int, inputs: list[Any], *, most: int | None = None) -> Callable[[], None]:
+        most = most if most or count >= WORTH_SPLITTING else 1
         return record(kernel, count, inputs, self.device, most=most)
 
     def _array(self, values: Tensor, dtype: Any) -> Any:
