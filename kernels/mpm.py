@@ -14,7 +14,7 @@ import warp as wp
 
 from scenekit._kernels.colliders import Colliders, collider_query, collider_velocity, contact
 from scenekit._kernels.launch import OPTIONS, launch, record  # noqa: F401
-from scenekit._kernels.mpm_laws import respond
+from scenekit._kernels.mpm_laws import fixed_corotated, neo_hookean, respond
 
 wp.set_module_options(OPTIONS)
 
@@ -64,160 +64,182 @@ def _strayed(q: wp.vec3):
     return wp.max(wp.max(wp.max(1.0 - q[0], q[0] - 5.0), wp.max(1.0 - q[1], q[1] - 5.0)), wp.max(1.0 - q[2], q[2] - 5.0))
 
 
-@wp.kernel
-def transfer(first: int, stride: int, gathers: int, scatters: int, whole: int, pushed: int, cell: float,
-             h: wp.array(dtype=float), starts: wp.array(dtype=wp.int32), near: wp.array2d(dtype=wp.int32),
-             grid: wp.array(dtype=float), taken: wp.array(dtype=float), lanes: wp.array(dtype=float),
-             given: wp.array(dtype=float), laws: wp.array(dtype=wp.int32), parameters: wp.array2d(dtype=float),
-             material: wp.array(dtype=wp.int32), mass: wp.array(dtype=float), volume: wp.array(dtype=float),
-             a: wp.array(dtype=wp.vec3), at: wp.array(dtype=wp.vec3), v: wp.array(dtype=wp.vec3),
-             C: wp.array(dtype=wp.mat33), F: wp.array(dtype=wp.mat33), total: wp.array(dtype=wp.mat33),
-             memory: wp.array(dtype=float), watch: wp.array2d(dtype=float)):
-    """From grid to particles, if `gathers`, which ends a substep; then back to the grid, if `scatters`, which begins one.
+@wp.func
+def _respond_elastically(law: int, parameters: wp.array2d(dtype=float), m: int, F: wp.mat33, memory: float, C: wp.mat33,
+                         dt: float):
+    """`respond` of elastic laws, small enough for LLVM to inline."""
+    tau = wp.mat33()
+    if law == 1:
+        tau = neo_hookean(parameters[m, 0], parameters[m, 1], F)
+    else:
+        tau = fixed_corotated(parameters[m, 0], parameters[m, 1], F)
+    return F, memory, tau
 
-    One item is a block. What only begins takes velocities as they are in v and C, what only ends leaves them there.
-    `watch` gets how far the block's particles have strayed, their fastest speed, and 0, or NaN if a value is not finite.
-    """
-    b = first + wp.tid() * stride
-    dt = h[0] * float(gathers)
-    tile = (b * TILE) & POSITIVE
-    scratch = (b * LANES) & POSITIVE
-    to = ((b + 1) * TILE) & POSITIVE
-    if gathers == 1:  # velocities of the 8×8×8 nodes around the block, from the 27 blocks that hold them
-        for x in range(8):
-            i = wp.where(x < 1, 0, wp.where(x < 5, 1, 2))
-            for y in range(8):
-                j = wp.where(y < 1, 0, wp.where(y < 5, 1, 2))
-                k = (i * 3 + j) * 3
-                row = (((x + 3) & 3) * 4 + ((y + 3) & 3)) * 16
-                o = (tile + x * 256 + y * 32) & POSITIVE
-                before = (near[b, k] * BLOCK + row) & POSITIVE
-                here = (near[b, k + 1] * BLOCK + row) & POSITIVE
-                after = (near[b, k + 2] * BLOCK + row) & POSITIVE
-                for lane in range(4):
-                    taken[o + lane] = grid[before + 12 + lane]
-                for lane in range(16):
-                    taken[o + 4 + lane] = grid[here + lane]
-                for lane in range(12):
-                    taken[o + 20 + lane] = grid[after + lane]
-    if scatters == 1:
-        for lane in range(TILE):
-            given[to + lane] = 0.0
-    strayed = float(-1.0)
-    fastest = float(0.0)
-    check = float(0.0)
-    for item in range(starts[b], starts[b + 1]):
-        q = at[item]
-        speed = wp.vec3(0.0, 0.0, 0.0)
-        gradient = wp.mat33()
-        if gathers == 1:
-            fx = q[0] - wp.floor(q[0])
-            fy = q[1] - wp.floor(q[1])
-            fz = q[2] - wp.floor(q[2])
-            x0, x1, x2 = _weights(fx)
-            y0, y1, y2 = _weights(fy)
-            z0, z1, z2 = _weights(fz)
-            dx0 = x0 * (-0.5 - fx)
-            dx1 = x1 * (0.5 - fx)
-            dx2 = x2 * (1.5 - fx)
-            dy0 = y0 * (-0.5 - fy)
-            dy1 = y1 * (0.5 - fy)
-            dy2 = y2 * (1.5 - fy)
-            o = (tile + int(q[0]) * 256 + int(q[1]) * 32 + int(q[2]) * 4) & POSITIVE
-            for lane in range(16):
-                n00 = taken[o + lane]
-                n01 = taken[o + 32 + lane]
-                n02 = taken[o + 64 + lane]
-                n10 = taken[o + 256 + lane]
-                n11 = taken[o + 288 + lane]
-                n12 = taken[o + 320 + lane]
-                n20 = taken[o + 512 + lane]
-                n21 = taken[o + 544 + lane]
-                n22 = taken[o + 576 + lane]
-                a0 = y0 * n00 + y1 * n01 + y2 * n02
-                a1 = y0 * n10 + y1 * n11 + y2 * n12
-                a2 = y0 * n20 + y1 * n21 + y2 * n22
-                b0 = dy0 * n00 + dy1 * n01 + dy2 * n02
-                b1 = dy0 * n10 + dy1 * n11 + dy2 * n12
-                b2 = dy0 * n20 + dy1 * n21 + dy2 * n22
-                lanes[scratch + lane] = x0 * a0 + x1 * a1 + x2 * a2
-                lanes[scratch + 16 + lane] = dx0 * a0 + dx1 * a1 + dx2 * a2
-                lanes[scratch + 32 + lane] = x0 * b0 + x1 * b1 + x2 * b2
-            speed = _along_z(lanes, scratch, z0, z1, z2)
-            gx = _along_z(lanes, scratch + 16, z0, z1, z2)
-            gy = _along_z(lanes, scratch + 32, z0, z1, z2)
-            gz = _along_z(lanes, scratch, z0 * (-0.5 - fz), z1 * (0.5 - fz), z2 * (1.5 - fz))
-            gradient = (4.0 / cell) * wp.matrix_from_cols(gx, gy, gz)
-            q = q + (dt / cell) * speed
-            strayed = wp.max(strayed, _strayed(q))
-            fastest = wp.max(fastest, wp.dot(speed, speed))
-            q = wp.vec3(_within(q[0]), _within(q[1]), _within(q[2]))
-            at[item] = q
-        else:
-            speed = v[item]
-            gradient = C[item]
-        m = material[item]
-        trial = F[item] + dt * (gradient * F[item])
-        elastic, remembered, tau = respond(laws[m], parameters, m, trial, memory[item], gradient, dt)
-        check = check + 0.0 * (wp.dot(speed, speed) + wp.trace(tau) + wp.trace(elastic))
-        if gathers == 1:
-            F[item] = elastic
-            memory[item] = remembered
-            if whole == 1:
-                total[item] = total[item] + dt * (gradient * total[item])
+
+def _transfer(answer: wp.Function) -> wp.Kernel:
+    @wp.kernel
+    def transfer(first: int, stride: int, gathers: int, scatters: int, whole: int, pushed: int, cell: float,
+                 h: wp.array(dtype=float), starts: wp.array(dtype=wp.int32), near: wp.array2d(dtype=wp.int32),
+                 grid: wp.array(dtype=float), taken: wp.array(dtype=float), lanes: wp.array(dtype=float),
+                 given: wp.array(dtype=float), laws: wp.array(dtype=wp.int32), parameters: wp.array2d(dtype=float),
+                 material: wp.array(dtype=wp.int32), mass: wp.array(dtype=float), volume: wp.array(dtype=float),
+                 a: wp.array(dtype=wp.vec3), at: wp.array(dtype=wp.vec3), v: wp.array(dtype=wp.vec3),
+                 C: wp.array(dtype=wp.mat33), F: wp.array(dtype=wp.mat33), total: wp.array(dtype=wp.mat33),
+                 memory: wp.array(dtype=float), watch: wp.array2d(dtype=float)):
+        """From grid to particles, if `gathers`, which ends a substep; then back to the grid, if `scatters`, which begins one.
+
+        One item is a block. What only begins takes velocities as they are in v and C, what only ends leaves them there.
+        `watch` gets how far the block's particles have strayed, their fastest speed, and 0, or NaN if a value is not finite.
+        """
+        b = first + wp.tid() * stride
+        dt = h[0] * float(gathers)
+        tile = (b * TILE) & POSITIVE
+        scratch = (b * LANES) & POSITIVE
+        to = ((b + 1) * TILE) & POSITIVE
+        if gathers == 1:  # velocities of the 8×8×8 nodes around the block, from the 27 blocks that hold them
+            for x in range(8):
+                i = wp.where(x < 1, 0, wp.where(x < 5, 1, 2))
+                for y in range(8):
+                    j = wp.where(y < 1, 0, wp.where(y < 5, 1, 2))
+                    k = (i * 3 + j) * 3
+                    row = (((x + 3) & 3) * 4 + ((y + 3) & 3)) * 16
+                    o = (tile + x * 256 + y * 32) & POSITIVE
+                    before = (near[b, k] * BLOCK + row) & POSITIVE
+                    here = (near[b, k + 1] * BLOCK + row) & POSITIVE
+                    after = (near[b, k + 2] * BLOCK + row) & POSITIVE
+                    for lane in range(4):
+                        taken[o + lane] = grid[before + 12 + lane]
+                    for lane in range(16):
+                        taken[o + 4 + lane] = grid[here + lane]
+                    for lane in range(12):
+                        taken[o + 20 + lane] = grid[after + lane]
         if scatters == 1:
-            mp = mass[item]
-            A = (mp * cell) * gradient - (4.0 * h[0] * volume[item] / cell) * tau
-            fx = q[0] - wp.floor(q[0])
-            fy = q[1] - wp.floor(q[1])
-            fz = q[2] - wp.floor(q[2])
-            x0, x1, x2 = _weights(fx)
-            y0, y1, y2 = _weights(fy)
-            z0, z1, z2 = _weights(fz)
-            momentum = mp * (speed + float(pushed) * h[0] * a[item * pushed]) - A * wp.vec3(0.5 + fx, 0.5 + fy, 0.5 + fz)
-            p0 = momentum[0]
-            p1 = momentum[1]
-            p2 = momentum[2]
-            a00 = A[0, 0]
-            a01 = A[0, 1]
-            a02 = A[0, 2]
-            a10 = A[1, 0]
-            a11 = A[1, 1]
-            a12 = A[1, 2]
-            a20 = A[2, 0]
-            a21 = A[2, 1]
-            a22 = A[2, 2]
-            o = (to + int(q[0]) * 256 + int(q[1]) * 32 + int(q[2]) * 4) & POSITIVE
-            for lane in range(16):
-                c = lane & 3
-                k = lane >> 2
-                w = wp.where(k == 0, z0, wp.where(k == 1, z1, wp.where(k == 2, z2, 0.0)))
-                own = wp.where(c == 0, p0, wp.where(c == 1, p1, wp.where(c == 2, p2, mp)))
-                ax = w * wp.where(c == 0, a00, wp.where(c == 1, a10, wp.where(c == 2, a20, 0.0)))
-                ay = w * wp.where(c == 0, a01, wp.where(c == 1, a11, wp.where(c == 2, a21, 0.0)))
-                az = wp.where(c == 0, a02, wp.where(c == 1, a12, wp.where(c == 2, a22, 0.0)))
-                r = w * (own + float(k) * az)
-                r0 = y0 * r
-                r1 = y1 * (r + ay)
-                r2 = y2 * (r + 2.0 * ay)
-                s0 = y0 * ax
-                s1 = y1 * ax
-                s2 = y2 * ax
-                given[o + lane] = given[o + lane] + x0 * r0
-                given[o + 32 + lane] = given[o + 32 + lane] + x0 * r1
-                given[o + 64 + lane] = given[o + 64 + lane] + x0 * r2
-                given[o + 256 + lane] = given[o + 256 + lane] + x1 * (r0 + s0)
-                given[o + 288 + lane] = given[o + 288 + lane] + x1 * (r1 + s1)
-                given[o + 320 + lane] = given[o + 320 + lane] + x1 * (r2 + s2)
-                given[o + 512 + lane] = given[o + 512 + lane] + x2 * (r0 + 2.0 * s0)
-                given[o + 544 + lane] = given[o + 544 + lane] + x2 * (r1 + 2.0 * s1)
-                given[o + 576 + lane] = given[o + 576 + lane] + x2 * (r2 + 2.0 * s2)
-        else:
-            v[item] = speed
-            C[item] = gradient
-    watch[b, 0] = strayed
-    watch[b, 1] = fastest
-    watch[b, 2] = check
+            for lane in range(TILE):
+                given[to + lane] = 0.0
+        strayed = float(-1.0)
+        fastest = float(0.0)
+        check = float(0.0)
+        for item in range(starts[b], starts[b + 1]):
+            q = at[item]
+            speed = wp.vec3(0.0, 0.0, 0.0)
+            gradient = wp.mat33()
+            if gathers == 1:
+                fx = q[0] - wp.floor(q[0])
+                fy = q[1] - wp.floor(q[1])
+                fz = q[2] - wp.floor(q[2])
+                x0, x1, x2 = _weights(fx)
+                y0, y1, y2 = _weights(fy)
+                z0, z1, z2 = _weights(fz)
+                dx0 = x0 * (-0.5 - fx)
+                dx1 = x1 * (0.5 - fx)
+                dx2 = x2 * (1.5 - fx)
+                dy0 = y0 * (-0.5 - fy)
+                dy1 = y1 * (0.5 - fy)
+                dy2 = y2 * (1.5 - fy)
+                o = (tile + int(q[0]) * 256 + int(q[1]) * 32 + int(q[2]) * 4) & POSITIVE
+                for lane in range(16):
+                    n00 = taken[o + lane]
+                    n01 = taken[o + 32 + lane]
+                    n02 = taken[o + 64 + lane]
+                    n10 = taken[o + 256 + lane]
+                    n11 = taken[o + 288 + lane]
+                    n12 = taken[o + 320 + lane]
+                    n20 = taken[o + 512 + lane]
+                    n21 = taken[o + 544 + lane]
+                    n22 = taken[o + 576 + lane]
+                    a0 = y0 * n00 + y1 * n01 + y2 * n02
+                    a1 = y0 * n10 + y1 * n11 + y2 * n12
+                    a2 = y0 * n20 + y1 * n21 + y2 * n22
+                    b0 = dy0 * n00 + dy1 * n01 + dy2 * n02
+                    b1 = dy0 * n10 + dy1 * n11 + dy2 * n12
+                    b2 = dy0 * n20 + dy1 * n21 + dy2 * n22
+                    lanes[scratch + lane] = x0 * a0 + x1 * a1 + x2 * a2
+                    lanes[scratch + 16 + lane] = dx0 * a0 + dx1 * a1 + dx2 * a2
+                    lanes[scratch + 32 + lane] = x0 * b0 + x1 * b1 + x2 * b2
+                speed = _along_z(lanes, scratch, z0, z1, z2)
+                gx = _along_z(lanes, scratch + 16, z0, z1, z2)
+                gy = _along_z(lanes, scratch + 32, z0, z1, z2)
+                gz = _along_z(lanes, scratch, z0 * (-0.5 - fz), z1 * (0.5 - fz), z2 * (1.5 - fz))
+                gradient = (4.0 / cell) * wp.matrix_from_cols(gx, gy, gz)
+                q = q + (dt / cell) * speed
+                strayed = wp.max(strayed, _strayed(q))
+                fastest = wp.max(fastest, wp.dot(speed, speed))
+                q = wp.vec3(_within(q[0]), _within(q[1]), _within(q[2]))
+                at[item] = q
+            else:
+                speed = v[item]
+                gradient = C[item]
+            m = material[item]
+            trial = F[item] + dt * (gradient * F[item])
+            elastic, remembered, tau = answer(laws[m], parameters, m, trial, memory[item], gradient, dt)
+            check = check + 0.0 * (wp.dot(speed, speed) + wp.trace(tau) + wp.trace(elastic))
+            if gathers == 1:
+                F[item] = elastic
+                memory[item] = remembered
+                if whole == 1:
+                    total[item] = total[item] + dt * (gradient * total[item])
+            if scatters == 1:
+                mp = mass[item]
+                A = (mp * cell) * gradient - (4.0 * h[0] * volume[item] / cell) * tau
+                fx = q[0] - wp.floor(q[0])
+                fy = q[1] - wp.floor(q[1])
+                fz = q[2] - wp.floor(q[2])
+                x0, x1, x2 = _weights(fx)
+                y0, y1, y2 = _weights(fy)
+                z0, z1, z2 = _weights(fz)
+                momentum = mp * (speed + float(pushed) * h[0] * a[item * pushed]) - A * wp.vec3(0.5 + fx, 0.5 + fy, 0.5 + fz)
+                p0 = momentum[0]
+                p1 = momentum[1]
+                p2 = momentum[2]
+                a00 = A[0, 0]
+                a01 = A[0, 1]
+                a02 = A[0, 2]
+                a10 = A[1, 0]
+                a11 = A[1, 1]
+                a12 = A[1, 2]
+                a20 = A[2, 0]
+                a21 = A[2, 1]
+                a22 = A[2, 2]
+                o = (to + int(q[0]) * 256 + int(q[1]) * 32 + int(q[2]) * 4) & POSITIVE
+                for lane in range(16):
+                    c = lane & 3
+                    k = lane >> 2
+                    w = wp.where(k == 0, z0, wp.where(k == 1, z1, wp.where(k == 2, z2, 0.0)))
+                    own = wp.where(c == 0, p0, wp.where(c == 1, p1, wp.where(c == 2, p2, mp)))
+                    ax = w * wp.where(c == 0, a00, wp.where(c == 1, a10, wp.where(c == 2, a20, 0.0)))
+                    ay = w * wp.where(c == 0, a01, wp.where(c == 1, a11, wp.where(c == 2, a21, 0.0)))
+                    az = wp.where(c == 0, a02, wp.where(c == 1, a12, wp.where(c == 2, a22, 0.0)))
+                    r = w * (own + float(k) * az)
+                    r0 = y0 * r
+                    r1 = y1 * (r + ay)
+                    r2 = y2 * (r + 2.0 * ay)
+                    s0 = y0 * ax
+                    s1 = y1 * ax
+                    s2 = y2 * ax
+                    given[o + lane] = given[o + lane] + x0 * r0
+                    given[o + 32 + lane] = given[o + 32 + lane] + x0 * r1
+                    given[o + 64 + lane] = given[o + 64 + lane] + x0 * r2
+                    given[o + 256 + lane] = given[o + 256 + lane] + x1 * (r0 + s0)
+                    given[o + 288 + lane] = given[o + 288 + lane] + x1 * (r1 + s1)
+                    given[o + 320 + lane] = given[o + 320 + lane] + x1 * (r2 + s2)
+                    given[o + 512 + lane] = given[o + 512 + lane] + x2 * (r0 + 2.0 * s0)
+                    given[o + 544 + lane] = given[o + 544 + lane] + x2 * (r1 + 2.0 * s1)
+                    given[o + 576 + lane] = given[o + 576 + lane] + x2 * (r2 + 2.0 * s2)
+            else:
+                v[item] = speed
+                C[item] = gradient
+        watch[b, 0] = strayed
+        watch[b, 1] = fastest
+        watch[b, 2] = check
+
+    return transfer
+
+
+transfer = _transfer(respond)
+"""For all laws."""
+
+transfer_elastic = _transfer(_respond_elastically)
+"""For fixed-corotated and neo-Hookean alone."""
 
 
 @wp.func

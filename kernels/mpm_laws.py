@@ -53,14 +53,16 @@ def _spectral(U: wp.mat33, d: wp.vec3):
 
 
 @wp.func
-def _fixed_corotated(mu: float, la: float, F: wp.mat33):
+def fixed_corotated(mu: float, la: float, F: wp.mat33):
+    """Kirchhoff stress 2 μ (V² − V) + λ (J − 1) J I, with V the left stretch."""
     J = wp.determinant(F)
     V = left_stretch(F)
     return 2.0 * mu * (V * V - V) + la * (J - 1.0) * J * wp.identity(n=3, dtype=float)
 
 
 @wp.func
-def _neo_hookean(mu: float, la: float, F: wp.mat33):
+def neo_hookean(mu: float, la: float, F: wp.mat33):
+    """Kirchhoff stress μ F Fᵀ + (λ ln J − μ) I."""
     J = wp.determinant(F)
     log_J = wp.log(wp.max(J, LEAST_J)) + wp.min(J / LEAST_J - 1.0, 0.0)
     slope = wp.min(J / LEAST_J, 1.0)
@@ -210,9 +212,9 @@ def respond(law: int, parameters: wp.array2d(dtype=float), m: int, F_trial: wp.m
     F = F_trial
     tau = wp.mat33()
     if law == 0:
-        tau = _fixed_corotated(mu, la, F)
+        tau = fixed_corotated(mu, la, F)
     elif law == 1:
-        tau = _neo_hookean(mu, la, F)
+        tau = neo_hookean(mu, la, F)
     elif law == 2:
         F, memory, tau = _von_mises(mu, la, p, q, F, memory)
     elif law == 3:

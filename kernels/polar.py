@@ -1,6 +1,6 @@
 """Stretch of a deformation: of F = V R the symmetric V, and the eigenvectors and eigenvalues of symmetric matrices.
 
-Functions for other kernels, without branches: `left_stretch` and `eigen`.
+Functions for other kernels: `left_stretch` and `eigen`.
 """
 
 import warp as wp
@@ -31,7 +31,10 @@ def left_stretch(F: wp.mat33):
     x = wp.sqrt(3.0 * i1)
     for _step in range(NEWTON_STEPS):
         h = x * x - i1
-        x = x - (0.25 * h * h - 2.0 * J * x - i2) / (x * h - 2.0 * J + 1.0e-30)
+        change = (0.25 * h * h - 2.0 * J * x - i2) / (x * h - 2.0 * J + 1.0e-30)
+        x = x - change
+        if wp.abs(change) < 1.0e-5 * x:  # the next would be of its square
+            break
     k = 0.5 * (x * x - i1)
     # (σ₁ + σ₂)(σ₂ + σ₃)(σ₃ + σ₁): zero only if inverted by as much as the middle stretch, where no V is the nearest.
     whole = wp.max(x * k - J, 1.0e-4 * i1 * wp.sqrt(i1) + 1.0e-30)

@@ -211,7 +211,8 @@ class Matter:
 
         def transfer(gathers: int, scatters: int) -> Callable[[], None]:
             inputs = [gathers, scatters, int(self._whole), int(self._pushed), cell, *rest]
-            return kernels.record(kernels.transfer, n, inputs, self._device, interleaved=True, most=most)
+            kernel = kernels.transfer_elastic if self._is_elastic else kernels.transfer
+            return kernels.record(kernel, n, inputs, self._device, interleaved=True, most=most)
 
         self.begin, self.go_on, self.end = transfer(0, 1), transfer(1, 1), transfer(1, 0)
         shape, low = wp.vec3i(*self._domain.shape), wp.vec3(*self._domain.low)
