@@ -27,10 +27,10 @@ REACH = 5.0
 SLOW = 0.05
 """What comes slower than this does not bounce, so that things come to rest [m/s]."""
 
-SETTLED = 1e-6
+SETTLED = 1e-5
 """Sliding speeds that change by no more than this are found [m/s]."""
 
-SWEEPS = 20
+SWEEPS = 10
 """Most iterations; sliding and sticking settle in two or three."""
 
 

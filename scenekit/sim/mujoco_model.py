@@ -186,6 +186,9 @@ def _geom(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, name: str,
     geom = node.add_geom(name=name, pos=piece.pose.position, quat=piece.pose.quat)
     geom.friction = [body.friction, *TORSION]
     geom.solref, geom.solimp = contact_reference(body.restitution), IMPEDANCE
+    geom.contype, geom.conaffinity = (
+        (1, 3) if body.kind == "dynamic" else (2, 1)
+    )  # what does not answer touches no other
     geom.group = 3
     shape = piece.shape
     if isinstance(shape, Plane) and body.kind == "static":
