@@ -190,17 +190,18 @@ def yield_function(material: Material, F: Tensor, memory: Tensor) -> Tensor:
 
 
 def cone(material: Material) -> tuple[float, float, float]:
-    """Drucker and Prager's cone ‖s‖ ≤ k − α tr τ through Mohr and Coulomb's compressive edges, of φ and cohesion c.
+    """Drucker and Prager's cone ‖s‖ ≤ k − α tr τ that fails in simple shear where Coulomb does, at c + σ tan φ.
 
-    α = √(2/3) 2 sin φ / (3 − sin φ), as Klár et al. 2016; k = √(2/3) 6 c cos φ / (3 − sin φ) [Pa]; and the volume
-    strain at its tip, c cot φ / κ, at most 1.
+    Sand flows at constant volume, so on a slope its normal stresses are equal and ‖s‖ is √2 times the shear stress:
+    α = √2 tan φ / 3, k = √2 c [Pa], and a layer lies still up to a tilt of φ. The cone through Mohr and Coulomb's edges
+    of triaxial compression, α = √(2/3) 2 sin φ / (3 − sin φ) of Klár et al. 2016, would hold slopes up to 35° for
+    φ = 30°. Last is the volume strain at the tip, c cot φ / κ, at most 1.
     """
     assert isinstance(material.law, DruckerPrager)
     mu, la = lame(material)
-    phi, c = math.radians(material.law.friction_angle.value), material.law.cohesion.value
-    share = math.sqrt(2 / 3) * 2 / (3 - math.sin(phi))
-    tip = min(c / math.tan(phi) / (la + 2 / 3 * mu), 1.0) if phi > 0 else float(c > 0)
-    return share * math.sin(phi), 3 * share * c * math.cos(phi), tip
+    slope, c = math.tan(math.radians(material.law.friction_angle.value)), material.law.cohesion.value
+    tip = min(c / slope / (la + 2 / 3 * mu), 1.0) if slope > 0 else float(c > 0)
+    return math.sqrt(2) * slope / 3, math.sqrt(2) * c, tip
 
 
 def hardness(material: Material, memory: Tensor) -> Tensor:

@@ -241,14 +241,15 @@ def test_a_metal_flows_at_its_yield_stress_and_hardens():
     assert now.memory.item() == pytest.approx(rate * time / math.sqrt(3) - q / (3 * E / 2.6), rel=1e-2)
 
 
-def test_sand_in_a_triaxial_press_yields_where_mohr_and_coulomb_say():
-    """σ₁ = σ₃ (1 + sin φ) / (1 − sin φ) + 2 c cos φ / (1 − sin φ)."""
-    phi, c, side = math.radians(32.0), 700.0, 2e3
+def test_sand_in_simple_shear_slides_where_coulomb_says():
+    """With equal normal stresses, as it flows at constant volume: τ = c + σ tan φ."""
+    phi, c, normal = math.radians(32.0), 700.0, 2e3
     material = matter(DruckerPrager(of(32.0), of(c)))
-    axial = side * (1 + math.sin(phi)) / (1 - math.sin(phi)) + 2 * c * math.cos(phi) / (1 - math.sin(phi))
-    stresses = -torch.tensor([side, side, axial], dtype=torch.float64)
-    strains = ((1 + 0.3) * stresses - 0.3 * stresses.sum()) / E
-    F = torch.diag(strains.exp())[None]
+    tau = -normal * EYE.clone()
+    tau[0, 1] = tau[1, 0] = c + normal * math.tan(phi)
+    values, axes = torch.linalg.eigh(tau)
+    strains = ((1 + 0.3) * values - 0.3 * values.sum()) / E
+    F = (axes @ torch.diag(strains.exp()) @ axes.T)[None]
     assert stress.yield_function(material, F, torch.zeros(1, dtype=torch.float64)).abs().item() < 1e-9 * E
 
 
