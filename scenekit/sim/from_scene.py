@@ -36,7 +36,7 @@ from scenekit.sim.particles import Particles
 from scenekit.sim.pieces import Method
 from scenekit.sim.rigid_bodies import rigid_body
 from scenekit.sim.shapes import DistanceField, Hull, Plane
-from scenekit.sim.statics import slab_of, static_field
+from scenekit.sim.statics import distance_field, slab_of, static_field
 from scenekit.surface.meshing import BACKGROUND
 from scenekit.surface.solid import solid
 from scenekit.validation.surface import Surface
@@ -239,7 +239,7 @@ def _add_floor(building: _Builder) -> None:
         height = config.floor
     pose = Pose((0.0, 0.0, height))
     none = (0.0, 0.0, 0.0)
-    plane = RigidBody(FLOOR, "static", Pose(), 0.0, none, np.zeros((3, 3)), (Piece(Plane(), pose),), FRICTION)
+    plane = RigidBody(FLOOR, "static", Pose(), 0.0, none, np.zeros((3, 3)), (Piece(Plane(), pose),), FRICTION, BOUNCE)
     building.bodies.append(plane)
     building.colliders.append(Collider(Plane(), pose, contact=config.contact, friction=FRICTION, name=FLOOR))
 
@@ -329,7 +329,7 @@ def _shapes_of(building: _Builder, node: Node, body: RigidBody, number: int) -> 
 
 
 def _field(building: _Builder, mesh: Mesh) -> DistanceField:
-    return DistanceField.from_mesh(mesh, voxel=_voxel(building, mesh))
+    return distance_field(mesh, voxel=_voxel(building, mesh))
 
 
 def _voxel(building: _Builder, mesh: Mesh) -> float:
@@ -371,7 +371,7 @@ def _kept(node: Node) -> Node:
 def _fix(building: _Builder, path: str, pose: Pose, pieces: tuple[Piece, ...], friction: float) -> None:
     number = len(building.bodies)
     none = (0.0, 0.0, 0.0)
-    building.bodies.append(RigidBody(path, "static", pose, 0.0, none, np.zeros((3, 3)), pieces, friction))
+    building.bodies.append(RigidBody(path, "static", pose, 0.0, none, np.zeros((3, 3)), pieces, friction, BOUNCE))
     building.matter.append(Matter(path, body=number))
 
 

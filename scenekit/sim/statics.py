@@ -1,10 +1,11 @@
 """What stays: the flat tops that things stand on, and other surfaces, as shapes to collide with.
 
-Letters: f faces or Gaussians, n m k nodes.
+Letters: f faces, samples of them or Gaussians, n m k nodes.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,13 @@ import trimesh
 
 from scenekit.cameras import Array
 from scenekit.capture.level import rotation_between
+from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import Node
 from scenekit.sim.shapes import Box, DistanceField
 from scenekit.support import shortest_axes
-from scenekit.surface.signed_distance import SignedDistance, signed_field
+from scenekit.surface.signed_distance import SignedDistance
 from scenekit.validation.surface import Surface
 
 LEVEL, FLAT = 0.9, 0.006
@@ -36,8 +38,11 @@ SIDED = 0.8
 EDGE = 0.002
 """Part of a top beyond each of its sides that is left out as stray."""
 
-PROBES = 4000
-"""Points of a surface that are looked behind."""
+SAMPLES = 20_000
+"""Points of a surface that are looked at."""
+
+MOST_NODES = 4_000_000
+"""Of a field."""
 
 
 class Slab(NamedTuple):
@@ -80,41 +85,60 @@ def slab_of(node: Node, T_world_node: Array) -> Slab | None:
     return Slab(*_box_under(points[inside], normal, areas[inside]), share)
 
 
-def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
-    """The field of any mesh that stays where it is, and by which remedy if it has holes, else an empty string.
+def distance_field(mesh: Mesh, *, voxel: float) -> DistanceField:
+    """The signed distance from any triangles at every node around them, exact also deep inside, where matter may get.
 
-    Where nearly all of an open mesh has an inside by its winding number, the holes are closed by the membrane on which
-    that is a half; else it is a sheet, as thick as two voxels.
+    Inside is where the winding number is above a half: holes are closed by the membrane on which it is a half.
 
     Raises:
         InputError: If the grid would be too large.
     """
-    if Surface(mesh).is_closed:
-        return DistanceField.from_mesh(mesh, voxel=voxel), ""
-    low, high = (end.double().numpy() for end in mesh.vertices[mesh.faces].reshape(-1, 3).aminmax(dim=0))
-    origin = low - 3 * voxel
-    shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 7)
-    surface = Surface(mesh)
-    points, faces = surface.sample(PROBES)
-    corners = surface.triangles[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-30
-    distance = SignedDistance(mesh)
-    if float((distance(points - 0.5 * voxel * normals) < 0).mean()) > SIDED:
-        values = signed_field(mesh, origin=origin, shape=shape, voxel=voxel)  # type: ignore[arg-type]
-        return DistanceField(values, tuple(origin.tolist()), voxel), "its holes are closed by the membrane around it"
+    origin, shape = _grid(mesh, voxel)
     nodes = origin + voxel * np.indices(shape).reshape(3, -1).T
-    values = (np.abs(distance(nodes)) - voxel).astype(np.float32).reshape(shape)
-    return DistanceField(values, tuple(origin.tolist()), voxel), f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
+    return DistanceField(SignedDistance(mesh)(nodes).reshape(shape), tuple(origin.tolist()), voxel)
+
+
+def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
+    """The field of any mesh that stays where it is, and by which remedy if it has holes, else an empty string.
+
+    Where nearly all of an open mesh has an inside by its winding number, that is its field; else it is a sheet, two
+    voxels thick.
+
+    Raises:
+        InputError: If the grid would be too large.
+    """
+    field, surface = distance_field(mesh, voxel=voxel), Surface(mesh)
+    if surface.is_closed:
+        return field, ""
+    points, faces = surface.sample(SAMPLES)
+    behind = points - 0.5 * voxel * _normals(surface.triangles[faces])
+    if float((SignedDistance(mesh)(behind) < 0).mean()) > SIDED:
+        return field, "its holes are closed by the membrane around it"
+    return replace(field, values=np.abs(field.values) - np.float32(voxel)), f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
+
+
+def _grid(mesh: Mesh, voxel: float) -> tuple[Array, tuple[int, int, int]]:
+    """First node, and nodes along the axes, of a grid three voxels wider than a mesh."""
+    low, high = (end.double().numpy() for end in mesh.vertices[mesh.faces].reshape(-1, 3).aminmax(dim=0))
+    n, m, k = (int(count) for count in np.ceil((high - low) / voxel) + 7)
+    if float(n) * m * k > MOST_NODES:
+        got = f"voxels of {voxel:g} m, {n}×{m}×{k} of them"
+        raise InputError("collider voxel", got=got, wanted=f"at most {MOST_NODES} nodes")
+    return low - 3 * voxel, (n, m, k)
+
+
+def _normals(corners: Array) -> Array:
+    """Unit normals of triangles (f, 3, 3), zero of those without area, shape (f, 3)."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-30)
 
 
 def _parts(node: Node, T: Array) -> tuple[Array, Array, Array]:
-    """Middles, unit normals and areas of faces, or of opaque Gaussians if there is no mesh, in the world."""
+    """Places, unit normals and areas of what a surface is made of, in the world: samples of a mesh, or Gaussians."""
     if node.mesh is not None and len(node.mesh.faces):
-        corners = Surface(node.mesh.transform(torch.from_numpy(T))).triangles
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        areas = np.linalg.norm(normals, axis=1)
-        return corners.mean(1), normals / (areas[:, None] + 1e-30), areas / 2
+        surface = Surface(node.mesh.transform(torch.from_numpy(T)))
+        points, faces = surface.sample(SAMPLES)
+        return points, _normals(surface.triangles[faces]), np.ones(SAMPLES)
     if node.splats is None or not len(node.splats):
         return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
     splats = node.splats.transform(torch.from_numpy(T))
