@@ -52,9 +52,9 @@ class RigidBody:
     pieces: tuple[Piece, ...] = ()
     """What collides."""
     friction: float = 0.5
-    """Coefficient of sliding friction μ."""
+    """Coefficient of sliding friction μ; of two bodies that touch the larger one counts."""
     restitution: float = 0.0
-    """Speed after a bounce over speed before."""
+    """Speed after a bounce over speed before; of two bodies the smaller one counts, so 1 leaves it to the other."""
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Of the centre of mass at the start, world axes [m/s]."""
     spin: tuple[float, float, float] = (0.0, 0.0, 0.0)

@@ -27,6 +27,9 @@ STRAY = 0.01
 FRICTION = 0.5
 """Coefficient of friction of a body without a material."""
 
+BOUNCE = {"static": 1.0, "kinematic": 1.0, "dynamic": 0.0}
+"""Restitution of a body without a material: of two the smaller one counts, so what stays leaves it to what hits it."""
+
 
 @dataclass(frozen=True)
 class Solid:
@@ -69,7 +72,8 @@ def rigid_body(
     remarks.append(f"{path} collides as {how}.")
     material = node.material
     if material is None:
-        remarks.append(f"{path} has no material: friction {FRICTION}, no bounce.")
+        bounces = "no bounce" if body.kind == "dynamic" else "bouncing is left to what hits it"
+        remarks.append(f"{path} has no material: friction {FRICTION}, {bounces}.")
     rigid = RigidBody(
         path,
         body.kind,
@@ -79,7 +83,7 @@ def rigid_body(
         inertia,
         made,
         FRICTION if material is None else material.friction.value,
-        0.0 if material is None else material.restitution.value,
+        BOUNCE[body.kind] if material is None else material.restitution.value,
         parent=parent,
         joint=body.joint,
     )
