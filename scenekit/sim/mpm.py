@@ -61,7 +61,7 @@ class SolverMPM:
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
         self._motion = BodyMotion(model, device=device)
         self._matter = Matter(model, self._motion, device=device)
-        self._longest = _longest_substep(model, courant)
+        self._longest = longest_substep(model, courant)
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
         """Moves on by `dt` [s]; see `Solver.step`."""
@@ -71,6 +71,7 @@ class SolverMPM:
         source, begin, done = state, state.time, 0.0
         while done < dt:
             self._matter.take(source, control)
+            self._check(begin + done)
             if source is not nxt:
                 _copy_others(source, nxt)
             done = self._run(begin, done, dt)
@@ -94,7 +95,7 @@ class SolverMPM:
             cells = matter.fastest * h / self._cell
             is_last = i == count or matter.strayed > STRAYED or cells > 1 - STRAYED
             (matter.end if is_last else matter.go_on)()
-            self._check(begin + done + i * h, h)
+            self._check(begin + done + i * h)
             if is_last:
                 break
         return dt if i == count else done + i * h
@@ -103,14 +104,11 @@ class SolverMPM:
         """Number and length [s] of equal substeps for the time that is left."""
         speed = max(self._matter.fastest, self._motion.fastest)
         longest = min(self._longest, STRIDE * self._cell / speed if speed else inf)
-        if left > MOST_SUBSTEPS * longest:
-            got = f"{left / longest:.3g} of at most {longest:.3g} s"
-            hint = "Take softer or less viscous materials, larger cells or shorter steps."
-            raise InputError("substeps of a step", got=got, wanted=f"at most {MOST_SUBSTEPS}", hint=hint)
+        check_substeps(left, longest)
         count = max(1, ceil(left / longest - 1e-9))
         return count, left / count
 
-    def _check(self, time: float, h: float) -> None:
+    def _check(self, time: float) -> None:
         """Raises if values are not finite, or matter jumped farther than the kernels follow."""
         matter = self._matter
         if matter.is_broken or matter.strayed >= 1:
@@ -126,7 +124,7 @@ class SolverMPM:
         return self.model.domain.cell
 
 
-def _longest_substep(model: Model, courant: float) -> float:
+def longest_substep(model: Model, courant: float) -> float:
     """What sound, viscosity and gravity allow [s]."""
     assert model.particles is not None and model.domain is not None
     cell, present = model.domain.cell, model.particles.material.unique().tolist()
@@ -135,6 +133,18 @@ def _longest_substep(model: Model, courant: float) -> float:
     pull = sum(g * g for g in model.gravity) ** 0.5
     diffusion = DIFFUSION * cell**2 / viscosity if viscosity else inf
     return min(courant * cell / sound, diffusion, (STRIDE * cell / pull) ** 0.5 if pull else inf)
+
+
+def check_substeps(dt: float, longest: float) -> None:
+    """Refuses a step of `dt` [s] that would take absurdly many substeps of `longest` [s].
+
+    Raises:
+        InputError: If they are more than `MOST_SUBSTEPS`.
+    """
+    if dt > MOST_SUBSTEPS * longest:
+        got = f"{dt / longest:.3g} of at most {longest:.3g} s"
+        hint = "Take softer or less viscous materials, larger cells or shorter steps."
+        raise InputError("substeps of a step", got=got, wanted=f"at most {MOST_SUBSTEPS}", hint=hint)
 
 
 def _copy_others(state: State, nxt: State) -> None:

@@ -59,6 +59,7 @@ class Matter:
 
     def __init__(self, model: Model, motion: BodyMotion, *, device: str = "cpu"):
         assert model.particles is not None and model.domain is not None
+        self._model = model
         self._particles: Particles = model.particles
         self._domain: Domain = model.domain
         self._gravity, self._motion, self._device = model.gravity, motion, device
@@ -81,7 +82,7 @@ class Matter:
         """Reads the particles of a state, sorted anew if they have left their blocks.
 
         Raises:
-            SimulationError: If one is outside of the domain, or not finite.
+            SimulationError: If one is outside of the domain.
         """
         total, a = state.particle_total, control.particle_a
         flags = (not self._is_elastic or not torch.equal(total, state.particle_F), bool(a.any()))
@@ -95,8 +96,6 @@ class Matter:
         if not fresh or flags != (self._whole, self._pushed):
             self._whole, self._pushed = flags
             self._record()
-        if self.is_broken:
-            self._refuse(state.particle_x)
 
     def put(self, state: State) -> None:
         """Writes the particles of a state."""
@@ -145,8 +144,7 @@ class Matter:
     def _sort(self, x: Tensor) -> None:
         """Finds the blocks that hold particles and the order of these."""
         domain, p = self._domain, len(x)
-        if not bool(_is_inside(x, domain).all()):
-            self._refuse(x)
+        check_inside(self._model, x)
         key = torch.empty(p, dtype=torch.int32)
         low = wp.vec3(*domain.low)
         kernels.launch(kernels.locate, p, [wp.vec3i(*self._blocks), low, domain.cell, _array(x), _array(key)], "cpu")
@@ -223,14 +221,6 @@ class Matter:
             kernels.solve, len(self._corners_active), nodes, self._device, interleaved=True, most=most
         )
 
-    def _refuse(self, x: Tensor) -> None:
-        """Says which particle is where none can be."""
-        first = int((~_is_inside(x, self._domain)).int().argmax())
-        got = f"{self._particles.materials[int(self._particles.material[first])].name} at {_point(x[first])} m"
-        low, high = (_point(torch.tensor(corner)) for corner in (self._domain.low, self._domain.high))
-        hint = "Make the domain larger, or look at what threw it there."
-        raise SimulationError("particles", got=got, wanted=f"all within {low} to {high} m", hint=hint)
-
 
 def _array(tensor: Tensor) -> wp.array:
     """A view for kernels: vectors of 3, matrices of 3×3, or numbers."""
@@ -240,10 +230,22 @@ def _array(tensor: Tensor) -> wp.array:
     return wp.from_torch(tensor, dtype=wp.mat33) if tensor.shape[1:] == (3, 3) else wp.from_torch(tensor)
 
 
-def _is_inside(x: Tensor, domain: Domain) -> Tensor:
-    """True where a particle has all of its nodes in the grid; shape (p,)."""
+def check_inside(model: Model, x: Tensor) -> None:
+    """Sees whether particles at x (p, 3) have all of their nodes in the grid.
+
+    Raises:
+        SimulationError: If one has not, or is not anywhere.
+    """
+    assert model.particles is not None and model.domain is not None
+    domain = model.domain
     at = (x - torch.tensor(domain.low)) / domain.cell
-    return ((at >= 0.5) & (at < torch.tensor(domain.shape) - 2.5)).all(1)
+    outside = ~((at >= 0.5) & (at < torch.tensor(domain.shape) - 2.5)).all(1)
+    if outside.any():
+        first = int(outside.int().argmax())
+        name = model.particles.materials[int(model.particles.material[first])].name
+        low, high = (_point(torch.tensor(corner)) for corner in (domain.low, domain.high))
+        hint = "Make the domain larger, or look at what put it there."
+        raise SimulationError(name, got=f"a particle at {_point(x[first])} m", wanted=f"{low} to {high} m", hint=hint)
 
 
 def _point(x: Tensor) -> str:
