@@ -49,6 +49,9 @@ FLOOR = "/floor"
 FRICTION = 0.5
 """Of what has no material."""
 
+BOUNCE = 1.0
+"""Restitution of what stays: the smaller one of two counts, so this leaves it to what hits it."""
+
 MOST_NODES = 32_000_000
 """Grid nodes of a domain."""
 
