@@ -90,7 +90,7 @@ class DruckerPrager(Law):
     solver: ClassVar[str] = "mpm"
     below: ClassVar[Mapping[str, float]] = {"friction_angle": 90.0}
     friction_angle: Quantity
-    """Angle of internal friction φ [degrees], below 90."""
+    """Angle of internal friction φ [degrees], below 90: in shear it slides at c + σ tan φ."""
     cohesion: Quantity = Quantity(0.0, "default")
     """Shear stress that it bears without pressure [Pa]: zero when dry."""
 

@@ -253,6 +253,16 @@ def test_sand_in_simple_shear_slides_where_coulomb_says():
     assert stress.yield_function(material, F, torch.zeros(1, dtype=torch.float64)).abs().item() < 1e-9 * E
 
 
+def test_sand_that_is_sheared_slides_at_its_friction_angle():
+    """The volume stays, so the pressure does, and τ comes to σ tan φ."""
+    C = torch.zeros(1, 3, 3, dtype=torch.float64)
+    C[0, 0, 2] = 1.0
+    F, memory, dt = 0.99 * EYE[None], torch.zeros(1, dtype=torch.float64), 1e-3
+    for _ in range(300):
+        F, memory, tau = stress.respond(matter(DruckerPrager(of(30.0))), (EYE + dt * C) @ F, memory, C, dt)
+    assert tau[0, 0, 2].item() == pytest.approx(-tau[0, 2, 2].item() * math.tan(math.radians(30.0)), rel=1e-2)
+
+
 def test_dry_sand_bears_no_tension_and_closes_its_gaps_before_it_bears_again():
     material, still = matter(DruckerPrager(of(30.0))), torch.zeros(1, 3, 3, dtype=torch.float64)
     pulled = stress.respond(material, 1.02 * EYE[None], torch.zeros(1, dtype=torch.float64), still, 1e-3)
