@@ -22,6 +22,10 @@ FLAGS = "-march=native -ffp-contract=fast -mprefer-vector-width=512"
 OPTIONS = {"enable_backward": False, "max_unroll": 0, "optimization_level": 3, "cpu_compiler_flags": FLAGS}
 """Options of our modules: adjoints are written by hand, and loops stay loops for the vectoriser."""
 
+VECTORS = 64
+"""Parts of a long launch begin at multiples of this. So items fall to a vectorised loop or to the rest that it leaves,
+which may round otherwise, whatever the number of threads."""
+
 NO_DRIVER = "Could not find or load the NVIDIA CUDA driver"
 
 
@@ -100,7 +104,8 @@ def _parts(count: int, interleaved: bool, threads: int) -> list[tuple[int, int, 
     n = min(threads, count)
     if interleaved:
         return [(i, n, (count - i + n - 1) // n) for i in range(n)]
-    cuts = [count * i // n for i in range(n + 1)]
+    whole = VECTORS if count >= 8 * VECTORS * n else 1
+    cuts = [*(count * i // n // whole * whole for i in range(n)), count]
     return [(begin, 1, end - begin) for begin, end in itertools.pairwise(cuts)]
 
 

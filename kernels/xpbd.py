@@ -58,7 +58,7 @@ def edges(first: int, stride: int, h: wp.array(dtype=float), pairs: wp.array2d(d
 def rods(first: int, stride: int, h: wp.array(dtype=float), triples: wp.array2d(dtype=wp.int32),
          compliance: wp.array(dtype=float), w: wp.array(dtype=float), x: wp.array(dtype=wp.vec3),
          d: wp.array(dtype=wp.vec3)):
-    """C = |x₀ − 2 x₁ + x₂|, the bend of a rope: its forces have neither sum nor torque."""
+    """C = x₀ − 2 x₁ + x₂, the bend of a rope, three constraints in one: its forces have neither sum nor torque."""
     item = first + wp.tid() * stride
     i = triples[item, 0]
     j = triples[item, 1]

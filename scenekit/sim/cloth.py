@@ -41,13 +41,14 @@ def cloth(mesh: Mesh, material: Material, *, radius: float | None = None) -> Ele
         raise InputError(f"cloth of {material.name}: law", got=law.name, wanted="cloth")
     if not len(mesh.faces):
         raise InputError("cloth: mesh", got="no faces", wanted="triangles")
+    one = torch.ones(len(mesh.vertices))
+    elements_of(x=mesh.vertices, mass=one, radius=0.0, friction=0.0, faces=mesh.faces.int())  # raises if it is bad
     x, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
     areas = _areas(x, faces)
     edges, around, opposite = _edges(faces, areas)
     length = np.linalg.norm(x[edges[:, 0]] - x[edges[:, 1]], axis=1)
     thickness = law.thickness.value
-    with np.errstate(divide="ignore"):
-        stretch = length**2 / (material.youngs_modulus.value * thickness * around)
+    stretch = length**2 / (material.youngs_modulus.value * thickness * around)
     hinges = opposite[:, 1] >= 0
     quads = np.concatenate([edges, opposite], 1)[hinges]
     mass = np.zeros(len(x))

@@ -31,7 +31,7 @@ class Elements:
 
     Raises:
         InputError: If shapes disagree, a value is not finite or out of range, a row names a vertex that is not there or
-            one twice, a tetrahedron has no volume or a face no area, or a vertex with mass belongs to nothing; it says
+            one twice, a tetrahedron has no volume or a face no area, or a vertex belongs to nothing; it says
             how many there are and which is the first.
     """
 
@@ -203,7 +203,7 @@ def _check_sizes(elements: Elements) -> None:
     named = torch.zeros(len(elements), dtype=torch.bool)
     for name in GROUPS:
         named[getattr(elements, name).long().reshape(-1)] = True
-    _refuse("elements.x", ~named & (elements.mass > 0), "vertices that belong to something")
+    _refuse("elements.x", ~named, "vertices that belong to something")
 
 
 def _refuse(name: str, bad: Tensor, wanted: str, hint: str = "") -> None:

@@ -38,7 +38,7 @@ def soft_body(vertices: Tensor, tets: Tensor, material: Material, *, radius: flo
         radius=0.01 * float(sides.norm(dim=1).mean()) if radius is None else radius,
         friction=material.friction.value,
         tets=tets.int(),
-        tet_inverse_rest=torch.linalg.pinv(sides).float().contiguous(),
+        tet_inverse_rest=torch.linalg.pinv(sides.nan_to_num()).float().contiguous(),
         tet_volume=volume.float().clamp(min=1e-30),
         tet_mu=ones * (E / (2 * (1 + nu))),
         tet_lambda=ones * max(E * nu / ((1 + nu) * (1 - 2 * nu)), 1e-6 * E),

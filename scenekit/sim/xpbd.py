@@ -17,6 +17,7 @@ import scenekit._kernels.xpbd as kernels
 from scenekit._kernels.launch import record, threads
 from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
+from scenekit.sim.colliders import ColliderArrays
 from scenekit.sim.coloring import by_color
 from scenekit.sim.control import Control
 from scenekit.sim.elements import Elements
@@ -99,6 +100,11 @@ class SolverXPBD:
         self._self = SelfContact(elements, self._w, self._x, self._d, array=self._array, record=self._record)
         touch = self._self.solve if self.config.self_contact else _nothing
         self._sweep = [self._predict(), *self._constraints(), touch, self._collisions(), self._finish()]
+
+    @property
+    def colliders(self) -> ColliderArrays:
+        """The colliders, where they were at the end of the last step."""
+        return self._motion.collider_arrays
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
         """Moves on by `dt` [s]; see `Solver.step`."""
