@@ -28,12 +28,12 @@ from scenekit.io.mesh_atlas import joined
 from scenekit.io.video import write_video
 from scenekit.meshes import Mesh
 from scenekit.opening import open_scene
-from scenekit.render.meshes import render_mesh
+from scenekit.render.meshes import Shading, render_mesh
 from scenekit.render.splats import render
 from scenekit.render.video import turntable
 from scenekit.runs import as_json, open_run
 from scenekit.scene import SceneState
-from scenekit.sim.from_scene import SimConfig
+from scenekit.sim.from_scene import SimConfig, extent
 from scenekit.sim.report import write_simulation_report
 from scenekit.sim.rollout import BALANCES, STATES, Clip, simulate
 from scenekit.sim.scenario import Scenario, read_scenario
@@ -180,7 +180,9 @@ def pictures(clip: Clip, config: Config) -> Iterator[NDArray[np.uint8]]:
             with torch.no_grad():
                 rgb = render(scene.splats(), camera, T_world_cam).rgb
         else:
-            rgb = render_mesh(_whole_mesh(scene), camera, T_world_cam, background=PAPER, samples=2).rgb
+            mesh = _whole_mesh(scene)
+            lit: Shading = "none" if mesh.texture is not None or mesh.vertex_colors is not None else "headlight"
+            rgb = render_mesh(mesh, camera, T_world_cam, background=PAPER, samples=2, shading=lit).rgb
         yield (rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
@@ -211,22 +213,15 @@ def camera_path(clip: Clip, config: Config) -> tuple[Camera, Array]:
 
 
 def _stage(clip: Clip) -> tuple[Array, float]:
-    """Middle of where things move, and how far from it they are [m]: what moves most counts most."""
-    first, last = clip.state(0), clip.state(-1)
-    points, weights = [], []
-    for matter in clip.model.matter:
-        for name, part in (("particle_x", matter.particles), ("vertex_x", matter.vertices)):
-            if part[0] < part[1]:
-                points += [getattr(s, name)[slice(*part)].double().mean(0).numpy() for s in (first, last)]
-                weights += [1.0, 1.0]
-        if matter.body >= 0 and clip.model.bodies[matter.body].kind != "static":
-            a, b = first.body_x[matter.body].numpy(), last.body_x[matter.body].numpy()
-            centre = clip.model.body_centres(first)[matter.body].numpy()
-            points += [centre, centre + b - a]
-            weights += 2 * [min(float(np.linalg.norm(b - a)), 1.0) + 1e-3]
-    placed = np.stack(points)
-    focus = np.average(placed, axis=0, weights=weights)
-    return focus, max(float(np.linalg.norm(placed - focus, axis=1).max()), 0.1)
+    """Middle of where things move, which what moves most counts most for, and the radius of a ball around them [m]."""
+    ends = [clip.scene_at(frame).state for frame in (0, -1)]
+    still = {body.name for body in clip.model.bodies if body.kind == "static"}
+    moving = [matter.path for matter in clip.model.matter if matter.path not in still]
+    boxes = np.array([[extent(state, path) for state in ends] for path in moving])  # (thing, end, low and high, xyz)
+    middles = boxes.mean(2)
+    travels = np.linalg.norm(middles[:, 1] - middles[:, 0], axis=1)
+    focus = np.average(middles.mean(1), axis=0, weights=travels.clip(max=1.0) + 1e-3)
+    return focus, max(float(np.linalg.norm(boxes.reshape(-1, 3) - focus, axis=1).max()), 1e-3)
 
 
 def _looking_at(seen: Array, focus: Array) -> int:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scenekit.body import Body, Vector
+from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.material import Material, materials
 from scenekit.meshes import Mesh
@@ -194,7 +195,7 @@ def _spacing(building: _Builder) -> float:
     config, soft = building.config, [path for path, role in building.roles.items() if role == "particles"]
     if not soft:
         return 0.0
-    sides = {path: np.ptp(_extent(building.state, path), axis=0) for path in soft}
+    sides = {path: np.ptp(extent(building.state, path), axis=0) for path in soft}
     volume = sum(float(np.prod(side)) for side in sides.values())
     thinnest = min(float(side.min()) for side in sides.values())
     if not 0 < thinnest < np.inf:
@@ -215,7 +216,7 @@ def _spacing(building: _Builder) -> float:
     return max(wanted_spacing, least)
 
 
-def _extent(state: SceneState, path: str) -> np.ndarray:
+def extent(state: SceneState, path: str) -> Array:
     """Lowest and highest corner of a node in the world [m], shape (2, 3); of splats those of 98 % of the centres."""
     node, T = state.node(path), state.pose(path).matrix
     if node.mesh is not None and len(node.mesh.faces):
@@ -235,7 +236,7 @@ def _add_floor(building: _Builder) -> None:
         return
     if isinstance(config.floor, str):
         shapes = [path for path, role in building.roles.items() if role != "nothing"]
-        height = min(0.0, *(float(_extent(building.state, path)[0, 2]) for path in shapes))
+        height = min(0.0, *(float(extent(building.state, path)[0, 2]) for path in shapes))
         if height < 0:
             building.remarks.append(f"The floor is at {height:.3g} m, the lowest point of the scene.")
     else:
