@@ -79,15 +79,12 @@ class SolverRigid:
         for i in range(count):
             coordinates.drive(state, control, dt * i / count, data)
             self._accelerate()
+            if not (np.isfinite(data.qacc).all() and np.isfinite(data.qvel).all()):
+                got = f"values that are not finite at {state.time + dt * i / count:.4g} s"
+                hint = "A smaller timestep, or less extreme masses, forces and gains."
+                raise SimulationError("rigid bodies", got=got, wanted="finite ones", hint=hint)
             coordinates.integrate(data)
         coordinates.drive(state, control, dt, data)
-        if not (np.isfinite(data.qpos).all() and np.isfinite(data.qvel).all()):
-            raise SimulationError(
-                "rigid bodies",
-                got=f"values that are not finite after {state.time:.4g} s",
-                wanted="finite ones",
-                hint="A smaller timestep, or less extreme masses, forces and gains.",
-            )
         begin = state if nxt is not state else state.clone()
         nxt.copy_(begin)
         coordinates.write(begin, control, dt, data, nxt)
