@@ -101,5 +101,6 @@ def principal_inertia(body: RigidBody) -> tuple[Array, Array]:
         raise InputError(name, got=f"principal moments {shown} kg m²", wanted="moments above 0")
     if moments[0] > moments[1] + moments[2] + slack:
         raise InputError(name, got=f"principal moments {shown} kg m²", wanted="none above the sum of the others")
+    moments[0] = min(moments[0], moments[1] + moments[2])  # of a flat plate, a rounding error more
     axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
     return moments, axes

@@ -22,8 +22,8 @@ IMPEDANCE = (0.9999, 0.9999, 0.001, 0.5, 2.0)
 FREQUENCY = 100.0
 """√k of contacts in MuJoCo's own terms [rad/s]."""
 
-MOST_DAMPED, LEAST = 0.9999, 0.136
-"""A contact is at most damped critically, which returns e⁻² of the speed."""
+PHASES = 16
+"""Phases over which the restitution of a spring is averaged."""
 
 SLIP = 10.0
 """How much harder friction is than the normal direction, MuJoCo's impratio."""
@@ -73,29 +73,40 @@ def spec(model: Model, *, timestep: float = TIMESTEP, mocap: bool = False) -> mu
         node = parent.add_body(name=body.name, pos=pose.position, quat=pose.quat)
         nodes.append(node)
         _inertial(node, body, _weight(model))
-        _joint(made, node, body, mocap)
+        _joint(made, node, body, timestep, mocap)
         for number, piece in enumerate(body.pieces):
-            _geom(made, node, body, f"{body.name}/{number}", piece)
+            _geom(made, node, body, f"{body.name}/{number}", piece, timestep)
         if held:
             made.add_exclude(bodyname1=model.bodies[body.parent].name, bodyname2=body.name)
     return made
 
 
-def contact_reference(restitution: float) -> tuple[float, float]:
+def contact_reference(restitution: float, timestep: float = TIMESTEP) -> tuple[float, float]:
     """MuJoCo's solref of a contact in its direct form, (−k, −b) [1/s², 1/s].
 
-    MuJoCo has no restitution, but contacts accelerate by −b v − k r, a damped spring that never pulls. With ζ = b/2√k
-    it returns e = exp(−ζ/√(1−ζ²) (π − arctan(2 ζ √(1−ζ²)/(2 ζ² − 1)))) of the speed (Schwager and Pöschel 2007,
-    Coefficient of restitution and linear-dashpot model revisited), which is solved for ζ.
+    MuJoCo has no restitution, but contacts accelerate by −b v − k r, a damped spring that does not pull. With k given,
+    b is such that of the speed e is returned, in steps of h as MuJoCo takes them; in the limit of small ones this is
+    the formula of Schwager and Pöschel 2007 (Coefficient of restitution and linear-dashpot model revisited).
     """
-    damping = brentq(lambda zeta: _returned(zeta) - restitution, 0.0, MOST_DAMPED) if restitution > LEAST else 1.0
+    rate = FREQUENCY * timestep
+    least = _returned(1.0, rate)  # of a spring that is damped critically
+    damping = brentq(lambda zeta: _returned(zeta, rate) - restitution, 0.0, 1.0) if least < restitution < 1 else 0.0
+    damping = 1.0 if restitution <= least else damping
     return -(FREQUENCY**2), -2 * damping * FREQUENCY
 
 
-def _returned(damping: float) -> float:
-    """Restitution e of a unilateral spring of damping ratio ζ < 1."""
-    root = np.sqrt(1 - damping**2)
-    return float(np.exp(-damping / root * (np.pi - np.arctan2(2 * damping * root, 1 - 2 * damping**2))))
+def _returned(damping: float, rate: float) -> float:
+    """Restitution of a spring of damping ratio ζ, the mean over the phases at which a step may find it touched.
+
+    Args:
+        damping: ζ.
+        rate: Frequency times timestep; time is counted in steps.
+    """
+    x, v = -(np.arange(PHASES) + 0.5) / PHASES, -np.ones(PHASES)
+    while ((pushed := -(rate**2) * x - 2 * damping * rate * v) > 0).any() and (x < 0).any():
+        v = v + np.where(x < 0, np.maximum(pushed, 0), 0)
+        x = x + v
+    return float(v.mean())
 
 
 def _check(bodies: tuple[RigidBody, ...]) -> None:
@@ -131,7 +142,7 @@ def _inertial(node: mujoco.MjsBody, body: RigidBody, weight: float) -> None:
         node.mass, node.inertia, node.gravcomp = weight, np.full(3, weight), 1.0
 
 
-def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, mocap: bool) -> None:
+def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, timestep: float, mocap: bool) -> None:
     joint = body.joint
     if joint is None:
         if body.kind == "kinematic" and mocap:
@@ -150,7 +161,7 @@ def _joint(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, mocap: bo
         made_joint.axis = _axis(body, joint)
     if joint.limits is not None:
         made_joint.limited, made_joint.range = mujoco.mjtLimited.mjLIMITED_TRUE, _limits(body, joint)
-        made_joint.solref_limit, made_joint.solimp_limit = contact_reference(0.0), IMPEDANCE
+        made_joint.solref_limit, made_joint.solimp_limit = contact_reference(0.0, timestep), IMPEDANCE
     if drive:
         _actuator(made, body, joint)
 
@@ -182,10 +193,10 @@ def _actuator(made: mujoco.MjSpec, body: RigidBody, joint: Joint) -> None:
         actuator.set_to_velocity(kv=joint.gain)
 
 
-def _geom(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, name: str, piece: Piece) -> None:
+def _geom(made: mujoco.MjSpec, node: mujoco.MjsBody, body: RigidBody, name: str, piece: Piece, timestep: float) -> None:
     geom = node.add_geom(name=name, pos=piece.pose.position, quat=piece.pose.quat)
     geom.friction = [body.friction, *TORSION]
-    geom.solref, geom.solimp = contact_reference(body.restitution), IMPEDANCE
+    geom.solref, geom.solimp = contact_reference(body.restitution, timestep), IMPEDANCE
     geom.contype, geom.conaffinity = (
         (1, 3) if body.kind == "dynamic" else (2, 1)
     )  # what does not answer touches no other
