@@ -228,9 +228,10 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
             else:
                 v[item] = speed
                 C[item] = gradient
-        watch[b, 0] = strayed
-        watch[b, 1] = fastest
         watch[b, 2] = check
+        if gathers == 1:
+            watch[b, 0] = strayed
+            watch[b, 1] = fastest
 
     return transfer
 

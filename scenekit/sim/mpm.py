@@ -18,7 +18,7 @@ from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
 from scenekit.sim.control import Control
 from scenekit.sim.model import Model
-from scenekit.sim.mpm_blocks import CHANGING, STRAYED, Matter
+from scenekit.sim.mpm_blocks import CHANGING, Matter
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
 from scenekit.sim.stress import kinematic_viscosity, sound_speed
@@ -30,7 +30,10 @@ DIFFUSION = 0.1
 """Share of cell²/ν that a substep may last where matter is viscous."""
 
 STRIDE = 0.25
-"""Cells that matter may go in a substep, as planned; once it goes 1 − STRAYED, substeps are planned anew."""
+"""Cells that matter may go in a substep, as planned."""
+
+FASTEST = 0.33
+"""Cells that it has gone in one when substeps are planned anew."""
 
 MOST_SUBSTEPS = 1_000_000
 """Of one step; more is taken for a mistake."""
@@ -93,7 +96,7 @@ class SolverMPM:
                 motion.push(matter.impulses.numpy())
                 motion.advance(h)
             cells = matter.fastest * h / self._cell
-            is_last = i == count or matter.strayed > STRAYED or cells > 1 - STRAYED
+            is_last = i == count or matter.strayed + 3 * cells > 1 or cells > FASTEST
             (matter.end if is_last else matter.go_on)()
             self._check(begin + done + i * h)
             if is_last:

@@ -23,8 +23,8 @@ from scenekit.sim.particles import Particles
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
 
-STRAYED = 0.5
-"""Cells by which particles may have left their block before they are sorted again; the kernels bear 1."""
+STRAYED = 0.25
+"""Cells by which particles may be outside of their blocks at the begin of a step; the kernels bear 1."""
 
 FEWEST = 2000
 """Particles below which another thread costs more than it brings."""
