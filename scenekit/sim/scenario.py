@@ -36,7 +36,7 @@ import torch
 from scenekit.body import Body, Vector
 from scenekit.edits.place import Move
 from scenekit.errors import FileError, InputError
-from scenekit.material import materials
+from scenekit.material import read_material
 from scenekit.scene import SceneState
 from scenekit.sim.control import Control
 from scenekit.sim.intervene import intervene
@@ -106,7 +106,7 @@ class Scenario:
             InputError: If there is no such node or material.
         """
         for path, name in self.material.items():
-            made_of = materials[name]
+            made_of = read_material(name)
             state = state.with_node(path, lambda node, of=made_of: replace(node, material=of))  # type: ignore[misc]
         driven = Body("kinematic")
         for timed in self.drive:
