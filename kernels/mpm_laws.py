@@ -8,7 +8,7 @@ flows turns the singular values σ of F into s, and F into U diag(s/σ) Uᵀ F, 
 import warp as wp
 
 from scenekit._kernels.launch import OPTIONS
-from scenekit._kernels.polar import eigen, left_stretch
+from scenekit._kernels.polar import eigen, exponential, left_stretch, logarithm, spectral
 
 wp.set_module_options(OPTIONS)
 
@@ -47,12 +47,6 @@ FLOW_STEPS = wp.constant(5)
 
 
 @wp.func
-def _spectral(U: wp.mat33, d: wp.vec3):
-    """U diag(d) Uᵀ."""
-    return U * wp.diag(d) * wp.transpose(U)
-
-
-@wp.func
 def fixed_corotated(mu: float, la: float, F: wp.mat33):
     """Kirchhoff stress 2 μ (V² − V) + λ (J − 1) J I, with V the left stretch."""
     J = wp.determinant(F)
@@ -70,59 +64,47 @@ def neo_hookean(mu: float, la: float, F: wp.mat33):
 
 
 @wp.func
-def _hencky(mu: float, la: float, U: wp.mat33, e: wp.vec3):
-    """Kirchhoff stress of the logarithmic strains e along U."""
-    pressure = la * (e[0] + e[1] + e[2])
-    return _spectral(U, 2.0 * mu * e + wp.vec3(pressure, pressure, pressure))
+def _hencky(mu: float, la: float, e: wp.mat33):
+    """Kirchhoff stress of logarithmic strains."""
+    return 2.0 * mu * e + la * wp.trace(e) * wp.identity(n=3, dtype=float)
 
 
 @wp.func
-def _log_strains(squares: wp.vec3):
-    least = LEAST_STRETCH * LEAST_STRETCH
-    return 0.5 * wp.vec3(
-        wp.log(wp.max(squares[0], least)), wp.log(wp.max(squares[1], least)), wp.log(wp.max(squares[2], least)))
-
-
-@wp.func
-def _stretched(U: wp.mat33, change: wp.vec3, F: wp.mat33):
-    """F with its logarithmic strains along U changed."""
-    return _spectral(U, wp.vec3(wp.exp(change[0]), wp.exp(change[1]), wp.exp(change[2]))) * F
+def _deviator(A: wp.mat33):
+    return A - wp.trace(A) / 3.0 * wp.identity(n=3, dtype=float)
 
 
 @wp.func
 def _von_mises(mu: float, la: float, yields: float, hardening: float, F: wp.mat33, strain: float):
-    U, squares = eigen(F * wp.transpose(F))
-    e = _log_strains(squares)
-    mean = (e[0] + e[1] + e[2]) / 3.0
-    shear = e - wp.vec3(mean, mean, mean)
-    q = 2.4494897 * mu * wp.length(shear)
+    e = 0.5 * logarithm(F * wp.transpose(F))
+    shear = _deviator(e)
+    q = 2.4494897 * mu * wp.sqrt(wp.ddot(shear, shear))
     excess = q - yields - hardening * strain
     if excess > 0.0:
         flow = excess / (3.0 * mu + hardening)
         change = -(3.0 * mu * flow / q) * shear
-        F = _stretched(U, change, F)
+        F = exponential(change) * F
         e = e + change
         strain = strain + flow
-    return F, strain, _hencky(mu, la, U, e)
+    return F, strain, _hencky(mu, la, e)
 
 
 @wp.func
 def _drucker_prager(mu: float, la: float, slope: float, cohesion: float, tip: float, F: wp.mat33, gap: float):
-    U, squares = eigen(F * wp.transpose(F))
-    at = _log_strains(squares)
-    e = at + wp.vec3(gap, gap, gap) / 3.0
-    volume = e[0] + e[1] + e[2]
-    mean = volume / 3.0
-    shear = e - wp.vec3(mean, mean, mean)
-    size = wp.length(shear)
+    I = wp.identity(n=3, dtype=float)
+    at = 0.5 * logarithm(F * wp.transpose(F))
+    shear = _deviator(at)
+    size = wp.sqrt(wp.ddot(shear, shear))
+    volume = wp.trace(at) + gap
     excess = size + slope * volume - cohesion
+    e = at + gap / 3.0 * I
     if volume >= tip:
-        e = wp.vec3(tip, tip, tip) / 3.0
+        e = tip / 3.0 * I
     elif excess > 0.0:
         e = e - (excess / size) * shear
     if volume >= tip or excess > 0.0 or gap > 0.0:
-        F = _stretched(U, e - at, F)
-    return F, wp.max(volume - tip, 0.0), _hencky(mu, la, U, e)
+        F = exponential(e - at) * F
+    return F, wp.max(volume - tip, 0.0), _hencky(mu, la, e)
 
 
 @wp.func
@@ -136,14 +118,14 @@ def _snow(mu: float, la: float, compression: float, stretch: float, hardening: f
         change[i] = s[i] / sigma
     grown = change[0] * change[1] * change[2]
     if change[0] != 1.0 or change[1] != 1.0 or change[2] != 1.0:
-        F = _spectral(U, change) * F
+        F = spectral(U, change) * F
         packed = wp.clamp(packed / grown, LEAST_PACKED, MOST_PACKED)
     J = s[0] * s[1] * s[2]
     harder = wp.min(wp.exp(hardening * (1.0 - packed)), HARDEST)
     tau = wp.vec3(0.0, 0.0, 0.0)
     for i in range(3):
         tau[i] = harder * (2.0 * mu * s[i] * (s[i] - 1.0) + la * J * (J - 1.0))
-    return F, packed, _spectral(U, tau)
+    return F, packed, spectral(U, tau)
 
 
 @wp.func
@@ -171,29 +153,24 @@ def _flow_rate(over: float, consistency: float, index: float, relaxing: float):
 
 @wp.func
 def _herschel_bulkley(mu: float, la: float, yields: float, consistency: float, index: float, F: wp.mat33, dt: float):
-    U, squares = eigen(F * wp.transpose(F))
-    least = LEAST_STRETCH * LEAST_STRETCH
-    squares = wp.max(squares, wp.vec3(least, least, least))
-    J = wp.sqrt(squares[0] * squares[1] * squares[2])
-    b = wp.pow(J, -2.0 / 3.0) * squares
-    mean = (b[0] + b[1] + b[2]) / 3.0
-    d = b - wp.vec3(mean, mean, mean)
-    shear = 0.70710678 * mu * wp.length(d)
+    I = wp.identity(n=3, dtype=float)
+    J = wp.max(wp.abs(wp.determinant(F)), LEAST_STRETCH)
+    b = wp.pow(J, -2.0 / 3.0) * F * wp.transpose(F)
+    mean = wp.trace(b) / 3.0
+    d = b - mean * I
+    shear = 0.70710678 * mu * wp.sqrt(wp.ddot(d, d))
     over = shear - yields
     if over > 1.0e-6 * mu and dt > 0.0:
         rate = _flow_rate(over, consistency, index, mu * mean * dt)
         d = ((yields + consistency * wp.pow(rate, index)) / shear) * d
         # The new b̄ = m I + d keeps det b̄ = 1: Newton's method falls to m from above.
-        half = 0.5 * wp.length_sq(d)
-        mean = wp.min(mean, 1.0 + wp.length(d))
+        half = 0.5 * wp.ddot(d, d)
+        product = wp.determinant(d)
+        mean = wp.min(mean, 1.0 + wp.sqrt(2.0 * half))
         for _step in range(FLOW_STEPS):
-            mean = mean - (mean * (mean * mean - half) + d[0] * d[1] * d[2] - 1.0) / (3.0 * mean * mean - half)
-        change = wp.vec3(0.0, 0.0, 0.0)
-        for i in range(3):
-            change[i] = wp.sqrt((mean + d[i]) / b[i])
-        F = _spectral(U, change) * F
-    volume = 0.5 * (la + 2.0 / 3.0 * mu) * (J * J - 1.0)
-    return F, _spectral(U, mu * d + wp.vec3(volume, volume, volume))
+            mean = mean - (mean * (mean * mean - half) + product - 1.0) / (3.0 * mean * mean - half)
+        F = exponential(0.5 * (logarithm(mean * I + d) - logarithm(b))) * F
+    return F, mu * d + 0.5 * (la + 2.0 / 3.0 * mu) * (J * J - 1.0) * I
 
 
 @wp.func

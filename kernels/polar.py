@@ -1,6 +1,6 @@
-"""Stretch of a deformation: of F = V R the symmetric V, and the eigenvectors and eigenvalues of symmetric matrices.
+"""Stretch of a deformation: of F = V R the symmetric V; eigenvectors, logarithm and exponential of symmetric matrices.
 
-Functions for other kernels: `left_stretch` and `eigen`.
+Functions for other kernels: `left_stretch`, `eigen`, `spectral`, `logarithm` and `exponential`.
 """
 
 import warp as wp
@@ -14,6 +14,12 @@ NEWTON_STEPS = wp.constant(10)
 
 SWEEPS = wp.constant(3)
 """Jacobi's, which converge quadratically."""
+
+NEAR = wp.constant(0.3)
+"""Norm up to which a power series is exact to float32, and three times as fast as eigenvectors."""
+
+LEAST = wp.constant(1.0e-6)
+"""Smallest eigenvalue of a squared stretch that is told from zero."""
 
 
 @wp.func
@@ -70,3 +76,47 @@ def eigen(A: wp.mat33):
         d1, d2, a01, a02, u1, u2 = _turn(d1, d2, a12, a01, float(0.0), u1, u2)
         a12 = float(0.0)
     return wp.matrix_from_cols(u0, u1, u2), wp.vec3(d0, d1, d2)
+
+
+@wp.func
+def spectral(U: wp.mat33, d: wp.vec3):
+    """U diag(d) Uᵀ."""
+    return U * wp.diag(d) * wp.transpose(U)
+
+
+@wp.func
+def logarithm(b: wp.mat33):
+    """ln b of a symmetric matrix; eigenvalues below `LEAST` count as it.
+
+    Near the identity by 2 artanh((b − I) (b + I)⁻¹) up to the seventh power, else by eigenvectors.
+    """
+    I = wp.identity(n=3, dtype=float)
+    off = b - I
+    log_b = wp.mat33()
+    if wp.ddot(off, off) < NEAR * NEAR:
+        A = off * wp.inverse(b + I)
+        AA = A * A
+        log_b = 2.0 * A * (I + AA * (1.0 / 3.0 * I + AA * (0.2 * I + 1.0 / 7.0 * AA)))
+    else:
+        U, d = eigen(b)
+        log_b = spectral(
+            U, wp.vec3(wp.log(wp.max(d[0], LEAST)), wp.log(wp.max(d[1], LEAST)), wp.log(wp.max(d[2], LEAST))))
+    return log_b
+
+
+@wp.func
+def exponential(A: wp.mat33):
+    """exp A of a symmetric matrix: of a small one by the powers up to the sixth, else by eigenvectors."""
+    I = wp.identity(n=3, dtype=float)
+    exp_A = wp.mat33()
+    if wp.ddot(A, A) < NEAR * NEAR:
+        exp_A = I + A / 6.0
+        exp_A = I + 0.2 * (A * exp_A)
+        exp_A = I + 0.25 * (A * exp_A)
+        exp_A = I + 1.0 / 3.0 * (A * exp_A)
+        exp_A = I + 0.5 * (A * exp_A)
+        exp_A = I + A * exp_A
+    else:
+        U, d = eigen(A)
+        exp_A = spectral(U, wp.vec3(wp.exp(d[0]), wp.exp(d[1]), wp.exp(d[2])))
+    return exp_A
