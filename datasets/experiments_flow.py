@@ -91,7 +91,7 @@ def dam_break(*, cells: int = 16) -> Outcome:
 
 def dry_sand(friction_angle: float) -> Material:
     """Sand of this angle of internal friction [degrees]."""
-    return replace(materials["sand"], law=DruckerPrager(Quantity(friction_angle)), youngs_modulus=Quantity(1e6))
+    return replace(materials["sand"], law=DruckerPrager(Quantity(friction_angle)), youngs_modulus=Quantity(3e5))
 
 
 def run_out(aspect: float, *, cells: int = 20, friction_angle: float = 30.0) -> tuple[float, Array]:
@@ -141,7 +141,7 @@ def sand_columns() -> Outcome:
     return Outcome("sand columns", "error of the run-out", max(errors), 0.15, detail, curves, axes)
 
 
-def repose(friction_angle: float, *, cells: int = 24) -> tuple[float, Array]:
+def repose(friction_angle: float, *, cells: int = 16) -> tuple[float, Array]:
     """Angle [degrees] at which sand rests behind a wall that was drawn away slowly, and the heap's profile (x, z) [m].
 
     Args:
@@ -151,7 +151,7 @@ def repose(friction_angle: float, *, cells: int = 24) -> tuple[float, Array]:
     height, speed = 0.12, 0.08
     cell = height / cells
     length, edge = 1.5 * height, WALL * cell
-    sand = replace(dry_sand(friction_angle), youngs_modulus=Quantity(3e5))
+    sand = dry_sand(friction_angle)
     points = grid_points((0, 0, 0), (length, 3 * cell, height), cell / 2)
     model = channel(points, cell, 4 * length, height, sand, floor="sticky", friction=0.0)
     gate = RigidBody("/gate", "kinematic", Pose(), 1.0, (0, 0, 0), np.eye(3), velocity=(speed, 0, 0))
