@@ -16,6 +16,8 @@ Integers = ti.types.ndarray(dtype=ti.i32, ndim=1)
 Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
 Vectors = ti.types.ndarray(dtype=vec3, ndim=1)
 Matrices = ti.types.ndarray(dtype=mat33, ndim=1)
+Nodes = ti.types.ndarray(dtype=vec3, ndim=3)
+Weights = ti.types.ndarray(dtype=ti.f32, ndim=3)
 
 
 @ti.func
@@ -26,8 +28,8 @@ def weights(f):
 
 @ti.kernel
 def give(h: ti.f32, cell: ti.f32, low: vec3, mass: Numbers, volume: Numbers, a: Vectors, x: Vectors, v: Vectors,
-         C: Matrices, tau: Matrices, momentum: ti.template(),
-         weight: ti.template()):
+         C: Matrices, tau: Matrices, momentum: Nodes,
+         weight: Weights):
     """P2G: momentum, with that of the stress, and mass of each particle to its 27 nodes."""
     for i in x:
         q = (x[i] - low) / cell - 0.5
@@ -44,7 +46,7 @@ def give(h: ti.f32, cell: ti.f32, low: vec3, mass: Numbers, volume: Numbers, a: 
 
 
 @ti.kernel
-def solve(h: ti.f32, gravity: vec3, momentum: ti.template(), weight: ti.template()):
+def solve(h: ti.f32, gravity: vec3, momentum: Nodes, weight: Weights):
     """Velocities of the nodes, gravity and walls."""
     for node in ti.grouped(weight):
         if weight[node] > 0.0:
@@ -61,7 +63,7 @@ def solve(h: ti.f32, gravity: vec3, momentum: ti.template(), weight: ti.template
 def take(h: ti.f32, cell: ti.f32, low: vec3, laws: Integers, parameters: Table,
          material: Integers, x: Vectors, v: Vectors,
          C: Matrices, F: Matrices, total: Matrices,
-         memory: Numbers, tau: Matrices, momentum: ti.template()):
+         memory: Numbers, tau: Matrices, momentum: Nodes):
     """G2P: particles take velocities, move and deform."""
     for i in x:
         q = (x[i] - low) / cell - 0.5

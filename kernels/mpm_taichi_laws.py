@@ -30,10 +30,9 @@ def spectral(U, d):
 
 
 @ti.func
-def fixed_corotated(mu, la, F):
-    R, _ = ti.polar_decompose(F, ti.f32)
-    J = F.determinant()
-    return 2.0 * mu * (F - R) @ F.transpose() + la * (J - 1.0) * J * unit()
+def fixed_corotated(mu, la, U, sigma):
+    J = sigma[0] * sigma[1] * sigma[2]
+    return spectral(U, 2.0 * mu * sigma * (sigma - 1.0) + la * (J - 1.0) * J)
 
 
 @ti.func
@@ -50,18 +49,14 @@ def hencky(mu, la, U, e):
 
 
 @ti.func
-def strains(F):
-    """Left singular vectors and logarithmic strains."""
-    U, sigma, _ = ti.svd(F, ti.f32)
-    e = vec3(0.0)
-    for i in ti.static(range(3)):
-        e[i] = ti.log(ti.max(ti.abs(sigma[i, i]), LEAST_STRETCH))
-    return U, e
+def strains(sigma):
+    """Logarithmic ones."""
+    return ti.log(ti.max(ti.abs(sigma), LEAST_STRETCH))
 
 
 @ti.func
-def von_mises(mu, la, yields, hardening, F, strain):
-    U, e = strains(F)
+def von_mises(mu, la, yields, hardening, F, U, sigma, strain):
+    e = strains(sigma)
     shear = e - e.sum() / 3.0
     q = 2.4494897 * mu * shear.norm()
     excess = q - yields - hardening * strain
@@ -76,8 +71,8 @@ def von_mises(mu, la, yields, hardening, F, strain):
 
 
 @ti.func
-def drucker_prager(mu, la, slope, cohesion, tip, F, gap):
-    U, at = strains(F)
+def drucker_prager(mu, la, slope, cohesion, tip, F, U, sigma, gap):
+    at = strains(sigma)
     e = at + gap / 3.0
     volume = e.sum()
     shear = e - volume / 3.0
@@ -94,13 +89,10 @@ def drucker_prager(mu, la, slope, cohesion, tip, F, gap):
 
 
 @ti.func
-def snow(mu, la, compression, stretch, hardening, F, packed):
-    U, sigma, _ = ti.svd(F, ti.f32)
-    s, change = vec3(0.0), vec3(0.0)
-    for i in ti.static(range(3)):
-        old = ti.max(ti.abs(sigma[i, i]), LEAST_STRETCH)
-        s[i] = ti.min(ti.max(old, 1.0 - compression), 1.0 + stretch)
-        change[i] = s[i] / old
+def snow(mu, la, compression, stretch, hardening, F, U, sigma, packed):
+    old = ti.max(ti.abs(sigma), LEAST_STRETCH)
+    s = ti.min(ti.max(old, 1.0 - compression), 1.0 + stretch)
+    change = s / old
     left, remembered = F, packed
     if change[0] != 1.0 or change[1] != 1.0 or change[2] != 1.0:
         left = spectral(U, change) @ F
@@ -132,8 +124,8 @@ def flow_rate(over, consistency, index, relaxing):
 
 
 @ti.func
-def herschel_bulkley(mu, la, yields, consistency, index, F, dt):
-    U, e = strains(F)
+def herschel_bulkley(mu, la, yields, consistency, index, F, U, sigma, dt):
+    e = strains(sigma)
     J = ti.exp(e.sum())
     b = ti.exp(2.0 * (e - e.sum() / 3.0))
     mean = b.sum() / 3.0
@@ -156,18 +148,23 @@ def herschel_bulkley(mu, la, yields, consistency, index, F, dt):
 def respond(law, p, F, memory, C, dt):
     """Elastic deformation that is left of a trial one, what the law remembers, Kirchhoff stress; p are its parameters."""
     left, remembered, tau = F, memory, mat33(0.0)
+    U, sigma = mat33(0.0), vec3(1.0)
+    if law != 1 and law != 5:  # in one place: it is most of what there is to compile
+        left_vectors, S, _ = ti.svd(F, ti.f32)
+        U = left_vectors
+        sigma = vec3(S[0, 0], S[1, 1], S[2, 2])
     if law == 0:
-        tau = fixed_corotated(p[0], p[1], F)
+        tau = fixed_corotated(p[0], p[1], U, sigma)
     elif law == 1:
         tau = neo_hookean(p[0], p[1], F)
     elif law == 2:
-        left, remembered, tau = von_mises(p[0], p[1], p[2], p[3], F, memory)
+        left, remembered, tau = von_mises(p[0], p[1], p[2], p[3], F, U, sigma, memory)
     elif law == 3:
-        left, remembered, tau = drucker_prager(p[0], p[1], p[2], p[3], p[4], F, memory)
+        left, remembered, tau = drucker_prager(p[0], p[1], p[2], p[3], p[4], F, U, sigma, memory)
     elif law == 4:
-        left, remembered, tau = snow(p[0], p[1], p[2], p[3], p[4], F, memory)
+        left, remembered, tau = snow(p[0], p[1], p[2], p[3], p[4], F, U, sigma, memory)
     elif law == 5:
         left, remembered, tau = fluid(p[2], p[3], p[4], memory, C, dt)
     else:
-        left, tau = herschel_bulkley(p[0], p[1], p[2], p[3], p[4], F, dt)
+        left, tau = herschel_bulkley(p[0], p[1], p[2], p[3], p[4], F, U, sigma, dt)
     return left, remembered, tau

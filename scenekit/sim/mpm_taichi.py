@@ -48,8 +48,8 @@ class SolverTaichi:
 
         self.model, self._kernels, self._ti = model, kernels, ti
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
-        self._momentum = ti.Vector.field(3, ti.f32, shape=model.domain.shape)
-        self._weight = ti.field(ti.f32, shape=model.domain.shape)
+        self._momentum = ti.Vector.ndarray(3, ti.f32, shape=model.domain.shape)
+        self._weight = ti.ndarray(ti.f32, shape=model.domain.shape)
         materials = model.particles.materials
         laws = torch.tensor([LAWS[m.law.name] for m in materials], dtype=torch.int32)
         self._law = laws, parameters(materials), model.particles.material
