@@ -9,7 +9,8 @@ stress is k (C + τ dC/dt), and γ = τ/h,
 
 Constraints of one launch either share no vertex (one colour) or run one after the other (one thread).
 
-Letters: x at the start of the substep [m], d displacement [m], w inverse mass [1/kg], h step and retardation time [s], α compliance.
+Letters: x at the start of the substep [m], d displacement [m], w inverse mass [1/kg], α compliance; the array h holds
+the step and the retardation time [s].
 """
 
 import warp as wp
@@ -243,6 +244,44 @@ def collide(first: int, stride: int, h: wp.array(dtype=float), reach: wp.array(d
                         given = (before - after) / (w[i] * h[0])
                         linear[item, b] = linear[item, b] + given
                         angular[item, b] = angular[item, b] + wp.cross(x[i] + after - c.pivot[k], given)
+
+
+@wp.kernel
+def collide_faces(first: int, stride: int, h: wp.array(dtype=float), c: Colliders, faces: wp.array2d(dtype=wp.int32),
+                  number: wp.array(dtype=wp.int32), w: wp.array(dtype=float), radius: wp.array(dtype=float),
+                  friction: wp.array(dtype=float), held: wp.array(dtype=wp.int32), x: wp.array(dtype=wp.vec3),
+                  d: wp.array(dtype=wp.vec3), body: wp.array(dtype=wp.int32), given: wp.array(dtype=wp.vec3),
+                  at: wp.array(dtype=wp.vec3)):
+    """The middle of a face leaves the collider that it is deepest in; its vertices move as if pushed there [N s]."""
+    item = first + wp.tid() * stride
+    i = faces[item, 0]
+    j = faces[item, 1]
+    k = faces[item, 2]
+    row = number[item]
+    body[row] = -1
+    weight = (w[i] + w[j] + w[k]) / 9.0
+    if weight > 0.0:
+        middle = (x[i] + x[j] + x[k]) / 3.0
+        moved = (d[i] + d[j] + d[k]) / 3.0
+        deepest = int(-1)
+        least = float(1.0e30)
+        for n in range(c.count):
+            b = c.body[n]
+            if b != held[i] and b != held[j] and b != held[k]:
+                distance = collider_query(c, n, middle + moved)[3]
+                if distance < least:
+                    least = distance
+                    deepest = n
+        if deepest >= 0:
+            moving = h[0] * collider_velocity(c, deepest, middle + moved)
+            slip = wp.sqrt(friction[i] * c.friction[deepest])
+            push = (_touched(c, deepest, middle, moved, moving, radius[i], slip) - moved) / (3.0 * weight)
+            d[i] = d[i] + w[i] * push
+            d[j] = d[j] + w[j] * push
+            d[k] = d[k] + w[k] * push
+            body[row] = c.body[deepest]
+            given[row] = -3.0 * push / h[0]
+            at[row] = middle + moved
 
 
 @wp.kernel

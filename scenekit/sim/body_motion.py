@@ -69,10 +69,12 @@ class BodyMotion:
         """Centres of mass in the world [m], shape (b, 3)."""
         return self._c
 
-    @property
-    def fastest(self) -> float:
-        """Speed of the fastest centre of mass [m/s], 0 if there is none."""
-        return float(np.linalg.norm(self._v, axis=1).max()) if self.model.bodies else 0.0
+    def fastest(self, extents: Array) -> float:
+        """Speed of the fastest point of all bodies, which reach so far from their centres (b,) [m/s], 0 if none is."""
+        if not self.model.bodies:
+            return 0.0
+        v, w = (np.linalg.norm(a, axis=1) for a in (self._v, self._w))
+        return float((v + w * extents).max())
 
     def points(self, bodies: NDArray[np.integer], local: Array) -> Array:
         """Where points of bodies (k,), given in their frames (k, 3), are in the world [m], shape (k, 3)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, inf
@@ -20,12 +19,12 @@ from scenekit.sim.body_motion import BodyMotion
 from scenekit.sim.colliders import ColliderArrays
 from scenekit.sim.coloring import by_color
 from scenekit.sim.control import Control
-from scenekit.sim.elements import Elements
 from scenekit.sim.model import Model
 from scenekit.sim.self_contact import SelfContact
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
-from scenekit.sim.xpbd_timestep import reach, stiff_timestep
+from scenekit.sim.xpbd_collisions import Collisions, Holds, Launch
+from scenekit.sim.xpbd_timestep import extents, reach, stiff_timestep
 
 WORTH_SPLITTING = 20_000
 """Constraints of a colour, or vertices, that are worth a second thread: waking one costs as much as some thousands."""
@@ -86,7 +85,7 @@ class SolverXPBD:
         self.elements = elements = model.elements
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
         self._motion = BodyMotion(model, device=device)
-        self._reach = reach(elements, model.colliders)
+        self._reach, self._extents = reach(elements, model.colliders), extents(model)
         stiff = stiff_timestep(elements, self.config.softness)
         self.timestep = min(self.config.timestep, max(self.config.shortest, stiff))
         v = len(elements)
@@ -96,10 +95,12 @@ class SolverXPBD:
         self._x, self._low, self._d, self._v, self._a = (wp.zeros(v, dtype=wp.vec3, device=device) for _ in range(5))
         self._h = wp.zeros(2, dtype=wp.float32, device=device)
         self._limit, self._keep = (wp.zeros(1, dtype=wp.float32, device=device) for _ in range(2))
-        self._holds = _Holds(elements, len(model.bodies), self._array)
+        self._holds = Holds(elements, len(model.bodies), self._array)
         self._self = SelfContact(elements, self._w, self._x, self._d, array=self._array, record=self._record)
-        touch = self._self.solve if self.config.self_contact else _nothing
-        self._sweep = [self._predict(), *self._constraints(), touch, self._collisions(), self._finish()]
+        touch = [self._self.solve] if self.config.self_contact else []
+        self._collisions = Collisions(self._motion, elements, self._array)
+        out = self._collisions.launches(self._h, self._limit, [self._w, self._x, self._d], self._record, self._colored)
+        self._sweep = [self._predict(), *self._constraints(), *touch, *out, self._finish()]
 
     @property
     def colliders(self) -> ColliderArrays:
@@ -127,8 +128,7 @@ class SolverXPBD:
         for launch in self._sweep:
             launch()
         if self.model.bodies:
-            given = np.concatenate([a.numpy().sum(0, dtype=np.float64) for a in (self._linear, self._angular)], 1)
-            self._motion.push(given + self._holds.given(self._motion))
+            self._motion.push(self._collisions.given() + self._holds.given(self._motion))
 
     def _find(self, left: float, dt: float) -> float:
         """For how long the pairs in contact will do [s]; if not for longer than `left`, looks for them anew."""
@@ -164,18 +164,18 @@ class SolverXPBD:
         """As many as the configuration wants, or so that at its present speed no vertex passes through a collider."""
         pull = self._gravity + control.vertex_a
         speed = float(state.vertex_v.norm(dim=1).max()) + dt * float(pull.norm(dim=1).max())
-        speed += self._motion.fastest
+        speed += self._motion.fastest(self._extents)
         count = max(dt / self.timestep, speed * dt / self._reach)
         if not count < MOST_SUBSTEPS:
             got = f"{speed:.3g} m/s, and {self._reach:.3g} m that a vertex may move at once"
             raise InputError("xpbd: step", got=got, wanted=f"at most {MOST_SUBSTEPS} substeps", hint="Make dt smaller.")
         return ceil(count - 1e-6)
 
-    def _predict(self) -> Callable[[], None]:
+    def _predict(self) -> Launch:
         inputs = [self._h, wp.vec3(*self.model.gravity), self._w, self._a, self._v, self._d]
         return self._record(kernels.predict, len(self.elements), inputs)
 
-    def _constraints(self) -> list[Callable[[], None]]:
+    def _constraints(self) -> list[Launch]:
         e, moving = self.elements, [self._w, self._x, self._d]
         return [
             *self._colored(kernels.edges, [e.edges, e.edge_rest, e.edge_compliance], moving),
@@ -185,7 +185,7 @@ class SolverXPBD:
             self._holds.record(self._h, moving, self._record),
         ]
 
-    def _colored(self, kernel: Any, rows: list[Tensor], moving: list[Any]) -> list[Callable[[], None]]:
+    def _colored(self, kernel: Any, rows: list[Tensor], after: list[Any], before: tuple[Any, ...] = ()) -> list[Launch]:
         """Launches of a kind of constraint, whose vertices are the first of `rows`: one for each colour.
 
         On one thread they run one after the other whatever their colour, so one launch in that order is the same.
@@ -197,39 +197,20 @@ class SolverXPBD:
             cuts = cuts[[0, -1]]
         arrays = [self._array(row[torch.from_numpy(order)], _DTYPES[row.ndim, row.dtype]) for row in rows]
         return [
-            self._record(kernel, int(end - begin), [self._h, *(a[begin:end] for a in arrays), *moving])
+            self._record(kernel, int(end - begin), [self._h, *before, *(a[begin:end] for a in arrays), *after])
             for begin, end in pairwise(cuts)
         ]
 
-    def _collisions(self) -> Callable[[], None]:
-        e, b = self.elements, len(self.model.bodies)
-        chunks = -(-len(e) // kernels.CHUNK)
-        self._linear, self._angular = (
-            wp.zeros((chunks, max(b, 1)), dtype=wp.vec3, device=self.device) for _ in range(2)
-        )
-        if not self.model.colliders:
-            return _nothing
-        held = torch.full((len(e),), -2, dtype=torch.int32)
-        held[e.attached.long()] = e.attached_body
-        of_vertices = [self._array(a, wp.float32) for a in (e.radius, e.friction)]
-        inputs = [self._h, self._limit, self._motion.collider_arrays.struct, b, self._w, *of_vertices]
-        inputs += [self._array(held, wp.int32), self._x, self._d, self._linear, self._angular]
-        return self._record(kernels.collide, chunks, inputs, most=None if len(e) < WORTH_SPLITTING else threads())
-
-    def _finish(self) -> Callable[[], None]:
+    def _finish(self) -> Launch:
         inputs = [self._h, self._keep, self._x, self._low, self._d, self._v]
         return self._record(kernels.finish, len(self.elements), inputs)
 
-    def _record(self, kernel: Any, count: int, inputs: list[Any], *, most: int | None = None) -> Callable[[], None]:
+    def _record(self, kernel: Any, count: int, inputs: list[Any], *, most: int | None = None) -> Launch:
         most = most if most or count >= WORTH_SPLITTING else 1
         return record(kernel, count, inputs, self.device, most=most)
 
     def _array(self, values: Tensor, dtype: Any) -> Any:
         return wp.from_torch(values.contiguous().to(self.device), dtype=dtype)
-
-
-def _nothing() -> None:
-    """Where there is nothing to do."""
 
 
 _DTYPES = {
@@ -239,44 +220,3 @@ _DTYPES = {
     (3, torch.float32): wp.mat33,
 }
 """Warp's types of rows."""
-
-
-class _Holds:
-    """Attachments: where their holders are, and what these are given."""
-
-    def __init__(self, elements: Elements, bodies: int, array: Callable[[Tensor, Any], Any]):
-        body = elements.attached_body
-        if len(body) and not -1 <= int(body.min()) <= int(body.max()) < bodies:
-            got = f"bodies {int(body.min())} to {int(body.max())}"
-            raise InputError("elements.attached_body", got=got, wanted=f"-1 to {bodies - 1}")
-        twice = len(elements.attached) - len(elements.attached.unique())
-        if twice:
-            raise InputError("elements.attached", got=f"{twice} vertices held twice", wanted="one hold for each vertex")
-        self._body, self._local = body.numpy(), elements.attached_at.double().numpy()
-        self._which = array(elements.attached, wp.int32)
-        self._compliance = array(elements.attached_compliance, wp.float32)
-        self._at = array(elements.attached_at.clone(), wp.vec3)
-        self._impulse = array(torch.zeros_like(elements.attached_at), wp.vec3)
-        self._by_body = np.flatnonzero(self._body >= 0)
-        self._points = self._local.copy()
-        self._array = array
-
-    def record(self, h: Any, moving: list[Any], record: Callable[..., Callable[[], None]]) -> Callable[[], None]:
-        inputs = [h, self._which, self._at, self._compliance, *moving, self._impulse]
-        return record(kernels.attach, len(self._body), inputs)
-
-    def move(self, motion: BodyMotion) -> None:
-        """Takes the held points to where their bodies are."""
-        by = self._by_body
-        if len(by):
-            self._points[by] = motion.points(self._body[by], self._local[by])
-            wp.copy(self._at, self._array(torch.from_numpy(self._points).float(), wp.vec3))
-
-    def given(self, motion: BodyMotion) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """What each body was given in this substep [N s, N m s], shape (b, 6)."""
-        total, by = np.zeros((len(motion.model.bodies), 6)), self._by_body
-        if len(by):
-            impulse = self._impulse.numpy()[by].astype(np.float64)
-            arm = self._points[by] - motion.centres[self._body[by]]
-            np.add.at(total, self._body[by], np.concatenate([impulse, np.cross(arm, impulse)], 1))
-        return total

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from math import inf, sqrt
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from scenekit.cameras import Array
 from scenekit.sim.colliders import Collider
 from scenekit.sim.elements import Elements
+from scenekit.sim.model import Model
 from scenekit.sim.shapes import Box, Capsule, DistanceField, Sphere
 
 
@@ -56,6 +59,30 @@ def _tets(elements: Elements) -> Tensor:
     gradients = torch.cat([-rows.sum(1, keepdim=True), rows], 1).square().sum(2)
     weight = (_inverse_mass(elements, elements.tets) * gradients).sum(1)
     return weight * elements.tet_mu.double() * elements.tet_volume.double()
+
+
+def extents(model: Model) -> Array:
+    """How far the colliders of each body reach from its centre of mass [m], shape (b,)."""
+    far = np.zeros(len(model.bodies))
+    for collider in (c for c in model.colliders if c.body >= 0):
+        arm = np.subtract(collider.pose.position, model.bodies[collider.body].centre)
+        far[collider.body] = max(far[collider.body], float(np.linalg.norm(arm)) + _half_size(collider))
+    return far
+
+
+def _half_size(collider: Collider) -> float:
+    """Radius of a ball that holds it, about its origin [m]; of a plane, which turns about itself, nothing."""
+    shape = collider.shape
+    if isinstance(shape, Box):
+        return float(np.linalg.norm(shape.half))
+    if isinstance(shape, Sphere):
+        return shape.radius
+    if isinstance(shape, Capsule):
+        return shape.radius + shape.half_length
+    if isinstance(shape, DistanceField):
+        ends = np.array([shape.origin, np.add(shape.origin, np.multiply(shape.voxel, shape.values.shape))])
+        return float(np.linalg.norm(np.abs(ends).max(0)))
+    return 0.0
 
 
 def _half_thickness(collider: Collider) -> float:

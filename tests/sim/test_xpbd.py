@@ -187,6 +187,16 @@ def test_cloth_that_falls_at_ten_metres_per_second_has_no_vertex_inside(shape: S
         assert (state.vertex_x[middle, 2] > 0).all()
 
 
+def test_a_ball_smaller_than_a_cell_does_not_poke_through_the_cloth() -> None:
+    elements = moved(cloth(sheet(6, 0.3), COTTON), (-0.15, -0.125, 0.05), (0, 0, -5))
+    model = Model(elements=elements, colliders=(Collider(Sphere(0.02)),))
+    solver, state, control = SolverXPBD(model), model.state(), model.control()
+    for _ in range(30):
+        solver.step(state, state, control, 0.002)
+        distance, _ = solver.colliders.distances(state.vertex_x[elements.faces.long()].mean(1))
+        assert float(distance.min()) > 0
+
+
 def test_sticky_holds_slip_slides_without_leaving_and_separate_lets_go() -> None:
     """Thrown along the floor and pulled upwards."""
     pieces = [moved(rope(torch.tensor([[0.0, 0, 0], [0.1, 0, 0]]), JELLY, radius=0.01), (0, y, 0.01)) for y in range(3)]
