@@ -36,6 +36,9 @@ GRAVITY = 9.81
 WALL = 4
 """Cells between the edge of the grid and the matter."""
 
+WIDTH = 2
+"""Cells across a channel."""
+
 
 def channel(
     points: Tensor, cell: float, length: float, height: float, material: Material, *, floor: Contact, friction: float
@@ -72,7 +75,7 @@ def dam_break(*, cells: int = 16) -> Outcome:
     a = 0.05715
     cell, speed = a / cells, sqrt(2 * GRAVITY * 2 * a)
     water = replace(materials["water"], law=Fluid(Quantity(1000 * (10 * speed) ** 2), Quantity(1e-3)))
-    points = grid_points((0, 0, 0), (a, 3 * cell, 2 * a), cell / 2)
+    points = grid_points((0, 0, 0), (a, WIDTH * cell, 2 * a), cell / 2)
     model = channel(points, cell, 15.5 * a, 2.2 * a, water, floor="separate", friction=0.0)
     times, fronts = [], []
     for state in run(model, SolverMPM(model), seconds=9.4 / sqrt(2 * GRAVITY / a), frame=2e-3):
@@ -104,25 +107,23 @@ def run_out(aspect: float, *, cells: int = 20, friction_angle: float = 30.0) -> 
     """
     L = 0.1
     cell = L / cells
-    points = grid_points((0, 0, 0), (L, 3 * cell, aspect * L), cell / 2)
+    points = grid_points((0, 0, 0), (L, WIDTH * cell, aspect * L), cell / 2)
     sand = dry_sand(friction_angle)
     model = channel(points, cell, (4.5 + aspect) * L, aspect * L, sand, floor="sticky", friction=0.0)
     fall = sqrt(aspect * L / GRAVITY)
     state = model.state()
     for _ in run(model, SolverMPM(model), seconds=6 * fall + 0.3, frame=0.02, state=state):
         pass
-    x, z = (state.particle_x[:, i].double().numpy() - WALL * cell for i in (0, 2))
-    profile = surface(x, z, cell)
-    front = profile[profile[:, 1] > 0.75 * cell][-1, 0] + cell / 2
+    profile = surface(state.particle_x[:, 0].double().numpy() - WALL * cell, cell)
+    front = profile[profile[:, 1] > 0.5 * cell][-1, 0] + cell / 2  # where less than a layer of particles is left
     return front / L - 1, profile / L
 
 
-def surface(x: Array, z: Array, cell: float) -> Array:
+def surface(x: Array, cell: float) -> Array:
     """Height of the heap over each cell along x: the volume in it over its area [m], shape (cells, 2)."""
     edges = np.arange(0, x.max() + 2 * cell, cell)
-    number = np.histogram(x, edges)[0]
-    across = np.histogram(x[z < cell / 2], edges)[0].max()  # particles in a full layer half a cell high
-    return np.stack([(edges[:-1] + edges[1:]) / 2, number / max(across, 1) * cell / 2], 1)
+    volume, area = (cell / 2) ** 3 * np.histogram(x, edges)[0], cell * WIDTH * cell
+    return np.stack([(edges[:-1] + edges[1:]) / 2, volume / area], 1)
 
 
 def lube(aspect: float) -> float:
@@ -148,21 +149,20 @@ def repose(friction_angle: float, *, cells: int = 16) -> tuple[float, Array]:
         friction_angle: Of the sand [degrees].
         cells: Of the grid along the height of the sand.
     """
-    height, speed = 0.12, 0.08
+    height, speed = 0.12, 0.1
     cell = height / cells
     length, edge = 1.5 * height, WALL * cell
     sand = dry_sand(friction_angle)
-    points = grid_points((0, 0, 0), (length, 3 * cell, height), cell / 2)
+    points = grid_points((0, 0, 0), (length, WIDTH * cell, height), cell / 2)
     model = channel(points, cell, 4 * length, height, sand, floor="sticky", friction=0.0)
     gate = RigidBody("/gate", "kinematic", Pose(), 1.0, (0, 0, 0), np.eye(3), velocity=(speed, 0, 0))
     facing = Pose((edge + length, 0, 0), (sqrt(0.5), 0, -sqrt(0.5), 0))
     wall = Collider(Plane(), facing, body=0, friction=0.0, name="gate")
     model = replace(model, bodies=(gate,), colliders=(*model.colliders, wall))
     state = model.state()
-    for _ in run(model, SolverMPM(model), seconds=2.2 * height / speed, frame=0.02, state=state):
+    for _ in run(model, SolverMPM(model), seconds=2 * height / speed, frame=0.02, state=state):
         pass
-    x, z = (state.particle_x[:, i].double().numpy() - edge for i in (0, 2))
-    profile = surface(x, z, cell)
+    profile = surface(state.particle_x[:, 0].double().numpy() - edge, cell)
     on_slope = (profile[:, 1] > 0.2 * height) & (profile[:, 1] < 0.75 * height)
     slope = np.polyfit(profile[on_slope, 0], profile[on_slope, 1], 1)[0]
     return float(np.degrees(np.arctan(-slope))), profile
