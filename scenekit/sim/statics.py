@@ -114,7 +114,8 @@ def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
     behind = points - 0.5 * voxel * _normals(surface.triangles[faces])
     if float((SignedDistance(mesh)(behind) < 0).mean()) > SIDED:
         return field, "its holes are closed by the membrane around it"
-    return replace(field, values=np.abs(field.values) - np.float32(voxel)), f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
+    sheet = replace(field, values=np.abs(field.values) - np.float32(voxel))
+    return sheet, f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
 
 
 def _grid(mesh: Mesh, voxel: float) -> tuple[Array, tuple[int, int, int]]:
