@@ -61,7 +61,8 @@ def _within(q: float):
 @wp.func
 def _strayed(q: wp.vec3):
     """Cells by which a particle is outside of its block."""
-    return wp.max(wp.max(wp.max(1.0 - q[0], q[0] - 5.0), wp.max(1.0 - q[1], q[1] - 5.0)), wp.max(1.0 - q[2], q[2] - 5.0))
+    along_xy = wp.max(wp.max(1.0 - q[0], q[0] - 5.0), wp.max(1.0 - q[1], q[1] - 5.0))
+    return wp.max(along_xy, wp.max(1.0 - q[2], q[2] - 5.0))
 
 
 @wp.func
@@ -86,10 +87,10 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
                  a: wp.array(dtype=wp.vec3), at: wp.array(dtype=wp.vec3), v: wp.array(dtype=wp.vec3),
                  C: wp.array(dtype=wp.mat33), F: wp.array(dtype=wp.mat33), total: wp.array(dtype=wp.mat33),
                  memory: wp.array(dtype=float), watch: wp.array2d(dtype=float)):
-        """From grid to particles, if `gathers`, which ends a substep; then back to the grid, if `scatters`, which begins one.
+        """Takes from the grid, if `gathers`, which ends a substep; then gives to it, if `scatters`, which begins one.
 
-        One item is a block. What only begins takes velocities as they are in v and C, what only ends leaves them there.
-        `watch` gets how far the block's particles have strayed, their fastest speed, and 0, or NaN if a value is not finite.
+        One item is a block. What only begins finds velocities in v and C, and what only ends leaves them there.
+        `watch` gets how far particles have strayed, their fastest speed squared, and 0, or NaN if one is not finite.
         """
         b = first + wp.tid() * stride
         dt = h[0] * float(gathers)
@@ -187,7 +188,8 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
                 x0, x1, x2 = _weights(fx)
                 y0, y1, y2 = _weights(fy)
                 z0, z1, z2 = _weights(fz)
-                momentum = mp * (speed + float(pushed) * h[0] * a[item * pushed]) - A * wp.vec3(0.5 + fx, 0.5 + fy, 0.5 + fz)
+                momentum = mp * (speed + float(pushed) * h[0] * a[item * pushed])
+                momentum = momentum - A * wp.vec3(0.5 + fx, 0.5 + fy, 0.5 + fz)
                 p0 = momentum[0]
                 p1 = momentum[1]
                 p2 = momentum[2]
@@ -328,14 +330,15 @@ def locate(first: int, stride: int, blocks: wp.vec3i, low: wp.vec3, cell: float,
 
 
 @wp.kernel
-def collect(first: int, stride: int, low: wp.vec3, cell: float, starts: wp.array(dtype=wp.int32),
-            corner: wp.array(dtype=wp.vec3i), order: wp.array(dtype=wp.int32), x: wp.array(dtype=wp.vec3),
+def collect(first: int, stride: int, whole: int, pushed: int, low: wp.vec3, cell: float,
+            starts: wp.array(dtype=wp.int32), corner: wp.array(dtype=wp.vec3i), order: wp.array(dtype=wp.int32),
+            x: wp.array(dtype=wp.vec3),
             v: wp.array(dtype=wp.vec3), C: wp.array(dtype=wp.mat33), F: wp.array(dtype=wp.mat33),
             total: wp.array(dtype=wp.mat33), memory: wp.array(dtype=float), a: wp.array(dtype=wp.vec3),
             sorted_q: wp.array(dtype=wp.vec3), sorted_v: wp.array(dtype=wp.vec3), sorted_C: wp.array(dtype=wp.mat33),
             sorted_F: wp.array(dtype=wp.mat33), sorted_total: wp.array(dtype=wp.mat33),
             sorted_memory: wp.array(dtype=float), sorted_a: wp.array(dtype=wp.vec3), watch: wp.array2d(dtype=float)):
-    """Particles into the order of the blocks, one item a block."""
+    """Particles into the order of the blocks, one item a block; total and a only if they are used."""
     b = first + wp.tid() * stride
     node = corner[b]
     origin = low + cell * wp.vec3(float(node[0]) - 0.5, float(node[1]) - 0.5, float(node[2]) - 0.5)
@@ -352,9 +355,11 @@ def collect(first: int, stride: int, low: wp.vec3, cell: float, starts: wp.array
         sorted_v[i] = v[j]
         sorted_C[i] = C[j]
         sorted_F[i] = F[j]
-        sorted_total[i] = total[j]
         sorted_memory[i] = memory[j]
-        sorted_a[i] = a[j]
+        if whole == 1:
+            sorted_total[i] = total[j]
+        if pushed == 1:
+            sorted_a[i] = a[j]
     watch[b, 0] = strayed
     watch[b, 1] = fastest
     watch[b, 2] = check

@@ -146,7 +146,7 @@ def herschel_bulkley(mu, la, yields, consistency, index, F, U, sigma, dt):
 
 @ti.func
 def respond(law, p, F, memory, C, dt):
-    """Elastic deformation that is left of a trial one, what the law remembers, Kirchhoff stress; p are its parameters."""
+    """Elastic deformation that is left of a trial one, what the law remembers, Kirchhoff stress; p: its parameters."""
     left, remembered, tau = F, memory, mat33(0.0)
     U, sigma = mat33(0.0), vec3(1.0)
     if law != 1 and law != 5:  # in one place: it is most of what there is to compile

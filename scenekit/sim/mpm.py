@@ -22,6 +22,7 @@ from scenekit.sim.mpm_blocks import CHANGING, Matter
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
 from scenekit.sim.stress import kinematic_viscosity, sound_speed
+from scenekit.sim.xpbd_timestep import extents
 
 COURANT = 0.4
 """Cells that sound may go in a substep."""
@@ -48,23 +49,22 @@ class SolverMPM:
     Args:
         model: With particles and a domain.
         courant: Cells that the fastest sound may go in a substep, more than 0 and at most 1.
-        device: Where the kernels run.
 
     Raises:
         InputError: If the model has no particles or no domain, or a step cannot be stable.
         SimulationError: If a particle is outside of the domain.
     """
 
-    def __init__(self, model: Model, *, courant: float = COURANT, device: str = "cpu"):
+    def __init__(self, model: Model, *, courant: float = COURANT):
         if model.particles is None or not len(model.particles) or model.domain is None:
             raise InputError("model", got="no particles or no domain", wanted="both, for SolverMPM")
         if not 0 < courant <= 1:
             raise InputError("courant", got=courant, wanted="more than 0, at most 1")
         self.model = model
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
-        self._motion = BodyMotion(model, device=device)
-        self._matter = Matter(model, self._motion, device=device)
-        self._longest = longest_substep(model, courant)
+        self._motion = BodyMotion(model)
+        self._matter = Matter(model, self._motion)
+        self._longest, self._extents = longest_substep(model, courant), extents(model)
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
         """Moves on by `dt` [s]; see `Solver.step`."""
@@ -105,7 +105,7 @@ class SolverMPM:
 
     def _plan(self, left: float) -> tuple[int, float]:
         """Number and length [s] of equal substeps for the time that is left."""
-        speed = max(self._matter.fastest, self._motion.fastest)
+        speed = max(self._matter.fastest, self._motion.fastest(self._extents))
         longest = min(self._longest, STRIDE * self._cell / speed if speed else inf)
         check_substeps(left, longest)
         count = max(1, ceil(left / longest - 1e-9))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import torch
 import warp as wp
@@ -45,7 +46,6 @@ class Matter:
     Args:
         model: With particles and a domain.
         motion: The bodies that carry the model's colliders.
-        device: Where the kernels run.
     """
 
     begin: Callable[[], None]
@@ -57,12 +57,12 @@ class Matter:
     end: Callable[[], None]
     """Particles take from the grid, move and deform."""
 
-    def __init__(self, model: Model, motion: BodyMotion, *, device: str = "cpu"):
+    def __init__(self, model: Model, motion: BodyMotion):
         assert model.particles is not None and model.domain is not None
         self._model = model
         self._particles: Particles = model.particles
         self._domain: Domain = model.domain
-        self._gravity, self._motion, self._device = model.gravity, motion, device
+        self._gravity, self._motion = model.gravity, motion
         materials, p = self._particles.materials, len(self._particles)
         self.h = torch.zeros(1)
         """Length of a substep [s], shape (1,)."""
@@ -71,9 +71,9 @@ class Matter:
         self._is_elastic = all(m.law.name in ELASTIC for m in materials)
         self._blocks = tuple((nodes - 1) // 4 + 3 for nodes in self._domain.shape)
         self._sorted = {
-            **{name: torch.empty(p, 3) for name in ("x", "v", "a")},
-            **{name: torch.empty(p, 3, 3) for name in ("C", "F", "total")},
-            "memory": torch.empty(p),
+            **{name: torch.zeros(p, 3) for name in ("x", "v", "a")},
+            **{name: torch.zeros(p, 3, 3) for name in ("C", "F", "total")},
+            "memory": torch.zeros(p),
         }
         self._whole, self._pushed = False, False
         self._starts = torch.zeros(1, dtype=torch.int32)
@@ -84,17 +84,17 @@ class Matter:
         Raises:
             SimulationError: If one is outside of the domain.
         """
-        total, a = state.particle_total, control.particle_a
-        flags = (not self._is_elastic or not torch.equal(total, state.particle_F), bool(a.any()))
-        fresh = len(self._starts) > 1
-        if fresh:
+        total, flags = state.particle_total, (self._whole, self._pushed)
+        self._whole = not (self._is_elastic and torch.equal(total, state.particle_F))
+        self._pushed = bool(control.particle_a.any())
+        is_sorted = len(self._starts) > 1
+        if is_sorted:
             self._collect(state, control)
-            fresh = self.strayed <= STRAYED
-        if not fresh:
+            is_sorted = self.strayed <= STRAYED
+        if not is_sorted:
             self._sort(state.particle_x)
             self._collect(state, control)
-        if not fresh or flags != (self._whole, self._pushed):
-            self._whole, self._pushed = flags
+        if not is_sorted or flags != (self._whole, self._pushed):
             self._record()
 
     def put(self, state: State) -> None:
@@ -102,7 +102,7 @@ class Matter:
         own = [self._sorted[name] for name in CHANGING]
         theirs = [getattr(state, f"particle_{name}") for name in CHANGING]
         inputs = [int(self._whole), *self._place(), *map(_array, own), *map(_array, theirs)]
-        kernels.launch(kernels.restore, len(self._starts) - 1, inputs, self._device)
+        kernels.launch(kernels.restore, len(self._starts) - 1, inputs, "cpu")
 
     @property
     def strayed(self) -> float:
@@ -133,8 +133,9 @@ class Matter:
     def _collect(self, state: State, control: Control) -> None:
         theirs = [*(getattr(state, f"particle_{name}") for name in CHANGING), control.particle_a]
         own = [self._sorted[name] for name in (*CHANGING, "a")]
-        inputs = [*self._place(), *map(_array, theirs), *map(_array, own), wp.from_torch(self._watch)]
-        kernels.launch(kernels.collect, len(self._starts) - 1, inputs, self._device)
+        flags = [int(self._whole), int(self._pushed)]
+        inputs = [*flags, *self._place(), *map(_array, theirs), *map(_array, own), wp.from_torch(self._watch)]
+        kernels.launch(kernels.collect, len(self._starts) - 1, inputs, "cpu")
 
     def _place(self) -> list[object]:
         """Arguments that say where sorted particles are."""
@@ -210,19 +211,17 @@ class Matter:
         def transfer(gathers: int, scatters: int) -> Callable[[], None]:
             inputs = [gathers, scatters, int(self._whole), int(self._pushed), cell, *rest]
             kernel = kernels.transfer_elastic if self._is_elastic else kernels.transfer
-            return kernels.record(kernel, n, inputs, self._device, interleaved=True, most=most)
+            return kernels.record(kernel, n, inputs, "cpu", interleaved=True, most=most)
 
         self.begin, self.go_on, self.end = transfer(0, 1), transfer(1, 1), transfer(1, 0)
         shape, low = wp.vec3i(*self._domain.shape), wp.vec3(*self._domain.low)
         nodes = [shape, low, cell, wp.vec3(*self._gravity), h, _array(self._corners_active)]
         nodes += [wp.from_torch(self._near_active), given, self._motion.collider_arrays.struct]
         nodes += [wp.from_torch(self._impulses), grid]
-        self.solve = kernels.record(
-            kernels.solve, len(self._corners_active), nodes, self._device, interleaved=True, most=most
-        )
+        self.solve = kernels.record(kernels.solve, len(self._corners_active), nodes, "cpu", interleaved=True, most=most)
 
 
-def _array(tensor: Tensor) -> wp.array:
+def _array(tensor: Tensor) -> Any:
     """A view for kernels: vectors of 3, matrices of 3×3, or numbers."""
     whole = tensor.dtype == torch.int32
     if tensor.shape[1:] == (3,):

@@ -18,7 +18,6 @@ from scenekit.quantities import Quantity
 from scenekit.sim import stress
 from scenekit.sim.bodies import RigidBody
 from scenekit.sim.colliders import Collider, Contact
-from scenekit.sim.control import Control
 from scenekit.sim.model import Domain, Model
 from scenekit.sim.mpm import SolverMPM
 from scenekit.sim.particles import Particles
