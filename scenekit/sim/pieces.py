@@ -25,6 +25,7 @@ from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
 from scenekit.surface.scores import area_samples
 from scenekit.surface.signed_distance import SignedDistance
 from scenekit.surface.simplify import simplified
+from scenekit.surface.solid import SolidConfig, solid
 from scenekit.validation.probe import Probe
 from scenekit.validation.surface import Surface
 
@@ -37,8 +38,11 @@ TOLERANCE = 0.01
 SAMPLES = 4000
 """Points spread over each of two surfaces to measure how far apart they are."""
 
-MOST_FACES = 20_000
+MOST_FACES = 3000
 """CoACD gets a simplification of meshes of more faces, so that its time is bounded."""
+
+THICKENED = 30
+"""Voxels along the longest side of a sheet that CoACD thickens."""
 
 STUB = 0.01
 """A capsule whose segment is shorter than this part of its radius is a sphere."""
@@ -88,7 +92,7 @@ def pieces(
 
     A primitive is the nearest of the oriented box, sphere and capsule that fit. CoACD (Wei et al. 2022, Approximate
     convex decomposition for 3D meshes with collision-aware concavity) cuts where the hull would close what is open;
-    its threshold is in metres, and an open mesh is thickened first.
+    its threshold is in metres. It gets open meshes closed, as `scenekit.surface.solid` does, and sheets thickened.
 
     Args:
         mesh: Any; holes make a hull or a cut solid, as the report shows.
@@ -242,20 +246,32 @@ def _coacd(mesh: Mesh, threshold: float, max_pieces: int, max_vertices: int, see
     import coacd
 
     coacd.set_log_level("error")
-    surface = Surface(simplified(mesh, faces=MOST_FACES))
-    whole = surface.is_closed and bool((surface.faces_at == 2).all())
+    manifold, whole = _manifold(mesh)
     parts = coacd.run_coacd(
-        coacd.Mesh(surface.vertices, surface.faces),
+        coacd.Mesh(manifold.vertices, manifold.faces),
         threshold=threshold,
         max_convex_hull=max_pieces,
         preprocess_mode="off" if whole else "on",
-        mcts_iterations=60,
+        preprocess_resolution=THICKENED,
+        resolution=1000,
+        mcts_iterations=40,
         decimate=True,
         max_ch_vertex=max_vertices,
         seed=seed,
         real_metric=True,
     )
     return tuple(Piece(Hull(convex_hull(vertices))) for vertices, _ in parts)
+
+
+def _manifold(mesh: Mesh) -> tuple[Surface, bool]:
+    """A surface of few faces for CoACD, and whether it is that of a solid; a sheet, which encloses nothing, is none."""
+    surface = Surface(simplified(mesh, faces=MOST_FACES))
+    if surface.is_closed and bool((surface.faces_at == 2).all()):
+        return surface, True
+    try:
+        return Surface(solid(mesh, SolidConfig(faces=MOST_FACES, one_shell=False))[0]), True
+    except InputError:
+        return surface, False
 
 
 def _nearest(mesh: Mesh, candidates: Sequence[tuple[str, Piece]]) -> tuple[tuple[Piece, ...], Approximation]:

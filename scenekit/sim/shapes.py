@@ -11,6 +11,7 @@ from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.surface.signed_distance import signed_field
+from scenekit.validation.probe import Probe
 from scenekit.validation.surface import Surface
 
 MOST_NODES = 64_000_000
@@ -77,14 +78,22 @@ class DistanceField:
         if not len(mesh.faces) or not Surface(mesh).is_closed:
             hint = "Close it: scenekit mesh --close, or scenekit.surface.solid."
             raise InputError("collider mesh", got="a mesh with holes", wanted="a closed one", hint=hint)
-        around = 3 * voxel if margin is None else margin
+        if not 0 < voxel < np.inf or not bool(mesh.vertices[mesh.faces].isfinite().all()):
+            raise InputError("collider voxel", got=f"{voxel}, or a mesh that is not finite", wanted="more than 0 m")
+        around = 3 * voxel if margin is None else max(margin, voxel)
         low = mesh.vertices.double().amin(0).numpy() - around
         high = mesh.vertices.double().amax(0).numpy() + around
         shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 1)
         if np.prod(shape, dtype=np.float64) > MOST_NODES:
             got = f"voxels of {voxel:g} m, {shape[0]}x{shape[1]}x{shape[2]} of them"
             raise InputError("collider voxel", got=got, wanted=f"at most {MOST_NODES} nodes")
-        values = signed_field(mesh, origin=low, shape=shape, voxel=voxel)  # type: ignore[arg-type]
+        side = np.sign(signed_field(mesh, origin=low, shape=shape, voxel=voxel))  # type: ignore[arg-type]
+        probe = Probe(mesh.vertices.double().numpy(), mesh.faces.numpy())
+        y, z = (np.arange(n) * voxel for n in shape[1:])
+        values = np.empty(shape, np.float32)
+        for i in range(shape[0]):  # a slab at a time, for the memory
+            slab = np.stack(np.broadcast_arrays(i * voxel, y[:, None], z), -1).reshape(-1, 3) + low
+            values[i] = side[i] * probe.distance(slab).reshape(shape[1:])
         return DistanceField(values, tuple(low.tolist()), voxel)
 
     def at(self, points: Array) -> Array:
