@@ -9,8 +9,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from scenekit.errors import InputError
-from scenekit.laws import LAWS, Law, Rigid
-from scenekit.material_table import BOUNCE, CONTACT, TABLE, Typical, sourced
+from scenekit.laws import LAWS, Fluid, Law, Rigid
+from scenekit.material_table import BOUNCE, CONTACT, TABLE, WETTING, Typical, sourced
 from scenekit.quantities import Quantity
 
 
@@ -129,7 +129,7 @@ def _material(typical: Typical) -> Material:
         density=sourced(typical.density, typical.source),
         youngs_modulus=sourced(typical.youngs_modulus, typical.source),
         poissons_ratio=sourced(typical.poissons_ratio, typical.source),
-        friction=sourced(typical.friction, CONTACT),
+        friction=sourced(typical.friction, WETTING if isinstance(typical.law, Fluid) else CONTACT),
         restitution=sourced(typical.restitution, BOUNCE),
         law=typical.law,
     )

@@ -23,6 +23,7 @@ from scenekit.laws import (
 from scenekit.quantities import Quantity
 
 CONTACT = "typical of dry contact with itself or a hard floor (The Engineering ToolBox, friction coefficients)"
+WETTING = "of a liquid: 0 slips along walls, 1 stands for sticking to them"
 BOUNCE = "order of magnitude of a drop on a hard floor"
 
 METALS = "Gere & Goodno, Mechanics of Materials, tables of material properties"
@@ -78,10 +79,10 @@ def _plastic(yield_stress: float, hardening: float, note: str) -> VonMises:
     return VonMises(sourced(yield_stress, note), sourced(hardening, note))
 
 
-def _liquid(name: str, density: float, viscosity: float, source: str) -> Typical:
+def _liquid(name: str, density: float, viscosity: float, friction: float, source: str) -> Typical:
     """A bulk modulus of 1 MPa, and as stiff a Young's modulus at a Poisson's ratio of 0.45."""
     law = Fluid(sourced(1e6, SOFT_BULK), sourced(viscosity, source))
-    return Typical(name, density, 3e5, 0.45, 0.0, 0.0, LIQUIDS, law)
+    return Typical(name, density, 3e5, 0.45, friction, 0.0, LIQUIDS, law)
 
 
 def _cloth(thickness: float, bending: float, note: str) -> Cloth:
@@ -112,13 +113,13 @@ TABLE = (
     Typical("foam", 33, 1.3e5, 0.3, 0.6, 0.3, POLYURETHANE, FixedCorotated()),
     Typical("fruit", 950, 3e6, 0.35, 0.5, 0.4, FRUITS),
     Typical("glass", 2500, 70e9, 0.22, 0.5, 0.7, CERAMICS),
-    _liquid("honey", 1400, 10.0, "some 10 Pa s (flucon fluid lexicon)"),
+    _liquid("honey", 1400, 10.0, 1.0, "some 10 Pa s (flucon fluid lexicon)"),
     Typical("jelly", 1050, 1e4, 0.45, 0.4, 0.2, GELS, NeoHookean()),
     Typical("lead", 11340, 16e9, 0.44, 0.5, 0.15, "CRC Handbook of Chemistry and Physics"),
-    _liquid("oil", 920, 0.084, "olive oil at 20 °C (CRC Handbook of Chemistry and Physics)"),
+    _liquid("oil", 920, 0.084, 0.0, "olive oil at 20 °C (CRC Handbook of Chemistry and Physics)"),
     Typical("paper", 800, 3e9, 0.3, 0.5, 0.2, PAPERS),
     Typical("plastic", 1050, 2.3e9, 0.37, 0.35, 0.6, CERAMICS),
-    Typical("plasticine", 1800, 3e6, 0.4, 0.7, 0.05, PLASTICINE, _plastic(1e5, 5e4, PLASTICINE)),
+    Typical("plasticine", 1800, 3e6, 0.4, 0.7, 0.05, PLASTICINE, _plastic(5e4, 2e4, PLASTICINE)),
     Typical("rubber", 1100, 5e6, 0.48, 0.9, 0.8, RUBBERS, NeoHookean()),
     _sand("sand", 1600, 34.0, 0.0, _DRY),
     Typical("shaving-foam", 100, 900, 0.485, 0.4, 0.0, SOAPS, _FOAM),
@@ -128,7 +129,7 @@ TABLE = (
     Typical("steel", 7850, 200e9, 0.29, 0.6, 0.7, METALS),
     Typical("stone", 2700, 50e9, 0.25, 0.7, 0.4, METALS),
     Typical("toothpaste", 1300, 3e3, 0.485, 0.4, 0.0, PASTES, _PASTE),
-    _liquid("water", 1000, 1.0e-3, "1.002 mPa s at 20 °C (CRC Handbook of Chemistry and Physics)"),
+    _liquid("water", 1000, 1.0e-3, 0.0, "1.002 mPa s at 20 °C (CRC Handbook of Chemistry and Physics)"),
     _sand("wet-sand", 1800, 34.0, 500.0, _WET),
     Typical("wood", 650, 11e9, 0.35, 0.45, 0.5, WOODS),
 )
