@@ -252,7 +252,10 @@ def collide_faces(first: int, stride: int, h: wp.array(dtype=float), c: Collider
                   friction: wp.array(dtype=float), held: wp.array(dtype=wp.int32), x: wp.array(dtype=wp.vec3),
                   d: wp.array(dtype=wp.vec3), body: wp.array(dtype=wp.int32), given: wp.array(dtype=wp.vec3),
                   at: wp.array(dtype=wp.vec3)):
-    """The middle of a face leaves the collider that it is deepest in; its vertices move as if pushed there [N s]."""
+    """The middle of a face leaves the collider that it is deepest in; its vertices move as if pushed there [N s].
+
+    Planes are left to the vertices: a face whose corners are above one is above it.
+    """
     item = first + wp.tid() * stride
     i = faces[item, 0]
     j = faces[item, 1]
@@ -267,12 +270,12 @@ def collide_faces(first: int, stride: int, h: wp.array(dtype=float), c: Collider
         least = float(1.0e30)
         for n in range(c.count):
             b = c.body[n]
-            if b != held[i] and b != held[j] and b != held[k]:
+            if c.kind[n] != 0 and b != held[i] and b != held[j] and b != held[k]:
                 distance = collider_query(c, n, middle + moved)[3]
                 if distance < least:
                     least = distance
                     deepest = n
-        if deepest >= 0:
+        if deepest >= 0 and (least < radius[i] or c.contact[deepest] != SEPARATE):
             moving = h[0] * collider_velocity(c, deepest, middle + moved)
             slip = wp.sqrt(friction[i] * c.friction[deepest])
             push = (_touched(c, deepest, middle, moved, moving, radius[i], slip) - moved) / (3.0 * weight)

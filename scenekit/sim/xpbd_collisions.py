@@ -16,6 +16,7 @@ from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
 from scenekit.sim.elements import Elements
+from scenekit.sim.shapes import Plane
 
 Launch = Callable[[], None]
 Record = Callable[..., Launch]
@@ -49,7 +50,8 @@ class Collisions:
         arrays = [self._array(a, t) for a, t in ((e.radius, wp.float32), (e.friction, wp.float32), (held, wp.int32))]
         number = torch.arange(len(e.faces), dtype=torch.int32)
         face_rows = [w, *arrays, x, d, self._face_body, self._face_given, self._face_at]
-        faces = colored(kernels.collide_faces, [e.faces, number], face_rows, (colliders,))
+        curved = any(not isinstance(c.shape, Plane) for c in self._motion.model.colliders)
+        faces = colored(kernels.collide_faces, [e.faces, number], face_rows, (colliders,)) if curved else []
         inputs = [h, limit, colliders, len(self._motion.model.bodies), w, *arrays, x, d, self._linear, self._angular]
         most = threads() if len(e) >= WORTH_SPLITTING else 1
         return [*faces, record(kernels.collide, self._chunks, inputs, most=most)]
