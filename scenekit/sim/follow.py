@@ -47,7 +47,7 @@ STILL = 1e-4
 TEARING = ("von-mises", "drucker-prager", "snow", "fluid", "herschel-bulkley")
 """Laws of matter that parts: a point follows one particle, and the inside gets splats of its own."""
 
-CHUNK = 8192
+CHUNK = 2048
 """Gaussians whose colours are turned at once."""
 
 
@@ -273,10 +273,10 @@ def turned(sh: Tensor, R: Tensor) -> Tensor:
     i = torch.arange(2 * k, dtype=torch.float64) + 0.5
     z, angle = 1 - i / k, np.pi * (1 + 5**0.5) * i
     directions = torch.stack([(1 - z * z).sqrt() * angle.cos(), (1 - z * z).sqrt() * angle.sin(), z], -1)
-    fit = torch.linalg.pinv(sh_basis(directions, degree))
+    fit, directions = torch.linalg.pinv(sh_basis(directions, degree)).float(), directions.float()
     result = sh.clone()
     for part in torch.split(moving.nonzero()[:, 0], CHUNK):
-        seen = sh_basis(directions @ R[part].double(), degree) @ sh[part].double()  # rows are Rᵀd
+        seen = sh_basis(directions @ R[part].float(), degree) @ sh[part].float()  # rows are Rᵀd
         result[part] = (fit @ seen).to(sh.dtype)
     return result
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from scenekit.body import Body, Vector
-from scenekit.cameras import Array
+from scenekit.cameras import Array, rotation_from_quaternion
 from scenekit.errors import InputError
 from scenekit.material import Material, materials
 from scenekit.meshes import Mesh
@@ -29,7 +29,7 @@ from scenekit.poses import Pose
 from scenekit.scene import Node, SceneState
 from scenekit.sim.bodies import Piece, RigidBody
 from scenekit.sim.cloth import cloth
-from scenekit.sim.colliders import Collider, Contact
+from scenekit.sim.colliders import Collider, ColliderArrays, Contact
 from scenekit.sim.elements import Elements, merge
 from scenekit.sim.fill import fill, fill_splats
 from scenekit.sim.model import GRAVITY, Domain, Matter, Model
@@ -149,16 +149,16 @@ def model_of(state: SceneState, config: SimConfig = SimConfig()) -> Model:
     particles = _particles(building)
     domain = None if particles is None else _domain(building, particles.x)
     elements = merge(*building.sheets) if building.sheets else None
-    return Model(
+    model = Model(
         gravity=config.gravity,
         domain=domain,
         particles=particles,
         elements=elements,
         bodies=tuple(building.bodies),
         colliders=tuple(building.colliders),
-        remarks=tuple(building.remarks),
         matter=tuple(building.matter),
     )
+    return replace(model, remarks=(*building.remarks, *_overlaps(model)))
 
 
 def role_of(state: SceneState, path: str, config: SimConfig = SimConfig()) -> Role:
@@ -388,6 +388,24 @@ def _particles(building: _Builder) -> Particles | None:
     which = torch.tensor([kinds.index(substance) for substance in building.substances]).repeat_interleave(counts)
     density = torch.tensor([kind.density.value for kind in kinds])[which]
     return Particles(x, torch.zeros_like(x), volume * density, volume, which.int(), kinds)
+
+
+def _overlaps(model: Model) -> Iterable[str]:
+    """What of soft things begins inside of something else, which will push it out."""
+    state, arrays = model.state(), ColliderArrays(model.colliders)
+    R = torch.from_numpy(rotation_from_quaternion(state.body_quat.numpy()))
+    arrays.move(state.body_x, R, state.body_v, state.body_w, model.body_centres(state))
+    for matter in model.matter:
+        parts = state.particle_x[slice(*matter.particles)], state.vertex_x[slice(*matter.vertices)]
+        points = torch.cat(parts)
+        if not len(points) or not model.colliders:
+            continue
+        distance, nearest = arrays.distances(points)
+        inside = distance < 0
+        if inside.any():
+            share, deepest = float(inside.float().mean()), int(distance.argmin())
+            name, depth = model.colliders[int(nearest[deepest])].name, -float(distance[deepest])
+            yield f"{matter.path} begins with {share:.0%} of it in others, up to {depth:.2g} m deep in {name}."
 
 
 def _domain(building: _Builder, x: Tensor) -> Domain:

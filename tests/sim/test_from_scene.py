@@ -200,6 +200,15 @@ def test_a_body_that_soft_matter_meets_is_a_field_or_a_primitive():
     assert {c.name for c in alone.colliders} == {FLOOR, "/table"}, "nobody meets the fields of bodies"
 
 
+def test_soft_things_that_begin_in_others_are_remarked_upon():
+    model = model_of(table(thing("jelly", 0.0, material=materials["jelly"])), SimConfig(cells=4))
+    assert not any("begins" in remark for remark in model.remarks)
+    low = replace(thing("jelly", 0.0, material=materials["jelly"]), pose=Pose((0.0, 0.0, 0.70)))
+    model = model_of(table(low), SimConfig(cells=4))
+    (remark,) = (remark for remark in model.remarks if "begins" in remark)
+    assert remark.startswith("/table/jelly begins with 50% of it in others") and "/table." in remark
+
+
 def test_nothing_that_moves_is_refused():
     with pytest.raises(InputError, match="no node that could move"):
         model_of(SceneState(Node("", children=(Node("wall", mesh=box(1, 1, 1), body=Body("static")),))))
