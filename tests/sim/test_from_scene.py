@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import trimesh
@@ -17,7 +16,6 @@ from scenekit.scene import Node, Scene, SceneState
 from scenekit.sim.from_scene import FLOOR, SimConfig, model_of, role_of
 from scenekit.sim.model import Model
 from scenekit.sim.shapes import Box, DistanceField, Plane
-from scenekit.sim.statics import slab_of, static_field
 from scenekit.splats import Splats
 
 
@@ -98,30 +96,6 @@ def test_the_model_holds_every_node_and_finds_it_again():
     assert moving.body == matter["/table/brick"].body
 
 
-def test_a_table_is_met_as_the_slab_under_its_top():
-    slab = slab_of(table().node("/table"), np.eye(4))
-    assert slab is not None
-    assert sorted(slab.box.half[:2]) == pytest.approx([0.4, 0.5], abs=0.01)
-    assert slab.pose.position[2] + slab.box.half[2] == pytest.approx(0.7, abs=1e-4)
-
-
-def test_the_top_of_a_turned_table_of_splats_is_found():
-    rng = np.random.default_rng(0)
-    n = 4000
-    T = trimesh.transformations.rotation_matrix(0.5, (0, 0, 1))
-    T[:3, 3] = (0.3, 0.2, 0.4)
-    flat = np.c_[rng.uniform(-0.6, 0.6, n), rng.uniform(-0.4, 0.4, n), rng.normal(0, 1e-3, n)]
-    fog = rng.uniform((-0.6, -0.4, -0.5), (0.6, 0.4, -0.02), (n // 4, 3))
-    scales = torch.tensor([0.02, 0.02, 0.001]).log().repeat(n + n // 4, 1)
-    quats = torch.tensor([1.0, 0, 0, 0]).repeat(n + n // 4, 1)
-    means = torch.from_numpy(np.concatenate([flat, fog])).float()
-    splats = Splats(means, quats, scales, torch.full((len(means),), 3.0), torch.zeros(len(means), 1, 3))
-    slab = slab_of(Node("table", splats=splats), T)
-    assert slab is not None
-    assert sorted(slab.box.half[:2]) == pytest.approx([0.4, 0.6], abs=0.02)
-    assert slab.pose.position[2] + slab.box.half[2] == pytest.approx(0.4, abs=2e-3)
-
-
 def test_the_floor_is_at_zero_or_at_the_lowest_point_or_where_it_is_said():
     jelly = Node("jelly", Pose((0.0, 0.0, 0.5)), mesh=box(0.1, 0.1, 0.1), material=materials["jelly"])
     state = SceneState(Node("", children=(jelly,)))
@@ -156,17 +130,6 @@ def test_an_inverted_mesh_is_turned_and_says_so():
     assert model.particles is not None
     assert float(model.particles.volume.sum()) == pytest.approx(1e-3, rel=0.02)
     assert any("inside out" in remark for remark in model.remarks)
-
-
-def test_static_meshes_with_holes_have_a_named_remedy():
-    ball = trimesh.creation.icosphere(3, 0.2)
-    field, remedy = static_field(mesh_of(ball), voxel=0.02)
-    assert remedy == "" and field.at(np.zeros((1, 3)))[0] < -0.15
-    field, remedy = static_field(mesh_of(trimesh.Trimesh(ball.vertices, ball.faces[5:])), voxel=0.02)
-    assert "membrane" in remedy and field.at(np.zeros((1, 3)))[0] < -0.02
-    field, remedy = static_field(sheet(), voxel=0.02)
-    assert "sheet" in remedy
-    assert np.allclose(field.at(np.array([[0, 0, 0.05], [0, 0, -0.05], [0, 0, 0]])), [0.03, 0.03, -0.02], atol=2e-3)
 
 
 def test_what_has_no_material_is_taken_for_the_default_one_and_says_so():
