@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     | 2 | input or options that cannot be used |
     | 3, 4, 5 | photos, a fit or a back-end failed; see `scenekit.errors` |
     | 6 | `validate` found something as grave as --fail-on, which is `error` unless said otherwise |
+    | 7 | a simulation went wrong; its frames so far are kept |
     | 130 | Ctrl-C |
 
     Args:

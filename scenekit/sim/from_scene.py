@@ -118,6 +118,8 @@ class _Builder:
     roles: dict[str, Role]
     spacing: float = 0.0
     remarks: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
     matter: list[Matter] = field(default_factory=list)
     bodies: list[RigidBody] = field(default_factory=list)
     colliders: list[Collider] = field(default_factory=list)
@@ -158,7 +160,15 @@ def model_of(state: SceneState, config: SimConfig = SimConfig()) -> Model:
         colliders=tuple(building.colliders),
         matter=tuple(building.matter),
     )
-    return replace(model, remarks=(*building.remarks, *_overlaps(model)))
+    return replace(model, remarks=(*_assumed(building), *building.remarks, *_overlaps(model), *building.details))
+
+
+def _assumed(building: _Builder) -> Iterable[str]:
+    """What is not known of the scene as a whole."""
+    if building.state.frame.scale == "estimated":
+        yield "The scale of the scene is estimated, so are its times and masses."
+    if building.bare:
+        yield f"Taken for {building.config.default_material}, estimated: {', '.join(building.bare)}."
 
 
 def role_of(state: SceneState, path: str, config: SimConfig = SimConfig()) -> Role:
@@ -301,7 +311,7 @@ def _add_rigid(building: _Builder, path: str) -> None:
         pass
     joined = numbers.get(parent, -1) if node.body is not None and node.body.joint is not None else -1
     body, remarks = rigid_body(path, node, building.state.pose(path), parent=joined, method=config.pieces)
-    building.remarks += remarks
+    building.details += remarks
     number = len(building.bodies)
     building.bodies.append(body)
     building.matter.append(Matter(path, body=number))
@@ -314,7 +324,7 @@ def _with_material(building: _Builder, path: str) -> Node:
     node = building.state.node(path)
     if node.material is not None:
         return node
-    building.remarks.append(f"{path} has no material: taken for {building.config.default_material}, estimated.")
+    building.bare.append(path)
     return replace(node, material=materials[building.config.default_material], body=node.body or Body())
 
 
@@ -362,7 +372,7 @@ def _add_static(building: _Builder, path: str) -> None:
             building.remarks.append(f"{path} has holes: {remedy}; rigid bodies do not meet it.")
         else:
             body, remarks = rigid_body(path, _kept(node), pose, method=building.config.pieces)
-            building.remarks += remarks
+            building.details += remarks
             _fix(building, path, pose, body.pieces, friction)
         building.colliders.append(Collider(shape, pose, **common))  # type: ignore[arg-type]
 

@@ -135,7 +135,14 @@ def test_an_inverted_mesh_is_turned_and_says_so():
 def test_what_has_no_material_is_taken_for_the_default_one_and_says_so():
     model = model_of(table(thing("vague", 0.0)))
     assert model.bodies[-1].mass == pytest.approx(materials["plastic"].density.value * 1e-3, rel=1e-4)
-    assert any(r.startswith("/table/vague has no material: taken for plastic, estimated") for r in model.remarks)
+    assert "Taken for plastic, estimated: /table/vague." in model.remarks
+
+
+def test_a_scale_that_nobody_measured_is_remarked_upon():
+    state = table(thing("vague", 0.0))
+    assert "scale" in model_of(state).remarks[0]
+    measured = replace(state, frame=replace(state.frame, scale="measured"))
+    assert not any("scale" in remark for remark in model_of(measured).remarks)
 
 
 def test_joints_join_to_the_body_above():
