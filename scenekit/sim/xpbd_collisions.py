@@ -92,6 +92,7 @@ class Holds:
         self._array = array
 
     def record(self, h: Any, moving: list[Any], record: Record) -> Launch:
+        """The launch that pulls vertices to where they are held."""
         inputs = [h, self._which, self._at, self._compliance, *moving, self._impulse]
         return record(kernels.attach, len(self._body), inputs)
 
