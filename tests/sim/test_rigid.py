@@ -147,10 +147,7 @@ def test_a_sphere_that_rolls_down_accelerates_by_five_sevenths_of_g_sin(degrees:
 def test_a_sphere_bounces_to_the_height_that_its_restitution_says(restitution: float, height: float) -> None:
     solver, state, control = started(floor(), replace(ball((0, 0, 0.1 + height)), restitution=restitution))
     rolled(solver, state, control, math.sqrt(2 * height / G) + 2e-3)
-    top = float(state.body_x[1, 2])
-    while float(state.body_v[1, 2]) > 1e-3:
-        rolled(solver, state, control, 1e-3)
-        top = max(top, float(state.body_x[1, 2]))
+    top = float(state.body_x[1, 2]) + max(float(state.body_v[1, 2]), 0.0) ** 2 / (2 * G)
     assert math.sqrt(max(top - 0.1, 0) / height) == pytest.approx(restitution, rel=0.03, abs=1e-3)
 
 
@@ -179,7 +176,6 @@ def test_a_stack_of_ten_boxes_stands_still_and_each_bears_those_above() -> None:
     np.testing.assert_allclose(loads, G * np.arange(10, 0, -1), rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_a_stack_of_ten_boxes_stands_for_ten_seconds() -> None:
     solver, state, control = stack()
     start = state.body_x.clone()
@@ -191,7 +187,7 @@ def test_what_is_thrown_on_a_floor_comes_to_rest_without_entering() -> None:
     thrown = replace(box(half=(0.05, 0.03, 0.02), pose=Pose((0, 0, 0.3), (0.5, 0.5, 0.5, 0.5))), spin=(3.0, 1.0, 4.0))
     rod = replace(ball((0.3, 0, 0.3)), name="/rod", pieces=(Piece(Capsule(0.03, 0.1), tilted(NONE, 70)),))
     solver, state, control = started(floor(), replace(thrown, velocity=(1.0, 0, -2.0)), rod)
-    for _ in range(20):
+    for _ in range(15):
         rolled(solver, state, control, 0.1)
         assert all(touch.depth < 2e-3 for touch in solver.contacts(state, control))
     assert float(state.body_v[1].norm()) < 1e-4
@@ -203,7 +199,7 @@ def test_a_pendulum_swings_with_the_period_of_the_textbook() -> None:
     solver, state, control = started(hung(Joint("hinge", (0, 1, 0)), centre=(0, 0, -1.0)))
     state.joint_q[0], amplitude, crossings = 0.05, 0.05, []
     before = amplitude
-    while len(crossings) < 3:
+    while len(crossings) < 2:
         rolled(solver, state, control, 1e-2)
         now = float(state.joint_q[0])
         if before < 0 <= now:
@@ -280,7 +276,7 @@ def test_motors_push_and_velocity_servos_reach_their_speed() -> None:
 )
 def test_limits_hold(joint: Joint, wanted: float) -> None:
     solver, state, control = started(hung(joint, centre=(0.1, 0, 0), mass=5.0))
-    rolled(solver, state, control, 2.0)
+    rolled(solver, state, control, 1.0)
     q = state.joint_q.numpy()
     reached = 2 * math.acos(q[0]) if joint.kind == "ball" else q[0]
     assert reached == pytest.approx(wanted, abs=1e-3)
@@ -290,19 +286,19 @@ def test_a_kinematic_pusher_moves_a_box_at_its_own_speed() -> None:
     pusher = replace(box("/pusher", pose=Pose((-0.3, 0, 0.1))), kind="kinematic", velocity=(0.5, 0, 0))
     solver, state, control = started(floor(), pusher, box(pose=Pose((0, 0, 0.1))))
     start = state.body_x[1].clone()
-    rolled(solver, state, control, 1.0)
-    np.testing.assert_allclose((state.body_x[1] - start).numpy(), [0.5, 0, 0], atol=1e-12)
-    assert float(state.body_x[2, 0]) == pytest.approx(0.4, abs=2e-3)
+    rolled(solver, state, control, 0.6)
+    np.testing.assert_allclose((state.body_x[1] - start).numpy(), [0.3, 0, 0], atol=1e-12)
+    assert float(state.body_x[2, 0]) == pytest.approx(0.2, abs=2e-3)
 
 
 def test_a_turntable_carries_what_stands_on_it() -> None:
     table = RigidBody("/table", "kinematic", Pose(), 0, NONE, np.zeros((3, 3)), (Piece(Box((1, 1, 0.1))),), 0.8)
     solver, state, control = started(replace(table, spin=(0, 0, 1.0)), box(pose=Pose((0.4, 0, 0.2))))
-    rolled(solver, state, control, 2.0)
+    rolled(solver, state, control, 1.0)
     assert float(state.body_x[1, :2].norm()) == pytest.approx(0.4, rel=0.02)
     np.testing.assert_allclose(state.body_w[1].numpy(), [0, 0, 1], atol=1e-3)
     turned = 2 * math.atan2(float(state.body_quat[0, 3]), float(state.body_quat[0, 0]))
-    assert turned == pytest.approx(2.0, abs=1e-9)
+    assert turned == pytest.approx(1.0, abs=1e-9)
 
 
 def test_a_saved_state_that_is_restored_goes_on_bit_by_bit(tmp_path: Path) -> None:
