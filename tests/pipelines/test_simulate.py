@@ -115,6 +115,45 @@ def test_the_same_command_goes_on_and_another_is_refused(
     assert len(list((tmp_path / "clip" / "states").iterdir())) == 3
 
 
+def test_a_resumed_run_ends_like_one_that_was_not_stopped_to_rounding(result: simulate.Result, tmp_path: Path):
+    config = replace(simulate_config(result), output=tmp_path / "again", video=False, to=())
+    simulate.run(replace(config, seconds=0.2))
+    again = simulate.run(config).clip
+    off = again.state(-1).differences(result.clip.state(-1))
+    assert off["particle_x"] < 1e-6 and off["particle_v"] < 1e-5, "particles are summed in the order of their last sort"
+    assert off["body_x"] < 1e-6
+
+
+def simulate_config(result: simulate.Result) -> simulate.Config:
+    """The options of the fixture's run, from its own config.json."""
+    scene = Path(read_json(result.folder / "config.json")["scene"])
+    return simulate.Config(
+        scene, seconds=0.4, fps=10, material=("/table/pudding=jelly",), push=("/table/brick=1,0,0",),
+        drop=("/table/pudding=0.05",), sim=SMALL,
+    )  # fmt: skip
+
+
+def test_a_node_that_is_driven_goes_where_it_is_told_and_pushes_what_is_in_its_way(folder: Path, tmp_path: Path):
+    (tmp_path / "push.toml").write_text(
+        """
+        [material]
+        "/table/pudding" = "jelly"
+        [[drive]]
+        node = "/table/brick"
+        velocity = [0.6, 0, 0]
+        end = 0.4
+        """
+    )
+    config = simulate.Config(
+        folder, tmp_path / "clip", seconds=0.5, fps=10, scenario=tmp_path / "push.toml", video=False, sim=SMALL
+    )
+    clip = simulate.run(config).clip
+    places = [clip.scene_at(frame).state.pose("/table/brick").position[0] for frame in (0, 4, 5)]
+    assert places == pytest.approx([-0.25, -0.01, -0.01], abs=1e-6)
+    pudding = [float(clip.scene_at(frame).splats("/table/pudding").means[:, 0].mean()) for frame in (0, -1)]
+    assert pudding[1] - pudding[0] > 0.05
+
+
 def test_an_interruption_says_where_the_frames_are(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
