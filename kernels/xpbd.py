@@ -113,7 +113,9 @@ def bends(first: int, stride: int, h: wp.array(dtype=float), quads: wp.array2d(d
         weight = (1.0 + late) * weight + compliance[item] / (h[0] * h[0])
         if weight > 0.0:
             turned = wp.dot(g0, d[i0]) + wp.dot(g1, d[i1]) + wp.dot(g2, d[i2]) + wp.dot(g3, d[i3])
-            s = -(bend_angle(e, b, c) - rest[item] + late * turned) / weight
+            bent = bend_angle(e, b, c) - rest[item]
+            bent = wp.where(bent > wp.pi, bent - 2.0 * wp.pi, wp.where(bent < -wp.pi, bent + 2.0 * wp.pi, bent))
+            s = -(bent + late * turned) / weight
             d[i0] = d[i0] + s * w[i0] * g0
             d[i1] = d[i1] + s * w[i1] * g1
             d[i2] = d[i2] + s * w[i2] * g2

@@ -300,11 +300,10 @@ def test_a_rollout_repeats_bit_by_bit() -> None:
 def test_a_new_solver_goes_on_where_another_stopped() -> None:
     model = _busy()
     whole, resumed, control = model.state(), model.state(), model.control()
-    solver = SolverXPBD(model)
+    solver, others = SolverXPBD(model), [SolverXPBD(model), SolverXPBD(model)]
     for step in range(12):
         solver.step(whole, whole, control, 1 / 60)
-        another = SolverXPBD(model) if step in (0, 6) else another
-        another.step(resumed, resumed, control, 1 / 60)
+        others[step // 6].step(resumed, resumed, control, 1 / 60)
     assert set(whole.differences(resumed).values()) == {0.0}
 
 
