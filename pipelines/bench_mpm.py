@@ -33,7 +33,7 @@ from scenekit.sim.particles import Particles
 from scenekit.sim.solver import Solver
 
 LAWS: dict[str, Law] = {"neo-hookean": NeoHookean(), "fixed-corotated": FixedCorotated()}
-PEERS = Path(__file__).with_name("bench_mpm_peers.py")
+PEERS = Path(__file__).with_name("mpm_peers.py")
 
 
 @dataclass(frozen=True)
