@@ -23,6 +23,9 @@ from scenekit.sim.state import State
 LONGEST = 2e-3
 """Longest timestep at which bounces and stacks were checked [s]."""
 
+FULL = (mujoco.mjtWarning.mjWARN_CONTACTFULL, mujoco.mjtWarning.mjWARN_CNSTRFULL)
+"""What MuJoCo counts when it drops contacts."""
+
 
 @dataclass(frozen=True)
 class ContactPoint:
@@ -84,6 +87,8 @@ class SolverRigid:
                 hint = "A smaller timestep, or less extreme masses, forces and gains."
                 raise SimulationError("rigid bodies", got=got, wanted="finite ones", hint=hint)
             coordinates.integrate(data)
+        if any(data.warning[kind].number for kind in FULL):
+            raise SimulationError("contacts", got=f"{data.ncon}, more than memory was set aside for", wanted="fewer")
         coordinates.drive(state, control, dt, data)
         begin = state if nxt is not state else state.clone()
         nxt.copy_(begin)
