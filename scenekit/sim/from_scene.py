@@ -357,7 +357,9 @@ def _add_static(building: _Builder, path: str) -> None:
     node, pose = building.state.node(path), building.state.pose(path)
     friction = FRICTION if node.material is None else node.material.friction.value
     common = {"contact": building.config.contact, "friction": friction, "name": path}
-    slab = slab_of(node, pose.matrix) if node.body is None and node.name != BACKGROUND else None
+    is_closed = node.mesh is not None and len(node.mesh.faces) > 0 and Surface(node.mesh).is_closed
+    looked_at = node.name != BACKGROUND and not (is_closed and node.body is not None)
+    slab = slab_of(node, pose.matrix) if looked_at else None
     if slab is not None:
         size = " × ".join(f"{2 * half:.3g}" for half in slab.box.half)
         building.remarks.append(f"{path} is a slab of {size} m under its flat top, {slab.share:.0%} of what looks up.")

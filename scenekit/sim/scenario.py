@@ -37,7 +37,7 @@ from scenekit.body import Body, Vector
 from scenekit.edits.place import Move
 from scenekit.errors import FileError, InputError
 from scenekit.material import read_material
-from scenekit.scene import SceneState
+from scenekit.scene import Node, SceneState
 from scenekit.sim.control import Control
 from scenekit.sim.intervene import intervene
 from scenekit.sim.model import Matter, Model
@@ -100,7 +100,7 @@ class Scenario:
                 raise InputError(f"scenario: {timed.node}", got=f"{timed.start} to {timed.end} s", wanted="start < end")
 
     def set_up(self, state: SceneState) -> SceneState:
-        """The scene as it is before it starts: materials given, things raised and moved.
+        """The scene as it is before it starts: materials given, what is pushed or dropped loose, things moved.
 
         Raises:
             InputError: If there is no such node or material.
@@ -108,6 +108,8 @@ class Scenario:
         for path, name in self.material.items():
             made_of = read_material(name)
             state = state.with_node(path, lambda node, of=made_of: replace(node, material=of))  # type: ignore[misc]
+        for path in dict.fromkeys([*self.drop, *self.push, *self.spin, *(timed.node for timed in self.force)]):
+            state = state.with_node(path, _loose)
         driven = Body("kinematic")
         for timed in self.drive:
             state = state.with_node(timed.node, lambda node: replace(node, body=driven))
@@ -180,6 +182,11 @@ def read_scenario(path: str | Path) -> Scenario:
         ) from None
 
 
+def _loose(node: Node) -> Node:
+    """The node with a body, unless it has one or others stand on it."""
+    return node if node.body is not None or node.children else replace(node, body=Body("dynamic"))
+
+
 def _vector(values: Any) -> Vector:
     x, y, z = (float(value) for value in values)
     return x, y, z
@@ -197,7 +204,8 @@ def _matter(model: Model, path: str) -> Matter:
     for matter in model.matter:
         if matter.path == path:
             if matter.body >= 0 and model.bodies[matter.body].kind == "static":
-                raise InputError(path, got="a node that stays where it is", wanted="one that can move")
+                hint = "Give it a dynamic body: scene[path].body = Body()."
+                raise InputError(path, got="a node that stays where it is", wanted="one that can move", hint=hint)
             return matter
     raise InputError(path, got="no such node in motion", wanted="one of " + ", ".join(m.path for m in model.matter))
 

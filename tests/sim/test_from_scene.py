@@ -96,6 +96,20 @@ def test_the_model_holds_every_node_and_finds_it_again():
     assert moving.body == matter["/table/brick"].body
 
 
+def test_a_static_body_is_met_as_it_is_if_it_is_closed_and_as_its_top_if_not():
+    block = Node("block", Pose((0, 0, 0.5)), mesh=box(0.4, 0.4, 1.0), body=Body("static"))
+    jelly = Node("jelly", Pose((0, 0, 1.2)), mesh=box(0.1, 0.1, 0.1), material=materials["jelly"])
+
+    def shape(node: Node) -> object:
+        model = model_of(SceneState(Node("", children=(node, jelly))), SimConfig(cells=4))
+        return next(c.shape for c in model.colliders if c.name == "/block")
+
+    assert isinstance(shape(block), DistanceField)
+    assert block.mesh is not None
+    below = block.mesh.vertices[block.mesh.faces][..., 2].amax(1) > -0.49
+    assert isinstance(shape(replace(block, mesh=replace(block.mesh, faces=block.mesh.faces[below]))), Box)
+
+
 def test_the_floor_is_at_zero_or_at_the_lowest_point_or_where_it_is_said():
     jelly = Node("jelly", Pose((0.0, 0.0, 0.5)), mesh=box(0.1, 0.1, 0.1), material=materials["jelly"])
     state = SceneState(Node("", children=(jelly,)))

@@ -1,5 +1,6 @@
 """Scenarios: what a file says is what is done, and what it cannot say is answered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,17 @@ def test_the_scene_is_set_up_and_the_state_in_motion(tmp_path: Path):
     )
     assert torch.allclose(start.particle_v - torch.tensor([0.5, 0, 0]), spun, atol=1e-6)
     assert [body.kind for body in model.bodies if body.name == "/hand"] == ["kinematic"]
+
+
+def test_what_is_pushed_is_loose_even_if_nothing_says_so():
+    mesh = scene().node("/cube").mesh
+    assert mesh is not None
+    state = scene().with_node("/cube", lambda node: replace(node, mesh=replace(mesh, faces=mesh.faces[1:])))
+    assert [body.kind for body in model_of(state).bodies if body.name == "/cube"] == ["static"]
+    scenario = Scenario(push={"/cube": (1.0, 0.0, 0.0)})
+    model, start = scenario.begin(model_of(scenario.set_up(state)))
+    number = next(m.body for m in model.matter if m.path == "/cube")
+    assert model.bodies[number].kind == "dynamic" and float(start.body_v[number, 0]) == 1.0
 
 
 def test_commands_hold_while_they_last():
