@@ -12,6 +12,7 @@ from torch import Tensor
 
 import scenekit.sim.xpbd as xpbd
 from scenekit._kernels.launch import set_threads, threads
+from scenekit.cameras import rotation_from_quaternion
 from scenekit.errors import InputError
 from scenekit.laws import Cloth
 from scenekit.material import Material
@@ -223,6 +224,18 @@ def test_a_belt_takes_a_block_along_by_friction() -> None:
     state = run(model, 0.25)
     assert float(state.vertex_v[:, 0].mean()) == pytest.approx(0.5 * 9.81 * 0.25, rel=0.03)
     assert float(state.body_x[0, 0]) == pytest.approx(0.5)
+
+
+def test_a_thin_plate_that_moves_and_turns_fast_passes_no_vertex() -> None:
+    elements = moved(cloth(sheet(10, 0.2), COTTON), (-0.1, -0.1, 0.05))
+    plate = _plate("kinematic", velocity=(0.0, 0.0, 10.0), spin=(0.0, 5.0, 0.0))
+    model = Model(elements=elements, bodies=(plate,), gravity=(0, 0, 0))
+    model = replace(model, colliders=(Collider(Box((0.3, 0.3, 0.003)), body=0),))
+    solver, state, control = SolverXPBD(model), model.state(), model.control()
+    for _ in range(10):
+        solver.step(state, state, control, 0.002)
+        R = torch.from_numpy(rotation_from_quaternion(state.body_quat.numpy()))[0]
+        assert float(((state.vertex_x.double() - state.body_x[0]) @ R)[:, 2].min()) > 0.003
 
 
 def test_a_body_is_given_what_soft_matter_loses() -> None:
