@@ -36,8 +36,8 @@ LEAST_PACKED = wp.constant(0.1)
 MOST_PACKED = wp.constant(20.0)
 """Bounds of snow's J_P."""
 
-SPARSEST = wp.constant(1.02)
-"""Most J that a fluid remembers: above 1 it is loose spray without pressure."""
+SPARSEST = wp.constant(1.0)
+"""Most J that a fluid remembers: what parts further is spray, without tension, and bears again once it meets."""
 
 DENSEST = wp.constant(0.3)
 """Least J of a fluid."""
