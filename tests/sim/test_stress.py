@@ -9,7 +9,7 @@ import warp as wp
 
 from scenekit._kernels.launch import OPTIONS, launch
 from scenekit._kernels.mpm_laws import LAWS, respond
-from scenekit._kernels.polar import eigen, left_stretch
+from scenekit._kernels.polar import eigen, exponential, left_stretch, logarithm
 from scenekit.errors import InputError
 from scenekit.laws import DruckerPrager, FixedCorotated, Fluid, HerschelBulkley, Law, NeoHookean, Rigid, Snow, VonMises
 from scenekit.material import Material
@@ -372,6 +372,26 @@ def test_eigenvectors_are_orthogonal_and_rebuild_the_matrix(strain: float):
     b = F @ F.mT
     assert (U @ U.mT - EYE).abs().max() < 2e-6
     assert (U @ torch.diag_embed(squares) @ U.mT - b).abs().max() < 1e-5 * b.abs().max()
+
+
+@wp.kernel
+def _powers(first: int, stride: int, b: wp.array(dtype=wp.mat33), log_b: wp.array(dtype=wp.mat33)):
+    i = first + wp.tid() * stride
+    log_b[i] = logarithm(b[i])
+    b[i] = exponential(log_b[i])
+
+
+@pytest.mark.parametrize("strain", [1e-4, 0.14, 0.16, 0.5, 0.9])
+def test_logarithms_are_those_of_the_eigenvalues_and_exponentials_undo_them(strain: float):
+    """Also on both sides of where the power series end."""
+    F = deformations(5000, strain=strain)
+    b = (F @ F.mT).float()
+    again, log_b = b.clone(), torch.zeros_like(b)
+    launch(_powers, len(b), [wp.from_torch(matrix, dtype=wp.mat33) for matrix in (again, log_b)], "cpu")
+    values, axes = torch.linalg.eigh(b.double())
+    exact = axes @ torch.diag_embed(values.log()) @ axes.mT
+    assert (log_b - exact).abs().max() < 1e-5 * max(1.0, exact.abs().max())
+    assert (again - b).abs().max() < 1e-5 * b.abs().max()
 
 
 @pytest.mark.parametrize("name", ["fixed-corotated", "neo-hookean"])
