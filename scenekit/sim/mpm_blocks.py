@@ -1,6 +1,6 @@
 """Matter in blocks: particles in the order of the grid's blocks, the tiles they share, and the launches of a substep.
 
-The device side of `SolverMPM`; `kernels/mpm.py` says how the arrays lie.
+What `SolverMPM` moves; `kernels/mpm.py` says how the arrays lie.
 Letters: p particles, b bodies, n blocks of 4×4×4 nodes with particles in them, m those and all around them.
 """
 
@@ -28,7 +28,7 @@ STRAYED = 0.25
 """Cells by which particles may be outside of their blocks at the begin of a step; the kernels bear 1."""
 
 FEWEST = 2000
-"""Particles below which another thread costs more than it brings."""
+"""Particles of a thread; for less, another one costs more than it brings."""
 
 CHANGING = ("x", "v", "C", "F", "total", "memory")
 """What of the particles a state holds, and this solver moves."""
