@@ -27,7 +27,7 @@ def mesh_of(solid: trimesh.Trimesh, *, turned: bool = True) -> Mesh:
 
 
 def cup() -> Mesh:
-    return mesh_of(trimesh.creation.annulus(r_min=0.05, r_max=0.06, height=0.1, sections=12))
+    return mesh_of(trimesh.creation.annulus(r_min=0.05, r_max=0.06, height=0.1, sections=8))
 
 
 def test_a_box_is_found_whatever_its_pose() -> None:
@@ -84,7 +84,7 @@ def test_the_hull_of_a_ring_is_not_passed_off_as_the_ring() -> None:
 
 
 def test_a_threshold_in_metres_asks_for_more_pieces_as_it_falls() -> None:
-    counts = [pieces(cup(), method="coacd", threshold=threshold)[1].count for threshold in (0.03, 0.006)]
+    counts = [pieces(cup(), method="coacd", threshold=threshold)[1].count for threshold in (0.03, 0.01)]
     assert counts[0] < counts[1]
 
 
@@ -98,7 +98,7 @@ def test_budgets_of_pieces_and_corners_are_kept() -> None:
 
 
 def test_pieces_are_the_same_each_time() -> None:
-    (a, _), (b, _) = (pieces(cup(), method="coacd", threshold=0.01) for _ in range(2))
+    (a, _), (b, _) = (pieces(cup(), method="coacd", threshold=0.02) for _ in range(2))
     assert len(a) == len(b)
     for p, q in zip(a, b, strict=True):
         assert isinstance(p.shape, Hull) and isinstance(q.shape, Hull)
@@ -118,8 +118,8 @@ def test_an_open_mesh_is_closed_and_the_lid_counts_as_far_as_it_is(method: Metho
 def test_a_mesh_that_is_inside_out_is_as_good_as_turned() -> None:
     whole = cup()
     turned = Mesh(whole.vertices, whole.faces.flip(1))
-    reports = [pieces(mesh, method="coacd", threshold=0.01)[1] for mesh in (whole, turned)]
-    assert reports[1].volume_ratio == pytest.approx(reports[0].volume_ratio, rel=0.1)
+    reports = [pieces(mesh, method="coacd", threshold=0.02)[1] for mesh in (whole, turned)]
+    assert reports[1].volume_ratio == pytest.approx(reports[0].volume_ratio, rel=0.2)
 
 
 @pytest.mark.parametrize("shape", [Box((0.1, 0.2, 0.3)), Sphere(0.2), Capsule(0.1, 0.3)])
