@@ -1,7 +1,7 @@
 """One substep of elastic MPM that Warp can differentiate: scatter, grid, gather.
 
-Plain launches on one core, for the adjoint of the gather adds to the grid from every particle, and Warp's additions on a
-CPU are not atomic. Nodes are numbered x slowest; positions count from the grid's first node.
+Plain launches on one core, for the adjoint of the gather adds to the grid from every particle, and Warp's additions
+on a CPU are not atomic. Nodes are numbered x slowest; positions count from the grid's first node.
 """
 
 import warp as wp

@@ -1,4 +1,4 @@
-"""The whole way on one machine: photographs of a made table → splats → things with meshes, and how close they come."""
+"""The whole way on one machine: photographs of a made table → splats → things with meshes → one turns to jelly."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from scenekit.evaluate import PoseErrors, pose_errors
 from scenekit.fit import FitConfig
 from scenekit.image_size import ImageSize
 from scenekit.io.colmap import read_model
-from scenekit.pipelines import reconstruct
+from scenekit.opening import open_scene
+from scenekit.pipelines import reconstruct, simulate
 from scenekit.runs import as_json, read_json, write_json
+from scenekit.scene import SceneState
+from scenekit.sim.from_scene import extent
+from scenekit.validation.surface import Surface
+
+THROW = 2.0
+"""Speed of what is thrown at the jelly [m/s]."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Config:
     """Seed of everything random."""
     mesh: bool = True
     """Divide the scene into things, and give them meshes."""
+    simulate: bool = True
+    """Let the tallest thing turn to jelly and fall, while its neighbour is thrown at it; needs meshes."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -54,6 +63,8 @@ class Result:
     """Photos that structure from motion placed."""
     photos: int
     """Photos there were."""
+    simulation: simulate.Result | None
+    """What happened to the jelly."""
 
     def __str__(self) -> str:
         position, rotation = np.median(self.cameras.position), np.degrees(np.median(self.cameras.rotation))
@@ -61,6 +72,7 @@ class Result:
             f"{self.reconstruction}\n"
             f"  cameras {self.registered} of {self.photos} found; against the truth, after alignment, "
             f"{position * 1000:.1f} mm and {rotation:.3f}° (medians)"
+            + (f"\n  jelly   {self.simulation.folder / 'video.mp4'}" if self.simulation else "")
         )
 
 
@@ -82,7 +94,38 @@ def run(config: Config) -> Result:
             fit=config.fit,
         )
     )
-    return Result(result, against_truth(result.capture, folder), len(result.capture.photos), config.photos)
+    moved = jelly(config) if config.mesh and config.simulate else None
+    return Result(result, against_truth(result.capture, folder), len(result.capture.photos), config.photos, moved)
+
+
+def jelly(config: Config) -> simulate.Result:
+    """The tallest thing on the table turns to jelly and falls, and its nearest neighbour of some height hits it."""
+    run = config.output / "tabletop"
+    boxes = {path: extent(open_scene(run).state, path) for path in things(open_scene(run).state)}
+    soft = max(boxes, key=lambda path: np.ptp(boxes[path], axis=0)[2])
+    ways = {path: (boxes[soft] - box).mean(0) * (1, 1, 0) for path, box in boxes.items() if path != soft}
+    thrown = min(ways, key=lambda path: float(np.linalg.norm(ways[path])))
+    x, y, _ = THROW * ways[thrown] / np.linalg.norm(ways[thrown])
+    return simulate.run(
+        simulate.Config(
+            scene=run,
+            output=config.output / "simulation",
+            seconds=1.5,
+            material=(f"{soft}=jelly",),
+            drop=(f"{soft}=0.1",),
+            push=(f"{thrown}={x:.3f},{y:.3f},0",),
+            fresh=config.fresh,
+        )
+    )
+
+
+def things(state: SceneState) -> list[str]:
+    """Paths of things with closed meshes that are at least 4 cm high."""
+    return [
+        path
+        for path, node in state.walk()
+        if node.mesh is not None and Surface(node.mesh).is_closed and np.ptp(extent(state, path), axis=0)[2] > 0.04
+    ]
 
 
 def photographed(config: Config) -> Path:

@@ -50,7 +50,8 @@ def plot_svg(title: str, series: Sequence[Series], *, x_label: str, y_label: str
     at_y = [round(HEIGHT - BOTTOM - (y - y_ticks[0]) * sy, 1) for y in y_ticks]
     lines = [_head(title, x_label, y_label)]
     for value, at in zip(x_ticks, at_x, strict=True):
-        lines.append(f'<path d="M{at} {TOP}V{HEIGHT - BOTTOM}" stroke="#e5e7eb"/>{_text(at, HEIGHT - 28, short(value))}')
+        lines.append(f'<path d="M{at} {TOP}V{HEIGHT - BOTTOM}" stroke="#e5e7eb"/>')
+        lines.append(_text(at, HEIGHT - 28, short(value)))
     for value, at in zip(y_ticks, at_y, strict=True):
         lines.append(
             f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" stroke="#e5e7eb"/>{_text(LEFT - 6, at + 4, short(value), "end")}'

@@ -37,7 +37,7 @@ from scenekit.sim.particles import Particles
 from scenekit.sim.pieces import Method
 from scenekit.sim.rigid_bodies import rigid_body
 from scenekit.sim.shapes import DistanceField, Hull, Plane
-from scenekit.sim.statics import distance_field, slab_of, static_field
+from scenekit.sim.statics import slab_of, static_field
 from scenekit.surface.meshing import BACKGROUND
 from scenekit.surface.solid import solid
 from scenekit.validation.surface import Surface
@@ -343,7 +343,7 @@ def _shapes_of(building: _Builder, node: Node, body: RigidBody, number: int) -> 
 
 
 def _field(building: _Builder, mesh: Mesh) -> DistanceField:
-    return distance_field(mesh, voxel=_voxel(building, mesh))
+    return DistanceField.around(mesh, voxel=_voxel(building, mesh))
 
 
 def _voxel(building: _Builder, mesh: Mesh) -> float:

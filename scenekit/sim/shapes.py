@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
-from scenekit.surface.signed_distance import signed_field
-from scenekit.validation.probe import Probe
+from scenekit.surface.signed_distance import SignedDistance
 from scenekit.validation.surface import Surface
 
-MOST_NODES = 64_000_000
+MOST_NODES = 16_000_000
 """Largest grid of a distance field."""
 
 
@@ -78,23 +77,31 @@ class DistanceField:
         if not len(mesh.faces) or not Surface(mesh).is_closed:
             hint = "Close it: scenekit mesh --close, or scenekit.surface.solid."
             raise InputError("collider mesh", got="a mesh with holes", wanted="a closed one", hint=hint)
+        return DistanceField.around(mesh, voxel=voxel, margin=margin)
+
+    @staticmethod
+    def around(mesh: Mesh, *, voxel: float, margin: float | None = None) -> DistanceField:
+        """The field of any triangles, exact at every node, also deep inside, where matter may get.
+
+        Inside is where the winding number is above a half: holes are closed by the membrane on which it is a half.
+
+        Raises:
+            InputError: If a vertex is not finite, or the grid would be too large.
+        """
         if not 0 < voxel < np.inf or not bool(mesh.vertices[mesh.faces].isfinite().all()):
             raise InputError("collider voxel", got=f"{voxel}, or a mesh that is not finite", wanted="more than 0 m")
-        around = 3 * voxel if margin is None else max(margin, voxel)
-        low = mesh.vertices.double().amin(0).numpy() - around
-        high = mesh.vertices.double().amax(0).numpy() + around
-        shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 1)
-        if np.prod(shape, dtype=np.float64) > MOST_NODES:
-            got = f"voxels of {voxel:g} m, {shape[0]}x{shape[1]}x{shape[2]} of them"
+        reach = 3 * voxel if margin is None else max(margin, voxel)
+        low, high = (end.double().numpy() for end in mesh.vertices[mesh.faces].reshape(-1, 3).aminmax(dim=0))
+        n, m, k = (int(count) for count in np.ceil((high - low + 2 * reach) / voxel) + 1)
+        if float(n) * m * k > MOST_NODES:
+            got = f"voxels of {voxel:g} m, {n}x{m}x{k} of them"
             raise InputError("collider voxel", got=got, wanted=f"at most {MOST_NODES} nodes")
-        side = np.sign(signed_field(mesh, origin=low, shape=shape, voxel=voxel))  # type: ignore[arg-type]
-        probe = Probe(mesh.vertices.double().numpy(), mesh.faces.numpy())
-        y, z = (np.arange(n) * voxel for n in shape[1:])
-        values = np.empty(shape, np.float32)
-        for i in range(shape[0]):  # a slab at a time, for the memory
-            slab = np.stack(np.broadcast_arrays(i * voxel, y[:, None], z), -1).reshape(-1, 3) + low
-            values[i] = side[i] * probe.distance(slab).reshape(shape[1:])
-        return DistanceField(values, tuple(low.tolist()), voxel)
+        signed, y, z = SignedDistance(mesh), voxel * np.arange(m)[:, None], voxel * np.arange(k)
+        values = np.empty((n, m, k), np.float32)
+        for i in range(n):  # a slab at a time, for the memory
+            slab = np.stack(np.broadcast_arrays(i * voxel, y, z), -1).reshape(-1, 3)
+            values[i] = signed(low - reach + slab).reshape(m, k)
+        return DistanceField(values, tuple((low - reach).tolist()), voxel)
 
     def at(self, points: Array) -> Array:
         """Signed distance of points (p, 3) [m], shape (p,); outside of the grid that of its border, and no less."""

@@ -14,7 +14,6 @@ import trimesh
 
 from scenekit.cameras import Array
 from scenekit.capture.level import rotation_between
-from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import Node
@@ -40,9 +39,6 @@ EDGE = 0.002
 
 SAMPLES = 20_000
 """Points of a surface that are looked at."""
-
-MOST_NODES = 4_000_000
-"""Of a field."""
 
 
 class Slab(NamedTuple):
@@ -85,19 +81,6 @@ def slab_of(node: Node, T_world_node: Array) -> Slab | None:
     return Slab(*_box_under(points[inside], normal, areas[inside]), share)
 
 
-def distance_field(mesh: Mesh, *, voxel: float) -> DistanceField:
-    """The signed distance from any triangles at every node around them, exact also deep inside, where matter may get.
-
-    Inside is where the winding number is above a half: holes are closed by the membrane on which it is a half.
-
-    Raises:
-        InputError: If the grid would be too large.
-    """
-    origin, shape = _grid(mesh, voxel)
-    nodes = origin + voxel * np.indices(shape).reshape(3, -1).T
-    return DistanceField(SignedDistance(mesh)(nodes).reshape(shape), tuple(origin.tolist()), voxel)
-
-
 def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
     """The field of any mesh that stays where it is, and by which remedy if it has holes, else an empty string.
 
@@ -107,7 +90,7 @@ def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
     Raises:
         InputError: If the grid would be too large.
     """
-    field, surface = distance_field(mesh, voxel=voxel), Surface(mesh)
+    field, surface = DistanceField.around(mesh, voxel=voxel), Surface(mesh)
     if surface.is_closed:
         return field, ""
     points, faces = surface.sample(SAMPLES)
@@ -116,16 +99,6 @@ def static_field(mesh: Mesh, *, voxel: float) -> tuple[DistanceField, str]:
         return field, "its holes are closed by the membrane around it"
     sheet = replace(field, values=np.abs(field.values) - np.float32(voxel))
     return sheet, f"it encloses nothing: a sheet {2 * voxel:.2g} m thick"
-
-
-def _grid(mesh: Mesh, voxel: float) -> tuple[Array, tuple[int, int, int]]:
-    """First node, and nodes along the axes, of a grid three voxels wider than a mesh."""
-    low, high = (end.double().numpy() for end in mesh.vertices[mesh.faces].reshape(-1, 3).aminmax(dim=0))
-    n, m, k = (int(count) for count in np.ceil((high - low) / voxel) + 7)
-    if float(n) * m * k > MOST_NODES:
-        got = f"voxels of {voxel:g} m, {n}×{m}×{k} of them"
-        raise InputError("collider voxel", got=got, wanted=f"at most {MOST_NODES} nodes")
-    return low - 3 * voxel, (n, m, k)
 
 
 def _normals(corners: Array) -> Array:

@@ -8,7 +8,8 @@ import trimesh
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.scene import Node
-from scenekit.sim.statics import distance_field, slab_of, static_field
+from scenekit.sim.shapes import DistanceField
+from scenekit.sim.statics import slab_of, static_field
 from scenekit.splats import Splats
 
 
@@ -67,7 +68,7 @@ def test_what_has_no_flat_top_is_no_slab():
 
 
 def test_a_field_is_the_distance_also_deep_inside():
-    field = distance_field(mesh_of(trimesh.creation.icosphere(5, 0.2)), voxel=0.02)
+    field = DistanceField.around(mesh_of(trimesh.creation.icosphere(5, 0.2)), voxel=0.02)
     points = np.random.default_rng(0).uniform(-0.2, 0.2, (500, 3))
     wanted = np.linalg.norm(points, axis=1) - 0.2
     away = np.linalg.norm(points, axis=1) > 0.03  # the field has a tip in the middle
@@ -76,7 +77,7 @@ def test_a_field_is_the_distance_also_deep_inside():
 
 def test_a_grid_that_is_too_fine_is_refused():
     with pytest.raises(InputError, match="voxel"):
-        distance_field(mesh_of(trimesh.creation.icosphere(1, 0.2)), voxel=1e-4)
+        DistanceField.around(mesh_of(trimesh.creation.icosphere(1, 0.2)), voxel=1e-4)
 
 
 def test_static_meshes_with_holes_have_a_named_remedy():
