@@ -75,6 +75,7 @@ class Matter:
             **{name: torch.zeros(p, 3, 3) for name in ("C", "F", "total")},
             "memory": torch.zeros(p),
         }
+        self._given = self._taken = self._lanes = self._grid = torch.zeros(0)
         self._whole, self._pushed = False, False
         self._starts = torch.zeros(1, dtype=torch.int32)
 
@@ -174,10 +175,10 @@ class Matter:
         self._corners_active = self._corners_of(active)
         n, m, bodies = len(blocks), len(active), len(self._motion.model.bodies)
         self._watch = torch.zeros(n, 3)
-        self._given = torch.zeros((n + 1) * kernels.TILE)
-        self._taken = torch.zeros(n * kernels.TILE)
-        self._lanes = torch.zeros(n * kernels.LANES)
-        self._grid = torch.zeros(m * kernels.BLOCK)
+        self._given = _room(self._given, (n + 1) * kernels.TILE)
+        self._taken = _room(self._taken, n * kernels.TILE)
+        self._lanes = _room(self._lanes, n * kernels.LANES)
+        self._grid = _room(self._grid, m * kernels.BLOCK)
         self._impulses = torch.zeros(m, bodies, 6)
 
     def _corners_of(self, blocks: Tensor) -> Tensor:
@@ -221,6 +222,11 @@ class Matter:
         self.solve = kernels.record(kernels.solve, len(self._corners_active), nodes, "cpu", interleaved=True, most=most)
 
 
+def _room(buffer: Tensor, size: int) -> Tensor:
+    """The buffer if it is large enough, else a larger one of zeros: what is never written must stay finite."""
+    return buffer if len(buffer) >= size else torch.zeros(size + size // 4)
+
+
 def _array(tensor: Tensor) -> Any:
     """A view for kernels: vectors of 3, matrices of 3×3, or numbers."""
     whole = tensor.dtype == torch.int32
@@ -237,14 +243,16 @@ def check_inside(model: Model, x: Tensor) -> None:
     """
     assert model.particles is not None and model.domain is not None
     domain = model.domain
+    ends = (torch.stack([x.amin(0), x.amax(0)]) - torch.tensor(domain.low)) / domain.cell
+    if bool((ends[0] >= 0.5).all() and (ends[1] < torch.tensor(domain.shape) - 2.5).all()):
+        return
     at = (x - torch.tensor(domain.low)) / domain.cell
     outside = ~((at >= 0.5) & (at < torch.tensor(domain.shape) - 2.5)).all(1)
-    if outside.any():
-        first = int(outside.int().argmax())
-        name = model.particles.materials[int(model.particles.material[first])].name
-        low, high = (_point(torch.tensor(corner)) for corner in (domain.low, domain.high))
-        hint = "Make the domain larger, or look at what put it there."
-        raise SimulationError(name, got=f"a particle at {_point(x[first])} m", wanted=f"{low} to {high} m", hint=hint)
+    first = int(outside.int().argmax())
+    name = model.particles.materials[int(model.particles.material[first])].name
+    low, high = (_point(torch.tensor(corner)) for corner in (domain.low, domain.high))
+    hint = "Make the domain larger, or look at what put it there."
+    raise SimulationError(name, got=f"a particle at {_point(x[first])} m", wanted=f"{low} to {high} m", hint=hint)
 
 
 def _point(x: Tensor) -> str:
