@@ -30,7 +30,7 @@ def newton(job: Job) -> Callable[[], object]:
     lattice = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), -1).reshape(-1, 3)
     x = 0.5 + (lattice + rng.uniform(0.2, 0.8, lattice.shape) - side / 2) * gap
     count = len(x)
-    speeds, masses, radii = [wp.vec3(0.0, 0.0, -0.5)] * count, [1000 * gap**3] * count, [gap / 2] * count
+    speeds, masses, radii = [wp.vec3(0.0, 0.0, 0.0)] * count, [1000 * gap**3] * count, [gap / 2] * count
     builder.add_particles(pos=[wp.vec3(*row) for row in x], vel=speeds, mass=masses, radius=radii)
     model = builder.finalize(device="cpu")
     model.mpm.young_modulus.fill_(1e5)
