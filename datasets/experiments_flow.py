@@ -33,8 +33,8 @@ MARTIN_MOYCE = np.array(
 GRAVITY = 9.81
 """[m/s²]."""
 
-WALL = 4
-"""Cells between the edge of the grid and the matter."""
+WALL = 4.5
+"""Cells between the edge of the grid and the matter: walls half a cell from nodes hold matter just where they are."""
 
 WIDTH = 2
 """Cells across a channel."""
@@ -79,12 +79,14 @@ def dam_break(*, cells: int = 16) -> Outcome:
     model = channel(points, cell, 15.5 * a, 2.2 * a, water, floor="separate", friction=0.0)
     times, fronts = [], []
     for state in run(model, SolverMPM(model), seconds=9.4 / sqrt(2 * GRAVITY / a), frame=2e-3):
-        x = state.particle_x[:, 0].double() - WALL * cell
         times.append(state.time * sqrt(2 * GRAVITY / a))
-        fronts.append(float(x.quantile(0.998)) / a)
+        fronts.append(front(surface(state.particle_x[:, 0].double().numpy() - WALL * cell, cell), cell) / a)
     found = np.interp(MARTIN_MOYCE[:, 0], times, fronts)
     rms = float(np.sqrt(np.mean((found / MARTIN_MOYCE[:, 1] - 1) ** 2)))
-    curves = (Series("scenekit", times, fronts), Series("Martin & Moyce 1952", *MARTIN_MOYCE.T, marks=True))
+    curves = (
+        Series("scenekit", times, fronts),
+        Series("Martin & Moyce 1952", MARTIN_MOYCE[:, 0], MARTIN_MOYCE[:, 1], marks=True),
+    )
     detail = (
         f"{len(points)} particles, Z = {found[-1]:.2f} at T = {MARTIN_MOYCE[-1, 0]}, measured {MARTIN_MOYCE[-1, 1]}"
     )
@@ -115,8 +117,7 @@ def run_out(aspect: float, *, cells: int = 20, friction_angle: float = 30.0) -> 
     for _ in run(model, SolverMPM(model), seconds=6 * fall + 0.3, frame=0.02, state=state):
         pass
     profile = surface(state.particle_x[:, 0].double().numpy() - WALL * cell, cell)
-    front = profile[profile[:, 1] > 0.5 * cell][-1, 0] + cell / 2  # where less than a layer of particles is left
-    return front / L - 1, profile / L
+    return front(profile, cell) / L - 1, profile / L
 
 
 def surface(x: Array, cell: float) -> Array:
@@ -124,6 +125,11 @@ def surface(x: Array, cell: float) -> Array:
     edges = np.arange(0, x.max() + 2 * cell, cell)
     volume, area = (cell / 2) ** 3 * np.histogram(x, edges)[0], cell * WIDTH * cell
     return np.stack([(edges[:-1] + edges[1:]) / 2, volume / area], 1)
+
+
+def front(profile: Array, cell: float) -> float:
+    """Where less than a layer of particles, half a cell, is left [m]."""
+    return float(profile[profile[:, 1] > 0.5 * cell][-1, 0]) + cell / 2
 
 
 def lube(aspect: float) -> float:

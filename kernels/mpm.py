@@ -7,7 +7,8 @@ once, and particles may move by a cell before they are sorted again. `solve` the
 
 A node is four floats (momentum or velocity, then mass), four nodes along z are one 16-wide register, and the loops
 over `lane` are what LLVM turns into it. Positions are relative to the block, in cells: q = x/cell − 1/2 − 4 block + 1,
-so that int(q) is the first of a particle's three nodes in its tile.
+so that int(q) is the first of a particle's three nodes in its tile. Deformation gradients are kept less the identity:
+in float32 a substep's small change would be lost beside 1, and what is loaded for long would creep.
 """
 
 import warp as wp
@@ -32,6 +33,9 @@ REACH = wp.constant(5.999)
 
 WALL = wp.constant(3)
 """Nodes between the border of the domain and the walls, which hold matter back."""
+
+FLUID = wp.constant(5)
+"""The law that forgets its shape."""
 
 POSITIVE = wp.constant(0x3FFFFFFF)
 """Tells LLVM that an index is not negative, which Warp would have to look at."""
@@ -94,6 +98,7 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
         """
         b = first + wp.tid() * stride
         dt = h[0] * float(gathers)
+        one = wp.identity(n=3, dtype=float)
         tile = (b * TILE) & POSITIVE
         scratch = (b * LANES) & POSITIVE
         to = ((b + 1) * TILE) & POSITIVE
@@ -171,14 +176,15 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
                 speed = v[item]
                 gradient = C[item]
             m = material[item]
-            trial = F[item] + dt * (gradient * F[item])
+            change = dt * (gradient * (F[item] + one))
+            trial = F[item] + change + one
             elastic, remembered, tau = answer(laws[m], parameters, m, trial, memory[item], gradient, dt)
             check = check + 0.0 * (wp.dot(speed, speed) + wp.trace(tau) + wp.trace(elastic))
             if gathers == 1:
-                F[item] = elastic
+                F[item] = wp.where(laws[m] == FLUID, elastic - one, F[item] + change + (elastic - trial))
                 memory[item] = remembered
                 if whole == 1:
-                    total[item] = total[item] + dt * (gradient * total[item])
+                    total[item] = total[item] + dt * (gradient * (total[item] + one))
             if scatters == 1:
                 mp = mass[item]
                 A = (mp * cell) * gradient - (4.0 * h[0] * volume[item] / cell) * tau
@@ -345,6 +351,7 @@ def collect(first: int, stride: int, whole: int, pushed: int, low: wp.vec3, cell
     strayed = float(-1.0)
     fastest = float(0.0)
     check = float(0.0)
+    one = wp.identity(n=3, dtype=float)
     for i in range(starts[b], starts[b + 1]):
         j = order[i]
         q = (x[j] - origin) / cell
@@ -354,10 +361,10 @@ def collect(first: int, stride: int, whole: int, pushed: int, low: wp.vec3, cell
         sorted_q[i] = wp.vec3(_within(q[0]), _within(q[1]), _within(q[2]))
         sorted_v[i] = v[j]
         sorted_C[i] = C[j]
-        sorted_F[i] = F[j]
+        sorted_F[i] = F[j] - one
         sorted_memory[i] = memory[j]
         if whole == 1:
-            sorted_total[i] = total[j]
+            sorted_total[i] = total[j] - one
         if pushed == 1:
             sorted_a[i] = a[j]
     watch[b, 0] = strayed
@@ -376,13 +383,14 @@ def restore(first: int, stride: int, whole: int, low: wp.vec3, cell: float, star
     b = first + wp.tid() * stride
     node = corner[b]
     origin = low + cell * wp.vec3(float(node[0]) - 0.5, float(node[1]) - 0.5, float(node[2]) - 0.5)
+    one = wp.identity(n=3, dtype=float)
     for i in range(starts[b], starts[b + 1]):
         j = order[i]
         x[j] = origin + cell * sorted_q[i]
         v[j] = sorted_v[i]
         C[j] = sorted_C[i]
-        F[j] = sorted_F[i]
-        total[j] = sorted_F[i]
+        F[j] = sorted_F[i] + one
+        total[j] = F[j]
         if whole == 1:
-            total[j] = sorted_total[i]
+            total[j] = sorted_total[i] + one
         memory[j] = sorted_memory[i]

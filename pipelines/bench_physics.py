@@ -11,29 +11,32 @@ from typing import Annotated
 import tyro
 from rich.progress import track
 
-from scenekit.datasets import experiments_bodies, experiments_contact, experiments_elastic, experiments_flow
+import scenekit.datasets.experiments_bodies as bodies
+import scenekit.datasets.experiments_contact as contact
+import scenekit.datasets.experiments_elastic as elastic
+import scenekit.datasets.experiments_flow as flow
 from scenekit.datasets.experiments import Outcome
 from scenekit.errors import InputError
 from scenekit.io.atomic import write_text
 from scenekit.plots import plot_svg
 
 EXPERIMENTS: dict[str, Callable[[], Outcome]] = {
-    "bounce": experiments_elastic.bouncing_ball,
-    "spin": experiments_elastic.spinning_ball,
-    "cantilever-small": experiments_elastic.small_deflection,
-    "cantilever-large": experiments_elastic.large_deflection,
-    "stiffness-mass": experiments_elastic.stiffness_and_mass_counterfactual,
-    "dam-break": experiments_flow.dam_break,
-    "sand-columns": experiments_flow.sand_columns,
-    "repose": experiments_flow.angle_of_repose,
-    "incline-slides": experiments_contact.inclines_slide,
-    "incline-holds": experiments_contact.inclines_hold,
-    "friction": experiments_contact.friction_counterfactual,
-    "collision": experiments_contact.rigid_soft_collision,
-    "rolling": experiments_bodies.rolling_sphere,
-    "restitution": experiments_bodies.restitution,
-    "stack": experiments_bodies.stack_of_boxes,
-    "catenary": experiments_bodies.catenary,
+    "bounce": elastic.bouncing_ball,
+    "spin": elastic.spinning_ball,
+    "cantilever-small": elastic.small_deflection,
+    "cantilever-large": elastic.large_deflection,
+    "stiffness-mass": elastic.stiffness_and_mass_counterfactual,
+    "dam-break": flow.dam_break,
+    "sand-columns": flow.sand_columns,
+    "repose": flow.angle_of_repose,
+    "incline-slides": contact.inclines_slide,
+    "incline-holds": contact.inclines_hold,
+    "friction": contact.friction_counterfactual,
+    "collision": contact.rigid_soft_collision,
+    "rolling": bodies.rolling_sphere,
+    "restitution": bodies.restitution,
+    "stack": bodies.stack_of_boxes,
+    "catenary": bodies.catenary,
 }
 """Every experiment by a short name, in the order of the page of validation."""
 

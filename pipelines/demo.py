@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+import scenekit.pipelines.simulate as simulate
 from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture
 from scenekit.datasets.tabletop import capture_tabletop
@@ -17,7 +18,7 @@ from scenekit.fit import FitConfig
 from scenekit.image_size import ImageSize
 from scenekit.io.colmap import read_model
 from scenekit.opening import open_scene
-from scenekit.pipelines import reconstruct, simulate
+from scenekit.pipelines import reconstruct
 from scenekit.runs import as_json, read_json, write_json
 from scenekit.scene import SceneState
 from scenekit.sim.from_scene import extent

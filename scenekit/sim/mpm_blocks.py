@@ -24,9 +24,6 @@ from scenekit.sim.particles import Particles
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
 
-STRAYED = 0.25
-"""Cells by which particles may be outside of their blocks at the begin of a step; the kernels bear 1."""
-
 FEWEST = 2000
 """Particles of a thread; for less, another one costs more than it brings."""
 
@@ -80,23 +77,16 @@ class Matter:
         self._starts = torch.zeros(1, dtype=torch.int32)
 
     def take(self, state: State, control: Control) -> None:
-        """Reads the particles of a state, sorted anew if they have left their blocks.
+        """Reads the particles of a state, sorted anew, so that what follows depends on nothing but the state.
 
         Raises:
             SimulationError: If one is outside of the domain.
         """
-        total, flags = state.particle_total, (self._whole, self._pushed)
-        self._whole = not (self._is_elastic and torch.equal(total, state.particle_F))
+        self._whole = not (self._is_elastic and torch.equal(state.particle_total, state.particle_F))
         self._pushed = bool(control.particle_a.any())
-        is_sorted = len(self._starts) > 1
-        if is_sorted:
-            self._collect(state, control)
-            is_sorted = self.strayed <= STRAYED
-        if not is_sorted:
-            self._sort(state.particle_x)
-            self._collect(state, control)
-        if not is_sorted or flags != (self._whole, self._pushed):
-            self._record()
+        self._sort(state.particle_x)
+        self._collect(state, control)
+        self._record()
 
     def put(self, state: State) -> None:
         """Writes the particles of a state."""
