@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import ceil, sqrt
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from scenekit.cameras import Array
