@@ -26,6 +26,10 @@ ELASTICA_DROP, ELASTICA_SHORTENING = 0.6033, 0.2544
 """Tip of a cantilever under PL²/EI = 3, per length (Bisshopp and Drucker 1945)."""
 
 
+SLENDER = 0.1
+"""Thickness of beams per length."""
+
+
 def soft(*, density: float = 1000.0, youngs_modulus: float = 1e5, poissons_ratio: float = 0.3) -> Material:
     """An elastic substance with these numbers."""
     numbers = {"density": density, "youngs_modulus": youngs_modulus, "poissons_ratio": poissons_ratio}
@@ -108,7 +112,7 @@ def spinning_ball() -> Outcome:
 
 
 def cantilever(
-    *, load: float, length: float = 1.0, thickness: float = 0.06, cells: int = 8, own_weight: bool = False
+    *, load: float, length: float = 1.0, thickness: float = SLENDER, cells: int = 8, own_weight: bool = False
 ) -> tuple[float, float, State]:
     """Drop and shortening of the tip of a clamped beam [lengths], and the state it comes to rest in.
 
@@ -161,9 +165,9 @@ def cantilever(
 
 def small_deflection() -> Outcome:
     """A beam bends under its own weight by wL⁴/8EI, and a little by shear."""
-    load, h = 0.05, 0.1
-    drop, _, state = cantilever(load=load, thickness=h, own_weight=True)
-    theory = load / 8 * (1 + 0.8 * h * h)  # Timoshenko: κ = 5/6, ν = 0
+    load = 0.05
+    drop, _, state = cantilever(load=load, own_weight=True)
+    theory = load / 8 * (1 + 0.8 * SLENDER**2)  # Timoshenko: κ = 5/6, ν = 0
     error = abs(drop / theory - 1)
     detail = f"tip {drop:.5f} L, Euler–Bernoulli with Timoshenko's shear {theory:.5f} L"
     return Outcome("cantilever, small deflection", "error of the tip", error, 0.03, detail, *_beam(state))
