@@ -77,7 +77,7 @@ def dam_break(*, cells: int = 16) -> Outcome:
     cell, speed = a / cells, sqrt(2 * GRAVITY * 2 * a)
     water = replace(materials["water"], law=Fluid(Quantity(1000 * (10 * speed) ** 2), Quantity(1e-3)))
     points = grid_points((0, 0, 0), (a, WIDTH * cell, 2 * a), cell / 2)
-    model = channel(points, cell, 15.5 * a, 2.2 * a, water, floor="separate", friction=0.0)
+    model = channel(points, cell, 17 * a, 2.2 * a, water, floor="separate", friction=0.0)
     times, fronts = [], []
     for state in run(model, SolverMPM(model), seconds=9.4 / sqrt(2 * GRAVITY / a), frame=2e-3):
         times.append(state.time * sqrt(2 * GRAVITY / a))
