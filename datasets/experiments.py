@@ -45,7 +45,7 @@ class Outcome:
     @property
     def holds(self) -> bool:
         """True if the figure is within its bar."""
-        return self.measured <= self.bar
+        return bool(self.measured <= self.bar)
 
 
 Experiment = Callable[[], Outcome]

@@ -29,6 +29,7 @@ EXPERIMENTS: dict[str, Callable[[], Outcome]] = {
     "dam-break": flow.dam_break,
     "sand-columns": flow.sand_columns,
     "repose": flow.angle_of_repose,
+    "heaps": flow.heaps,
     "incline-slides": contact.inclines_slide,
     "incline-holds": contact.inclines_hold,
     "friction": contact.friction_counterfactual,
@@ -116,4 +117,4 @@ def run(config: Config) -> Result:
 
 def _row(name: str, outcome: Outcome, seconds: float) -> Row:
     what = f"{outcome.name}: {outcome.figure}"
-    return Row(name, what, outcome.measured, outcome.bar, outcome.holds, outcome.detail, seconds)
+    return Row(name, what, float(outcome.measured), outcome.bar, outcome.holds, outcome.detail, seconds)
