@@ -81,7 +81,19 @@ def _respond_elastically(law: int, parameters: wp.array2d(dtype=float), m: int, 
     return F, memory, tau
 
 
-def _transfer(answer: wp.Function) -> wp.Kernel:
+@wp.func
+def _kept(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
+    """What is kept of a deformation, less the identity: as it moved but for what flowed, all bits of small strains."""
+    return wp.where(law == FLUID, elastic - wp.identity(n=3, dtype=float), moved + (elastic - trial))
+
+
+@wp.func
+def _kept_elastically(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
+    """`_kept` where nothing flows."""
+    return moved
+
+
+def _transfer(answer: wp.Function, follow: wp.Function) -> wp.Kernel:
     @wp.kernel
     def transfer(first: int, stride: int, gathers: int, scatters: int, whole: int, pushed: int, cell: float,
                  h: wp.array(dtype=float), starts: wp.array(dtype=wp.int32), near: wp.array2d(dtype=wp.int32),
@@ -181,7 +193,7 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
             elastic, remembered, tau = answer(laws[m], parameters, m, trial, memory[item], gradient, dt)
             check = check + 0.0 * (wp.dot(speed, speed) + wp.trace(tau) + wp.trace(elastic))
             if gathers == 1:
-                F[item] = wp.where(laws[m] == FLUID, elastic - one, F[item] + change + (elastic - trial))
+                F[item] = follow(laws[m], F[item] + change, trial, elastic)
                 memory[item] = remembered
                 if whole == 1:
                     total[item] = total[item] + dt * (gradient * (total[item] + one))
@@ -244,10 +256,10 @@ def _transfer(answer: wp.Function) -> wp.Kernel:
     return transfer
 
 
-transfer = _transfer(respond)
+transfer = _transfer(respond, _kept)
 """For all laws."""
 
-transfer_elastic = _transfer(_respond_elastically)
+transfer_elastic = _transfer(_respond_elastically, _kept_elastically)
 """For fixed-corotated and neo-Hookean alone."""
 
 
