@@ -100,27 +100,3 @@ def run(
             command(state, control)
         solver.step(state, state, control, frame)
         yield state
-
-
-def angular_momentum(model: Model, state: State) -> Tensor:
-    """Of all particles about the origin, APIC's affine part included [kg m²/s], shape (3,).
-
-    With quadratic splines the affine part is m (Δx²/4) times the axial vector of C − Cᵀ (Jiang et al. 2015, § 5.3).
-    """
-    particles, domain = model.particles, model.domain
-    assert particles is not None
-    assert domain is not None
-    mass, C = particles.mass.double(), state.particle_C.double()
-    orbital = (mass[:, None] * torch.linalg.cross(state.particle_x.double(), state.particle_v.double())).sum(0)
-    axial = torch.stack([C[:, 2, 1] - C[:, 1, 2], C[:, 0, 2] - C[:, 2, 0], C[:, 1, 0] - C[:, 0, 1]], 1)
-    return orbital + domain.cell**2 / 4 * (mass[:, None] * axial).sum(0)
-
-
-def kinetic_energy(model: Model, state: State) -> float:
-    """Of all particles, APIC's affine part included [J]."""
-    particles, domain = model.particles, model.domain
-    assert particles is not None
-    assert domain is not None
-    mass = particles.mass.double()
-    affine = domain.cell**2 / 4 * state.particle_C.double().square().sum((1, 2))
-    return float(0.5 * (mass * (state.particle_v.double().square().sum(1) + affine)).sum())
