@@ -82,14 +82,14 @@ def _respond_elastically(law: int, parameters: wp.array2d(dtype=float), m: int, 
 
 
 @wp.func
-def _kept(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
+def kept(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
     """What is kept of a deformation, less the identity: as it moved but for what flowed, all bits of small strains."""
     return wp.where(law == FLUID, elastic - wp.identity(n=3, dtype=float), moved + (elastic - trial))
 
 
 @wp.func
-def _kept_elastically(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
-    """`_kept` where nothing flows."""
+def kept_elastically(law: int, moved: wp.mat33, trial: wp.mat33, elastic: wp.mat33):
+    """`kept` where nothing flows."""
     return moved
 
 
@@ -256,10 +256,10 @@ def _transfer(answer: wp.Function, follow: wp.Function) -> wp.Kernel:
     return transfer
 
 
-transfer = _transfer(respond, _kept)
+transfer = _transfer(respond, kept)
 """For all laws."""
 
-transfer_elastic = _transfer(_respond_elastically, _kept_elastically)
+transfer_elastic = _transfer(_respond_elastically, kept_elastically)
 """For fixed-corotated and neo-Hookean alone."""
 
 
@@ -283,7 +283,7 @@ def _collide(c: Colliders, x: wp.vec3, v: wp.vec3, mass: float, b: int, impulses
 
 
 @wp.func
-def _walled(v: float, node: int, nodes: int):
+def walled(v: float, node: int, nodes: int):
     """A component of velocity at the walls of the domain, which let matter only come back."""
     if node < WALL:
         v = wp.max(v, 0.0)
@@ -333,7 +333,7 @@ def solve(first: int, stride: int, shape: wp.vec3i, low: wp.vec3, cell: float, g
                         at_node = low + cell * wp.vec3(float(node[0]), float(node[1]), float(node[2]))
                         v = _collide(c, at_node, v, mass, b, impulses)
                     for k in range(3):
-                        grid[o + k] = _walled(v[k], node[k], shape[k])
+                        grid[o + k] = walled(v[k], node[k], shape[k])
 
 
 @wp.kernel

@@ -30,13 +30,17 @@ class SolverCoupled:
     Args:
         model: Anything; solvers are made for what it holds.
         timestep: Longest h [s].
+        device: Where the kernels of soft matter run.
+
+    Raises:
+        InputError: If the timestep is not above zero.
     """
 
-    def __init__(self, model: Model, *, timestep: float = TIMESTEP):
+    def __init__(self, model: Model, *, timestep: float = TIMESTEP, device: str = "cpu"):
         if not 0 < timestep < float("inf"):
             raise InputError("timestep", got=timestep, wanted="more than 0 s")
         self.model, self.timestep = model, timestep
-        self.soft = _soft_solvers(model)
+        self.soft = _soft_solvers(model, device)
         self.rigid = _rigid_solver(model)
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
 
@@ -66,12 +70,12 @@ class SolverCoupled:
             self.rigid.step(state, state, replace(control, body_force=force, body_torque=torque), h)
 
 
-def _soft_solvers(model: Model) -> list[Solver]:
+def _soft_solvers(model: Model, device: str) -> list[Solver]:
     from scenekit.sim.mpm import SolverMPM
     from scenekit.sim.xpbd import SolverXPBD
 
-    solvers: list[Solver] = [] if model.particles is None else [SolverMPM(model)]
-    return solvers if model.elements is None else [*solvers, SolverXPBD(model)]
+    solvers: list[Solver] = [] if model.particles is None else [SolverMPM(model, device=device)]
+    return solvers if model.elements is None else [*solvers, SolverXPBD(model, device=device)]
 
 
 def _rigid_solver(model: Model) -> Solver | None:

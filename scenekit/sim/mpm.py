@@ -19,6 +19,7 @@ from scenekit.sim.body_motion import BodyMotion
 from scenekit.sim.control import Control
 from scenekit.sim.model import Model
 from scenekit.sim.mpm_blocks import CHANGING, Matter
+from scenekit.sim.mpm_particles import ParticleMatter
 from scenekit.sim.solver import SimulationError
 from scenekit.sim.state import State
 from scenekit.sim.stress import kinematic_viscosity, sound_speed
@@ -49,21 +50,26 @@ class SolverMPM:
     Args:
         model: With particles and a domain.
         courant: Cells that the fastest sound may go in a substep, more than 0 and at most 1.
+        device: Where the kernels run: on a CPU in blocks, else with a thread for each particle, and then runs are not
+            equal bit by bit.
 
     Raises:
         InputError: If the model has no particles or no domain, or a step cannot be stable.
         SimulationError: If a particle is outside of the domain.
     """
 
-    def __init__(self, model: Model, *, courant: float = COURANT):
+    def __init__(self, model: Model, *, courant: float = COURANT, device: str = "cpu"):
         if model.particles is None or not len(model.particles) or model.domain is None:
             raise InputError("model", got="no particles or no domain", wanted="both, for SolverMPM")
         if not 0 < courant <= 1:
             raise InputError("courant", got=courant, wanted="more than 0, at most 1")
         self.model = model
         self.impulses: Tensor = torch.zeros(len(model.bodies), 6, dtype=torch.float64)
-        self._motion = BodyMotion(model)
-        self._matter = Matter(model, self._motion)
+        self._motion = BodyMotion(model, device=device)
+        on_cpu = device == "cpu"
+        self._matter: Matter | ParticleMatter = (
+            Matter(model, self._motion) if on_cpu else ParticleMatter(model, self._motion, device=device)
+        )
         self._longest, self._extents = longest_substep(model, courant), extents(model)
 
     def step(self, state: State, nxt: State, control: Control, dt: float) -> None:
