@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scenekit.datasets.experiments import grid_points
-from scenekit.datasets.experiments_flow import MARTIN_MOYCE, lube, surface
+from scenekit.datasets.experiments_flow import MARTIN_MOYCE, WIDTH, lube, surface
 from scenekit.pipelines.bench_physics import EXPERIMENTS, Config, run
 
 QUICK = (
@@ -39,7 +39,7 @@ def test_points_fill_a_box_evenly() -> None:
 
 
 def test_the_height_of_a_heap_is_its_volume_over_its_area() -> None:
-    x = grid_points((0, 0, 0), (0.1, 0.03, 0.02), 0.005)[:, 0].numpy()
+    x = grid_points((0, 0, 0), (0.1, 0.01 * WIDTH, 0.02), 0.005)[:, 0].numpy()
     profile = surface(x, 0.01)
     assert np.allclose(profile[:10, 1], 0.02)
 
