@@ -135,9 +135,11 @@ def cantilever(
     )
     stiffness, area = E * width * thickness**3 / 12, width * thickness
     omega = 3.516 * sqrt(stiffness / (rho * area * length**4))
-    force = load * stiffness / length**2  # [N]
     x = points[:, 0]
-    loaded = (x > root) if own_weight else (x > root + length - 2 * cell)
+    end = x > root + length - cell
+    arm = float(x[end].mean()) - root  # where a load at the tip acts, and where the drop is read
+    force = load * stiffness / (length if own_weight else arm) ** 2  # [N]
+    loaded = (x > root) if own_weight else end
     mass = model.particles.mass  # type: ignore[union-attr]
     push = torch.where(loaded, -force / float(mass[loaded].double().sum()), 0.0).float()
 
@@ -145,13 +147,11 @@ def cantilever(
         control.particle_a.copy_(-2 * omega * state.particle_v)
         control.particle_a[:, 2] += push
 
-    tip = (x > root + length - cell) if own_weight else loaded
-    middle = float(x[tip].mean()) - root  # where the load acts and the drop is read
-    rest = points[tip].mean(0)
+    rest = points[end].mean(0)
     state = model.state()
     for _ in run(model, SolverMPM(model), seconds=12 / omega, frame=0.02 / omega, state=state, command=damped):
         pass
-    moved = (state.particle_x[tip].double().mean(0) - rest) / middle
+    moved = (state.particle_x[end].double().mean(0) - rest) / arm
     return -float(moved[2]), -float(moved[0]), state
 
 
