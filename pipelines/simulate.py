@@ -6,7 +6,6 @@ into a scenario file, which docs/simulation.md shows.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from scenekit.runs import as_json, open_run
 from scenekit.scene import SceneState
 from scenekit.sim.from_scene import SimConfig, extent
 from scenekit.sim.report import write_simulation_report
-from scenekit.sim.rollout import BALANCES, STATES, Clip, simulate
+from scenekit.sim.rollout import Clip, roll, staged
 from scenekit.sim.scenario import Scenario, read_scenario
 
 SHOWN = 12
@@ -128,17 +127,13 @@ def run(config: Config) -> Result:
         SimulationError: If the run goes wrong; the frames so far are kept.
     """
     start = time.perf_counter()
-    scenario, scene = scenario_of(config), open_scene(config.scene)
+    scenario = scenario_of(config)
+    clip, first = staged(open_scene(config.scene), scenario, fps=config.fps, config=config.sim)
     chosen = {"scene": config.scene, "fps": config.fps, "scenario": scenario, "sim": config.sim}
     folder = open_run(config.output, as_json(chosen), fresh=config.fresh)
-    if config.fresh:
-        shutil.rmtree(config.output / STATES, ignore_errors=True)
-        (config.output / BALANCES).unlink(missing_ok=True)
+    clip.keep(config.output, fresh=config.fresh)
     with folder.stage("states"):
-        clip = simulate(
-            scene, seconds=config.seconds, fps=config.fps, scenario=scenario, config=config.sim, folder=config.output,
-            progress=True,
-        )  # fmt: skip
+        roll(clip, first, seconds=config.seconds, command=scenario.command, progress=True)
     files = []
     if config.video:
         with folder.stage("video"):

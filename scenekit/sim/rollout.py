@@ -8,6 +8,7 @@ With a folder every frame is kept as soon as it is there, and the same call goes
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,8 +51,8 @@ class Clip:
         """Energy, momentum and penetration of each frame."""
         self._states: list[State] = []
         self._follower: Follower | None = None
-        if folder is not None and (folder / BALANCES).is_file():
-            self.balances = _kept(folder)
+        if folder is not None:
+            self.keep(folder)
 
     def __len__(self) -> int:
         return len(self.balances)
@@ -87,6 +88,14 @@ class Clip:
         if self._follower is None:
             self._follower = Follower(self.scene, self.model)
         return self._follower
+
+    def keep(self, folder: Path, *, fresh: bool = False) -> None:
+        """Keeps the frames of a clip that has none yet in a folder, after those that are there, or `fresh`, instead."""
+        if fresh:
+            shutil.rmtree(folder / STATES, ignore_errors=True)
+            (folder / BALANCES).unlink(missing_ok=True)
+        self.folder = folder
+        self.balances = _kept(folder) if (folder / BALANCES).is_file() else []
 
     def append(self, state: State, balance: Balance) -> None:
         """Adds a frame; in a folder the state is written first, so that what is counted is there."""
@@ -138,11 +147,22 @@ def simulate(
         scenario = Scenario(material=material or {}, push=push or {}, drop=drop or {})
     elif material or push or drop:
         raise InputError("simulate", got="a scenario and material, push or drop", wanted="one or the other")
-    state = scenario.set_up(scene.state)
-    model, start = scenario.begin(model_of(state, config or SimConfig()))
-    clip = Clip(state, model, fps=fps, folder=None if folder is None else Path(folder))
+    clip, start = staged(scene, scenario, fps=fps, config=config or SimConfig())
+    if folder is not None:
+        clip.keep(Path(folder))
     roll(clip, start, seconds=seconds, command=scenario.command, progress=progress)
     return clip
+
+
+def staged(scene: Scene, scenario: Scenario, *, fps: float, config: SimConfig) -> tuple[Clip, State]:
+    """A clip without frames, and the state that it starts from; nothing is written.
+
+    Raises:
+        InputError: If nothing can move, or the scenario does not fit the scene.
+    """
+    state = scenario.set_up(scene.state)
+    model, start = scenario.begin(model_of(state, config))
+    return Clip(state, model, fps=fps), start
 
 
 def roll(
