@@ -115,7 +115,7 @@ def jelly(config: Config) -> simulate.Result:
             material=(f"{soft}=jelly",),
             drop=(f"{soft}=0.1",),
             push=(f"{thrown}={x:.3f},{y:.3f},0",),
-            fresh=config.fresh,
+            fresh=True,  # the scene may have been edited since the last demo
         )
     )
 
