@@ -13,7 +13,10 @@ from scenekit.charts import short, ticks
 from scenekit.errors import InputError
 
 WIDTH, HEIGHT = 640, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 60, 48
+LETTER = 6.5
+"""Mean width of a letter of the legend."""
+
 COLORS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#475569")
 """Of curves, in order, and again from the first."""
 
@@ -97,9 +100,10 @@ def _drawn(points: np.ndarray, marks: bool, color: str) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    rows = []
+    """Names in a row between the title and the axes, where no curve is."""
+    parts, x = [], float(LEFT)
     for i, s in enumerate(series):
-        y = TOP + 16 + 17 * i
-        swatch = f'<path d="M{LEFT + 12} {y - 4}h16" stroke="{COLORS[i % len(COLORS)]}" stroke-width="3"/>'
-        rows.append(swatch + _text(LEFT + 34, y, s.name, "start"))
-    return "".join(rows)
+        swatch = f'<path d="M{x:g} {TOP - 16}h16" stroke="{COLORS[i % len(COLORS)]}" stroke-width="3"/>'
+        parts.append(swatch + _text(x + 21, TOP - 12, s.name, "start"))
+        x += 21 + LETTER * len(s.name) + 14
+    return "".join(parts)

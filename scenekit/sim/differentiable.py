@@ -18,18 +18,13 @@ import scenekit._kernels.mpm_adjoint as kernels
 from scenekit.errors import InputError
 from scenekit.sim.body_motion import BodyMotion
 from scenekit.sim.model import Model
+from scenekit.sim.stress import lame
 
 ELASTIC = {"fixed-corotated": 0, "neo-hookean": 1}
 """Laws that are smooth everywhere, and their numbers in the kernels."""
 
 KINDS = {"x": wp.vec3, "v": wp.vec3, "C": wp.mat33, "F": wp.mat33}
 """What a particle carries."""
-
-
-def lame(youngs_modulus: Tensor, poissons_ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """Lamé's μ = E / 2(1 + ν) and λ = E ν / (1 + ν)(1 − 2ν) [Pa], differentiable."""
-    E, nu = youngs_modulus, poissons_ratio
-    return E / (2 * (1 + nu)), E * nu / ((1 + nu) * (1 - 2 * nu))
 
 
 class ElasticRollout:

@@ -8,6 +8,7 @@ from torch import Tensor
 from scenekit.errors import InputError
 from scenekit.material import Material
 from scenekit.sim.elements import Elements, elements_of
+from scenekit.sim.stress import lame_of
 
 
 def soft_body(vertices: Tensor, tets: Tensor, material: Material, *, radius: float | None = None) -> Elements:
@@ -24,9 +25,10 @@ def soft_body(vertices: Tensor, tets: Tensor, material: Material, *, radius: flo
     """
     if not len(tets):
         raise InputError("soft_body: tets", got="none", wanted="tetrahedra")
-    E, nu = material.youngs_modulus.value, material.poissons_ratio.value
-    if nu < 0:
-        raise InputError(f"soft body of {material.name}: poissons_ratio", got=nu, wanted="0 or more")
+    if material.poissons_ratio.value < 0:
+        got = material.poissons_ratio.value
+        raise InputError(f"soft body of {material.name}: poissons_ratio", got=got, wanted="0 or more")
+    mu, la = lame_of(material)
     sides = _sides(vertices, tets)
     volume = torch.linalg.det(sides).abs() / 6
     mass = torch.zeros(len(vertices), dtype=torch.float64)
@@ -40,8 +42,8 @@ def soft_body(vertices: Tensor, tets: Tensor, material: Material, *, radius: flo
         tets=tets.int(),
         tet_inverse_rest=torch.linalg.pinv(sides.nan_to_num()).float().contiguous(),
         tet_volume=volume.float().clamp(min=1e-30),
-        tet_mu=ones * (E / (2 * (1 + nu))),
-        tet_lambda=ones * max(E * nu / ((1 + nu) * (1 - 2 * nu)), 1e-6 * E),
+        tet_mu=ones * mu,
+        tet_lambda=ones * max(la, 1e-6 * material.youngs_modulus.value),
         faces=boundary(tets).int(),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from scenekit._kernels import mpm_laws as kernel
 from scenekit.errors import InputError
 from scenekit.laws import DruckerPrager, FixedCorotated, Fluid, HerschelBulkley, NeoHookean, Snow, VonMises
 from scenekit.material import Material
+
+Modulus = TypeVar("Modulus", float, Tensor)
 
 EXPECTED_J = 0.9
 """The compression of fluids that time steps are made for."""
@@ -49,10 +51,15 @@ def respond(material: Material, F_trial: Tensor, memory: Tensor, C: Tensor, dt: 
     return Response(F, memory, first_piola(material, F, memory) @ F.mT + viscous(material, F, C))
 
 
-def lame(material: Material) -> tuple[float, float]:
-    """μ = E / (2 (1 + ν)) and λ = E ν / ((1 + ν) (1 − 2 ν)) [Pa]."""
-    E, nu = material.youngs_modulus.value, material.poissons_ratio.value
+def lame(youngs_modulus: Modulus, poissons_ratio: Modulus) -> tuple[Modulus, Modulus]:
+    """Lamé's μ = E / (2 (1 + ν)) and λ = E ν / ((1 + ν) (1 − 2 ν)) [Pa], of numbers or of tensors."""
+    E, nu = youngs_modulus, poissons_ratio
     return E / (2 * (1 + nu)), E * nu / ((1 + nu) * (1 - 2 * nu))
+
+
+def lame_of(material: Material) -> tuple[float, float]:
+    """`lame` of a material."""
+    return lame(material.youngs_modulus.value, material.poissons_ratio.value)
 
 
 def parameters(materials: Sequence[Material]) -> Tensor:
@@ -61,7 +68,7 @@ def parameters(materials: Sequence[Material]) -> Tensor:
     Raises:
         InputError: If a law is not one of MPM's.
     """
-    rows = [[*lame(material), *_numbers(material)] for material in materials]
+    rows = [[*lame_of(material), *_numbers(material)] for material in materials]
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
 
 
@@ -71,7 +78,7 @@ def sound_speed(material: Material) -> float:
     Of snow as hard as it gets; of a fluid √(K J^(1−γ) / ρ) at J = 0.9. Elastic laws stiffen a little when deformed: at
     half its length neo-Hookean's is 1.3 times as fast.
     """
-    mu, la = lame(material)
+    mu, la = lame_of(material)
     stiffness = la + 2 * mu
     match material.law:
         case Snow():
@@ -96,7 +103,7 @@ def energy(material: Material, F: Tensor, memory: Tensor) -> Tensor:
     fluid                      K/γ (J^(1−γ)/(γ − 1) + J − γ/(γ − 1)) where J < 1  (Cole's equation of state)
     herschel-bulkley           μ/2 (J^(−2/3) tr FFᵀ − 3) + κ/2 ((J² − 1)/2 − ln J)  (Yue et al. 2015)
     """
-    mu, la = lame(material)
+    mu, la = lame_of(material)
     sigma, J = signed_svd(F)[1], torch.linalg.det(F)
     match material.law:
         case FixedCorotated() | Snow():
@@ -121,7 +128,7 @@ def energy(material: Material, F: Tensor, memory: Tensor) -> Tensor:
 
 def first_piola(material: Material, F: Tensor, memory: Tensor) -> Tensor:
     """P = ∂ψ/∂F [Pa], shape (n, 3, 3), in closed form."""
-    mu, la = lame(material)
+    mu, la = lame_of(material)
     (U, sigma, Vh), J = signed_svd(F), torch.linalg.det(F)[:, None, None]
     inverse = torch.linalg.inv(F).mT
     match material.law:
@@ -198,7 +205,7 @@ def cone(material: Material) -> tuple[float, float, float]:
     φ = 30°. Last is the volume strain at the tip, c cot φ / κ, at most 1.
     """
     assert isinstance(material.law, DruckerPrager)
-    mu, la = lame(material)
+    mu, la = lame_of(material)
     slope, c = math.tan(math.radians(material.law.friction_angle.value)), material.law.cohesion.value
     tip = min(c / slope / (la + 2 / 3 * mu), 1.0) if slope > 0 else float(c > 0)
     return math.sqrt(2) * slope / 3, math.sqrt(2) * c, tip
@@ -224,7 +231,7 @@ def signed_svd(F: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _von_mises(material: Material, F: Tensor, strain: Tensor) -> tuple[Tensor, Tensor]:
     """Radial return (Simo & Hughes 1998, box 3.1, on logarithmic strains): the flow Δε_p = excess / (3 μ + H)."""
     assert isinstance(material.law, VonMises)
-    mu, _ = lame(material)
+    mu, _ = lame_of(material)
     hardening = material.law.hardening.value
     excess = yield_function(material, F, strain).clamp(min=0)
     flowed = excess / (3 * mu + hardening)
@@ -239,7 +246,7 @@ def _drucker_prager(material: Material, F: Tensor, gap: Tensor) -> tuple[Tensor,
 
     The memory is the volume strain by which they are apart; it must be pressed out before they bear pressure again.
     """
-    mu, la = lame(material)
+    mu, la = lame_of(material)
     alpha, k, tip = cone(material)
     trial, shear = _strains(F)
     size, volume = shear.norm(dim=-1), trial.sum(-1) + gap
@@ -263,7 +270,7 @@ def _snow(law: Snow, F: Tensor, packed: Tensor) -> tuple[Tensor, Tensor]:
 
 def _herschel_bulkley(material: Material, F: Tensor, dt: float) -> Tensor:
     """Yue et al. 2015, section 4: the deviator of b̄ = J^(−2/3) F Fᵀ relaxes until τ = τ_y + η γ̇ⁿ, volume stays."""
-    law, (mu, _) = material.law, lame(material)
+    law, (mu, _) = material.law, lame_of(material)
     assert isinstance(law, HerschelBulkley)
     shear = _strains(F)[1]
     b = (2 * shear).exp()
@@ -326,7 +333,7 @@ def _numbers(material: Material) -> tuple[float, float, float]:
         case VonMises(yield_stress, hardening):
             return yield_stress.value, hardening.value, 0.0
         case DruckerPrager():
-            (mu, la), (alpha, k, tip) = lame(material), cone(material)
+            (mu, la), (alpha, k, tip) = lame_of(material), cone(material)
             return (3 * la + 2 * mu) * alpha / (2 * mu), k / (2 * mu), tip
         case Snow(compression, stretch, hardening):
             return compression.value, stretch.value, hardening.value

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 import warp as wp
 
 from scenekit.datasets.experiments import grid_points, matter
@@ -36,7 +35,12 @@ def scene(law: Law) -> Model:
     return Model(domain=domain, particles=matter(points, CELL / 2, substance), bodies=(ball,), colliders=colliders)
 
 
-def compare(law: Law, device: str) -> None:
+BARS = {"x": 1e-6, "v": 1e-4, "F": 1e-4, "total": 1e-4, "memory": 1e-4, "C": 5e-3, "impulses": 1e-3}
+"""Difference of each array after 0.02 s that rounding may make, per its largest value or 1."""
+
+
+def differences(law: Law, device: str) -> dict[str, float]:
+    """How far blocks on the CPU and threads for particles on a device are apart, as in `BARS`."""
     model = scene(law)
     blocks, particles = SolverMPM(model), SolverMPM(model)
     particles._matter = ParticleMatter(model, particles._motion, device=device)
@@ -46,16 +50,17 @@ def compare(law: Law, device: str) -> None:
         control = model.control()
         control.particle_a[:, 0] = 2.0
         solver.step(state, state, control, 0.02)
-    for name, bar in {"x": 1e-6, "v": 1e-4, "F": 1e-4, "total": 1e-4, "memory": 1e-4, "C": 5e-3}.items():
-        a, b = (getattr(state, f"particle_{name}") for state in states)
-        assert float((a - b).abs().max()) < bar * max(1.0, float(a.abs().max())), name
-    assert torch.allclose(blocks.impulses, particles.impulses, rtol=1e-3, atol=1e-5)
-    assert float(blocks.impulses.norm()) > 0
+    assert float(blocks.impulses.norm()) > 0, "the block has not met the ball"
+    pairs = {name: [getattr(state, f"particle_{name}") for state in states] for name in BARS if name != "impulses"}
+    apart = {name: float((a - b).abs().max()) / max(1.0, float(a.abs().max())) for name, (a, b) in pairs.items()}
+    off = (blocks.impulses - particles.impulses).norm() / blocks.impulses.norm()
+    return apart | {"impulses": float(off)}
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 def test_a_thread_for_each_particle_does_what_blocks_do(law: Law) -> None:
-    compare(law, "cpu")
+    apart = differences(law, "cpu")
+    assert {name for name, bar in BARS.items() if not apart[name] < bar} == set()
 
 
 @pytest.mark.gpu
@@ -63,4 +68,5 @@ def test_a_thread_for_each_particle_does_what_blocks_do(law: Law) -> None:
 def test_a_gpu_does_what_a_cpu_does(law: Law) -> None:
     if not wp.is_cuda_available():
         pytest.skip("no CUDA device")
-    compare(law, "cuda")
+    apart = differences(law, "cuda")
+    assert {name for name, bar in BARS.items() if not apart[name] < bar} == set()
