@@ -14,39 +14,6 @@ from scenekit.sim.rollout import Clip
 MAX_INLINE_VIDEO = 12_000_000
 """A larger video is left out of the page [bytes]."""
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }} · scenekit simulation</title>
-<style>
-body { margin: 0; background: #fbfaf8; color: #1b1a18; line-height: 1.55;
-  font-family: Inter, ui-sans-serif, system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 3.5rem 2rem; }
-h1 { margin: 0; font-size: 2.4rem; letter-spacing: -.025em; overflow-wrap: anywhere; }
-h2 { margin: 2.6rem 0 .6rem; font-size: 1.25rem; }
-p, li { color: #6b6761; }
-video { width: 100%; max-height: 70vh; background: #000; border-radius: 14px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 18px; }
-.plots svg { width: 100%; height: auto; background: #fff; border: 1px solid #e7e3dc; border-radius: 14px; }
-table { border-collapse: collapse; } td { padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid #e7e3dc; }
-</style>
-</head>
-<body><main>
-<h1>{{ title }}</h1>
-<p>{{ frames }} frames, {{ "%.2f" | format(seconds) }} s at {{ fps }} per second.</p>
-{% if video %}<video src="{{ video }}" autoplay muted loop playsinline controls></video>{% endif %}
-<h2>Balance</h2>
-<div class="plots">{% for plot in plots %}{{ plot | safe }}{% endfor %}</div>
-<h2>What moves</h2>
-<table>{% for row in matter %}<tr><td>{{ row[0] }}</td><td>{{ row[1] }}</td></tr>{% endfor %}</table>
-{% if remarks %}<h2>What was assumed or mended</h2><ul>{% for remark in remarks %}<li>{{ remark }}</li>{% endfor %}</ul>
-{% endif %}
-</main></body>
-</html>
-"""
-
 
 def write_simulation_report(folder: Path, clip: Clip, *, title: str, video: bool = True) -> list[Path]:
     """Writes energy.svg, momentum.svg and report.html into a folder, and returns their paths."""
@@ -54,7 +21,8 @@ def write_simulation_report(folder: Path, clip: Clip, *, title: str, video: bool
     for name, svg in plots.items():
         write_text(folder / name, svg)
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    page = environment.from_string(PAGE).render(
+    template = environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))
+    page = template.render(
         title=title,
         frames=len(clip),
         seconds=clip.times[-1],

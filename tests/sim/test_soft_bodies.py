@@ -1,12 +1,11 @@
 """Soft bodies of tetrahedra: mass, surface, and stretch against the closed form of their law."""
 
-from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import fsolve
-from torch import Tensor
 
 from scenekit.errors import InputError
 from scenekit.material import Material
@@ -20,18 +19,7 @@ from scenekit.validation.surface import Surface
 JELLY = Material("jelly", Q(1000), Q(1e5), Q(0.3), Q(0.5), Q(0))
 
 
-def block(n: tuple[int, int, int], cell: float) -> tuple[Tensor, Tensor]:
-    """Vertices and tetrahedra of a block of cubes, six tetrahedra each (Kuhn)."""
-    number = np.arange(np.prod(np.add(n, 1))).reshape(np.add(n, 1))
-    x = np.stack(np.meshgrid(*(np.arange(k + 1) for k in n), indexing="ij"), -1).reshape(-1, 3)
-    steps = [np.cumsum([[0] * 3, *np.eye(3, dtype=int)[list(order)]], 0) for order in permutations(range(3))]
-    tets = np.array([[number[tuple(cube + s)] for s in path] for cube in np.ndindex(*n) for path in steps])
-    sides = x[tets[:, 1:]] - x[tets[:, :1]]
-    tets[np.linalg.det(sides) < 0] = tets[np.linalg.det(sides) < 0][:, [0, 1, 3, 2]]
-    return torch.tensor(x * cell, dtype=torch.float32), torch.tensor(tets)
-
-
-def test_a_body_weighs_its_density_by_its_volume_and_has_a_closed_surface() -> None:
+def test_a_body_weighs_its_density_by_its_volume_and_has_a_closed_surface(block: Any) -> None:
     x, tets = block((3, 2, 2), 0.1)
     body = soft_body(x, tets, JELLY)
     assert float(body.mass.sum()) == pytest.approx(1000 * 12e-3, rel=1e-5)
@@ -41,7 +29,7 @@ def test_a_body_weighs_its_density_by_its_volume_and_has_a_closed_surface() -> N
 
 
 @pytest.mark.parametrize("stress", [1e3, 2e4, 8e4])
-def test_a_block_under_a_dead_load_stretches_as_the_law_says(stress: float) -> None:
+def test_a_block_under_a_dead_load_stretches_as_the_law_says(stress: float, block: Any) -> None:
     """ψ = μ/2 (tr FᵀF − 3) − μ (J − 1) + λ'/2 (J − 1)²: P = ∂ψ/∂F is the load along z, and zero across."""
     n, cell = (2, 2, 4), 0.05
     x, tets = block(n, cell)
@@ -72,7 +60,7 @@ def test_a_block_under_a_dead_load_stretches_as_the_law_says(stress: float) -> N
     assert float(size[0]) / (n[0] * cell) - 1 == pytest.approx(across - 1, rel=0.05)
 
 
-def test_a_body_pressed_flat_comes_back() -> None:
+def test_a_body_pressed_flat_comes_back(block: Any) -> None:
     x, tets = block((2, 2, 2), 0.05)
     model = Model(elements=soft_body(x, tets, JELLY), gravity=(0, 0, 0))
     solver, state = SolverXPBD(model, XPBDConfig(damping=5.0, self_contact=False)), model.state()
@@ -93,6 +81,6 @@ def test_a_body_pressed_flat_comes_back() -> None:
         (lambda x, t: (x * 0, t), "positive volume"),
     ],
 )
-def test_what_is_no_body_is_refused(change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_body_is_refused(change, message: str, block: Any) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=message):
         soft_body(*change(*block((1, 1, 1), 0.1)), JELLY)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import permutations
 from math import cos, radians, sin
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,17 +43,6 @@ def sheet(n: int, side: float) -> Mesh:
     return Mesh(torch.stack([u, v, 0 * u], -1).reshape(-1, 3), faces)
 
 
-def block(n: tuple[int, int, int], cell: float) -> tuple[Tensor, Tensor]:
-    """Vertices and tetrahedra of a block of cubes, six tetrahedra each (Kuhn)."""
-    number = np.arange(np.prod(np.add(n, 1))).reshape(np.add(n, 1))
-    x = np.stack(np.meshgrid(*(np.arange(k + 1) for k in n), indexing="ij"), -1).reshape(-1, 3)
-    steps = [np.cumsum([[0] * 3, *np.eye(3, dtype=int)[list(order)]], 0) for order in permutations(range(3))]
-    tets = np.array([[number[tuple(cube + s)] for s in path] for cube in np.ndindex(*n) for path in steps])
-    sides = x[tets[:, 1:]] - x[tets[:, :1]]
-    tets[np.linalg.det(sides) < 0] = tets[np.linalg.det(sides) < 0][:, [0, 1, 3, 2]]
-    return torch.tensor(x * cell, dtype=torch.float32), torch.tensor(tets)
-
-
 def run(model: Model, seconds: float, config: XPBDConfig | None = None, *, dt: float = 1 / 60) -> State:
     solver, state, control = SolverXPBD(model, config), model.state(), model.control()
     for _ in range(round(seconds / dt)):
@@ -69,7 +58,7 @@ def momentum(elements: Elements, state: State) -> Tensor:
     return (elements.mass.double()[:, None] * state.vertex_v.double()).sum(0)
 
 
-def test_free_fall_is_a_parabola() -> None:
+def test_free_fall_is_a_parabola(block: Any) -> None:
     elements = moved(soft_body(*block((2, 2, 2), 0.05), JELLY), (0, 0, 2), (1.0, 0.0, 3.0))
     state = run(Model(elements=elements), 1.0)
     middle = (state.vertex_x - elements.x).double().mean(0)
@@ -78,7 +67,7 @@ def test_free_fall_is_a_parabola() -> None:
 
 
 @pytest.mark.parametrize("name", ["cloth", "soft body"])
-def test_a_free_body_that_vibrates_and_turns_keeps_its_momentum(name: str) -> None:
+def test_a_free_body_that_vibrates_and_turns_keeps_its_momentum(name: str, block: Any) -> None:
     free = cloth(sheet(10, 0.3), COTTON) if name == "cloth" else soft_body(*block((2, 2, 3), 0.05), JELLY)
     arm = free.x - free.x.mean(0)
     shake = 0.2 * torch.randn(arm.shape, generator=torch.Generator().manual_seed(0))
@@ -147,7 +136,7 @@ def test_a_constraint_moves_vertices_as_its_gradient_by_finite_differences_says(
 
 
 @pytest.mark.parametrize(("degrees", "slides"), [(26.07, False), (27.07, True)])
-def test_a_soft_block_on_an_incline_slides_iff_it_is_steeper_than_friction(degrees: float, slides: bool) -> None:
+def test_a_soft_block_slides_iff_the_incline_is_steeper_than_friction(degrees: float, slides: bool, block: Any) -> None:
     """tan θ = μ at 26.57°. It is tilted gently: a block that shakes may slide earlier."""
     stiff = replace(JELLY, youngs_modulus=Q(1e6))
     elements = soft_body(*block((3, 3, 1), 0.05), stiff)
@@ -165,7 +154,7 @@ def test_a_soft_block_on_an_incline_slides_iff_it_is_steeper_than_friction(degre
     assert slides or far[-1] - far[40] < 1e-4
 
 
-def test_a_sliding_block_accelerates_by_g_sin_less_mu_g_cos() -> None:
+def test_a_sliding_block_accelerates_by_g_sin_less_mu_g_cos(block: Any) -> None:
     tilt = radians(40)
     elements = soft_body(*block((3, 3, 1), 0.05), JELLY)
     gravity = (9.81 * sin(tilt), 0.0, -9.81 * cos(tilt))
@@ -216,7 +205,7 @@ def _plate(kind: str, **options: object) -> RigidBody:
     return RigidBody("/plate", kind, Pose(), mass=0.5, centre=(0.0, 0.0, 0.0), inertia=inertia, **options)  # type: ignore[arg-type]
 
 
-def test_a_belt_takes_a_block_along_by_friction() -> None:
+def test_a_belt_takes_a_block_along_by_friction(block: Any) -> None:
     elements = soft_body(*block((2, 2, 1), 0.05), JELLY)
     elements = moved(elements, (0, 0, float(elements.radius[0])))
     belt = _plate("kinematic", velocity=(2.0, 0.0, 0.0))
@@ -238,7 +227,7 @@ def test_a_thin_plate_that_moves_and_turns_fast_passes_no_vertex() -> None:
         assert float(((state.vertex_x.double() - state.body_x[0]) @ R)[:, 2].min()) > 0.003
 
 
-def test_a_body_is_given_what_soft_matter_loses() -> None:
+def test_a_body_is_given_what_soft_matter_loses(block: Any) -> None:
     """A jelly hits a free plate off its middle; linear and angular momentum about the plate's centre."""
     elements = moved(soft_body(*block((2, 2, 2), 0.03), JELLY), (0.05, -0.02, 0.03), (0.5, 0, -3))
     model = Model(elements=elements, gravity=(0, 0, 0), bodies=(_plate("dynamic"),))
@@ -297,7 +286,7 @@ def test_crossed_ropes_hold_each_other() -> None:
     assert float(torch.cdist(state.vertex_x[:21], state.vertex_x[21:]).min()) > 0.0195
 
 
-def _busy(n: int = 8) -> Model:
+def _busy(block: Any, n: int = 8) -> Model:
     """A sheet of n × n cells and a jelly that fall on a ball."""
     body = moved(soft_body(*block((2, 2, 2), 0.04), JELLY), (0.05, 0.05, 0.05), (0, 0, -1))
     return Model(
@@ -305,13 +294,13 @@ def _busy(n: int = 8) -> Model:
     )
 
 
-def test_a_rollout_repeats_bit_by_bit() -> None:
-    first, second = run(_busy(), 0.2), run(_busy(), 0.2)
+def test_a_rollout_repeats_bit_by_bit(block: Any) -> None:
+    first, second = run(_busy(block), 0.2), run(_busy(block), 0.2)
     assert set(first.differences(second).values()) == {0.0}
 
 
-def test_a_new_solver_goes_on_where_another_stopped() -> None:
-    model = _busy()
+def test_a_new_solver_goes_on_where_another_stopped(block: Any) -> None:
+    model = _busy(block)
     whole, resumed, control = model.state(), model.state(), model.control()
     solver, others = SolverXPBD(model), [SolverXPBD(model), SolverXPBD(model)]
     for step in range(12):
@@ -320,8 +309,8 @@ def test_a_new_solver_goes_on_where_another_stopped() -> None:
     assert set(whole.differences(resumed).values()) == {0.0}
 
 
-def test_two_threads_and_colours_give_the_bits_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, model = threads(), _busy(40)
+def test_two_threads_and_colours_give_the_bits_of_one(monkeypatch: pytest.MonkeyPatch, block: Any) -> None:
+    before, model = threads(), _busy(block, 40)
     try:
         set_threads(1)
         one = run(model, 0.05)
@@ -333,8 +322,8 @@ def test_two_threads_and_colours_give_the_bits_of_one(monkeypatch: pytest.Monkey
     assert set(one.differences(two).values()) == {0.0}
 
 
-def test_steps_may_write_into_another_state_and_leave_the_first() -> None:
-    model = _busy()
+def test_steps_may_write_into_another_state_and_leave_the_first(block: Any) -> None:
+    model = _busy(block)
     solver, state, nxt = SolverXPBD(model), model.state(), model.state()
     solver.step(state, nxt, model.control(), 0.01)
     assert state.differences(model.state())["vertex_x"] == 0 and nxt.time == pytest.approx(0.01)
@@ -355,13 +344,13 @@ def test_steps_may_write_into_another_state_and_leave_the_first() -> None:
         (lambda e: {"tets": e.tets[:0], "faces": e.faces[:0]}, "elements.tet_inverse_rest"),
     ],
 )
-def test_bad_elements_are_refused(change: Callable[[Elements], dict[str, Tensor]], message: str) -> None:
+def test_bad_elements_are_refused(change: Callable[[Elements], dict[str, Tensor]], message: str, block: Any) -> None:
     good = soft_body(*block((2, 2, 2), 0.05), JELLY)
     with pytest.raises(InputError, match=message):
         replace(good, **change(good))
 
 
-def test_a_loose_vertex_is_refused() -> None:
+def test_a_loose_vertex_is_refused(block: Any) -> None:
     x, tets = block((1, 1, 1), 0.1)
     faces, x = soft_body(x, tets, JELLY).faces, torch.cat([x, x[:1] + 1])
     with pytest.raises(InputError, match=r"elements\.x: got 1 of 9 bad, first number 8"):
