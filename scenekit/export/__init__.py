@@ -1,0 +1,1 @@
+"""Scenes as assets for simulators, and the proof that they load."""
