@@ -23,6 +23,7 @@ from scenekit.render.splats import render
 from scenekit.runs import write_json
 from scenekit.scene import Scene, SceneState
 from scenekit.surface.meshing import MeshingConfig, MeshScene, NodeMesh, around, scene_meshes
+from scenekit.tables import aligned
 from scenekit.validation.surface import Surface
 
 PICTURES, PICTURE_SIDE = 2, 640
@@ -144,13 +145,7 @@ def table(made: dict[str, NodeMesh]) -> list[str]:
             " × ".join(f"{100 * side:.1f}" for side in extent), "–" if volume is None else f"{1e6 * volume:,.1f}",
             f"{found.estimated:.0%}", "vertices" if found.texture is None else "{} × {}".format(*found.texture.size),
         ))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  "
-        + row[0].ljust(widths[0])
-        + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
+    return aligned(rows)
 
 
 def shape(posed: dict[str, Mesh], made: dict[str, NodeMesh]) -> Mesh:

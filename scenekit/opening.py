@@ -7,11 +7,11 @@ from pathlib import Path
 
 from scenekit.capture.capture import Capture, Frame
 from scenekit.capture.saved import read_capture
-from scenekit.errors import FileError
+from scenekit.errors import FileError, InputError
 from scenekit.io.kinds import kind_of
 from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
-from scenekit.io.splat_files import open_splats, read_splats
+from scenekit.io.splat_files import Up, open_splats, read_splats
 from scenekit.scene import NAME, Node, Scene, SceneState
 from scenekit.splats import Splats
 
@@ -19,7 +19,7 @@ SCENE, CAMERAS = "scene", "cameras"
 """What the nodes of a run are called."""
 
 
-def open_scene(path: str | Path) -> Scene:
+def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     """A scene from whatever holds one, recognised by its content.
 
     | input | what becomes of it |
@@ -28,16 +28,23 @@ def open_scene(path: str | Path) -> Scene:
     | run folder | /scene with the splats, /cameras with the photos, the frame of the capture; `save` writes there |
     | file of splats or of a mesh | one node called like the file; `save` needs a folder |
 
+    Args:
+        path: The input.
+        up: Up axis of a file that does not say; None leaves its axes as they are.
+
     Raises:
         FileError: If the input is missing, damaged, or none of these.
+        InputError: If `up` is given for a scene or a run, which know it.
     """
     path = Path(path)
+    if up is not None and path.is_dir():
+        raise InputError("up", got=up, wanted="none for a folder, which says it")
     if path.is_dir() and is_scene(path):
         return read_scene(path)
     if (path / "run.json").is_file():
         return _run(path)
     if path.is_file():
-        return Scene(_single(path))
+        return Scene(_single(path, up))
     got = "nothing" if not path.exists() else "a folder with neither scene.json nor run.json"
     raise FileError(path, got=got, wanted="a scene, a run, or a file of splats or of a mesh")
 
@@ -65,14 +72,14 @@ def _capture_of(run: Path) -> Capture | None:
     return read_capture(run) if (run / "capture.json").is_file() else None
 
 
-def _single(file: Path) -> SceneState:
+def _single(file: Path, up: Up | None) -> SceneState:
     name = node_name(file.name.partition(".")[0])
     if kind_of(file) == "mesh":
         from scenekit.io.mesh_files import read_mesh
 
-        node = Node(name, mesh=read_mesh(file))
+        node = Node(name, mesh=read_mesh(file, up=up))
     else:
-        node = Node(name, splats=open_splats(file).splats)
+        node = Node(name, splats=open_splats(file, up=up).splats)
     return SceneState(Node("", children=(node,)), Frame(note=f"As {file.name} has it."), str(file.name))
 
 
