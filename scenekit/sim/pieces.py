@@ -67,6 +67,8 @@ class Approximation:
     """Mean distance of the mesh from the surface of the pieces [m]."""
     volume_ratio: float | None
     """Volume of the pieces over that of the mesh; None if the mesh is open."""
+    threshold: float
+    """Distance that would have been near enough [m]."""
 
     @property
     def distance(self) -> float:
@@ -111,9 +113,9 @@ def pieces(
     near = TOLERANCE * float(np.linalg.norm(np.ptp(used, axis=0))) if threshold is None else threshold
     hull = convex_hull(used, max_vertices=max_vertices)
     makers: dict[str, Callable[[], tuple[tuple[Piece, ...], Approximation]]] = {
-        "primitive": lambda: _nearest(mesh, _primitives(used, hull)),
-        "hull": lambda: _measured(mesh, "hull", (Piece(Hull(hull)),)),
-        "coacd": lambda: _measured(mesh, "coacd", _coacd(mesh, near, max_pieces, max_vertices, seed)),
+        "primitive": lambda: _nearest(mesh, _primitives(used, hull), near),
+        "hull": lambda: _measured(mesh, "hull", (Piece(Hull(hull)),), near),
+        "coacd": lambda: _measured(mesh, "coacd", _coacd(mesh, near, max_pieces, max_vertices, seed), near),
     }
     if method != "auto":
         return makers[method]()
@@ -274,11 +276,13 @@ def _manifold(mesh: Mesh) -> tuple[Surface, bool]:
         return surface, False
 
 
-def _nearest(mesh: Mesh, candidates: Sequence[tuple[str, Piece]]) -> tuple[tuple[Piece, ...], Approximation]:
-    return min((_measured(mesh, name, (piece,)) for name, piece in candidates), key=lambda made: made[1].distance)
+def _nearest(
+    mesh: Mesh, candidates: Sequence[tuple[str, Piece]], near: float
+) -> tuple[tuple[Piece, ...], Approximation]:
+    return min((_measured(mesh, name, (piece,), near) for name, piece in candidates), key=lambda made: made[1].distance)
 
 
-def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], Approximation]:
+def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...], near: float) -> tuple[tuple[Piece, ...], Approximation]:
     """The pieces, and how far the surface of their union is from the mesh."""
     surface, rng = Surface(mesh), np.random.default_rng(0)
     union = manifold3d.Manifold.batch_boolean([_solid(piece) for piece in made], manifold3d.OpType.Add)
@@ -288,7 +292,7 @@ def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...]) -> tuple[tuple[P
     volume = abs(surface.solid.volume) if surface.is_closed else 0.0
     ratio = float(union.volume()) / volume if volume else None
     excess = max(float(out.max()), 0.0)
-    return made, Approximation(method, len(made), float(lost.max()), excess, float(lost.mean()), ratio)
+    return made, Approximation(method, len(made), float(lost.max()), excess, float(lost.mean()), ratio, near)
 
 
 def _samples(mesh: Mesh, rng: np.random.Generator) -> Array:
