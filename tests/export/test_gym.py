@@ -25,6 +25,7 @@ EYE, TARGET = (0.6, -0.4, 0.7), (0.1, 0.2, 0.5)
 
 MODEL = """
 <mujoco>
+  <compiler angle="radian"/>
   <option timestep="0.002"/>
   <worldbody>
     <geom type="plane" size="1 1 .1"/>
