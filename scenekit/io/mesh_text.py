@@ -69,12 +69,14 @@ def _write_obj(path: Path, mesh: Mesh) -> None:
         write_bytes(texture, png(mesh.texture))
         lines.append(f"map_Kd {texture.name}")
     write_bytes(material, ("\n".join(lines) + "\n").encode())
-    write_bytes(path, _obj(mesh, material.name))
+    write_bytes(path, obj(mesh, material=material.name))
 
 
-def _obj(mesh: Mesh, material: str) -> bytes:
+def obj(mesh: Mesh, *, material: str = "") -> bytes:
+    """The triangles as an OBJ file, their look in the MTL file of this name, if any."""
     out = io.BytesIO()
-    out.write(f"mtllib {material}\nusemtl mesh\n".encode())
+    if material:
+        out.write(f"mtllib {material}\nusemtl mesh\n".encode())
     rows = mesh.vertices.double().numpy()
     if mesh.vertex_colors is not None:
         rows = np.concatenate([rows, mesh.vertex_colors[:, :3].double().numpy() / 255], 1)
