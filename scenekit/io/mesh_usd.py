@@ -69,11 +69,7 @@ def define_mesh(stage: Usd.Stage, path: str, mesh: Mesh, texture: str) -> UsdGeo
         mesh: What.
         texture: Name of its picture's file, if it has one.
     """
-    prim = UsdGeom.Mesh.Define(stage, path)
-    place_mesh(prim, mesh)
-    prim.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(mesh.faces), 3, np.int32)))
-    prim.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.reshape(-1).cpu().numpy().astype(np.int32)))
-    prim.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    prim = define_geometry(stage, path, mesh)
     primvars, kinds = UsdGeom.PrimvarsAPI(prim), Sdf.ValueTypeNames
     if mesh.uvs is not None:
         st = Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(mesh.uvs.cpu().numpy()))
@@ -85,6 +81,16 @@ def define_mesh(stage: Usd.Stage, path: str, mesh: Mesh, texture: str) -> UsdGeo
         opacity = Vt.FloatArray.FromNumpy(np.ascontiguousarray(linear[:, 3]))
         prim.CreateDisplayOpacityPrimvar(UsdGeom.Tokens.vertex).Set(opacity)
     _material(stage, prim, mesh, texture)
+    return prim
+
+
+def define_geometry(stage: Usd.Stage, path: str, mesh: Mesh) -> UsdGeom.Mesh:
+    """A prim with the triangles of a mesh alone, in the frame of its parent."""
+    prim = UsdGeom.Mesh.Define(stage, path)
+    place_mesh(prim, mesh)
+    prim.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(mesh.faces), 3, np.int32)))
+    prim.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.reshape(-1).cpu().numpy().astype(np.int32)))
+    prim.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     return prim
 
 
