@@ -36,6 +36,9 @@ ID = "scenekit/Scene-v0"
 SCENE = Path("mjcf", "scene.xml")
 """The model in an exported folder."""
 
+VIEW = "view"
+"""The camera that the export puts in."""
+
 FROM_GL = np.diag([1.0, -1.0, -1.0])
 """MuJoCo's cameras look along −z with y up, ours along z with y down."""
 
@@ -59,7 +62,7 @@ class SceneEnv(gymnasium.Env[Any, Any]):
 
     Args:
         folder: What `scenekit export --to mjcf` wrote.
-        camera: Name of a camera of the model, those of robots included; None for "scene", else the first.
+        camera: Name of a camera of the model, those of robots included; None for `VIEW`, else the first.
         width: Of the image [px].
         height: Of the image [px].
         frame_skip: Steps of MuJoCo's per step.
@@ -231,7 +234,7 @@ def _model(file: Path) -> mujoco.MjModel:
 def _camera_id(model: mujoco.MjModel, name: str | None) -> int:
     names = [model.camera(i).name for i in range(model.ncam)]
     if name is None and names:
-        return names.index("scene") if "scene" in names else 0
+        return names.index(VIEW) if VIEW in names else 0
     return _id(model, mujoco.mjtObj.mjOBJ_CAMERA, name or "", "camera")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from scenekit.cameras import look_at
 from scenekit.errors import FileError, InputError
-from scenekit.export import splat_files
+from scenekit.export import mjcf, splat_files
 from scenekit.export.assets import Assets
 from scenekit.render.splats import render
 from scenekit.scene import Node, SceneState
@@ -30,7 +30,7 @@ MODEL = """
   <worldbody>
     <geom type="plane" size="1 1 .1"/>
     <camera name="side" pos="0 -1 0.5" xyaxes="1 0 0 0 0 1" fovy="60"/>
-    <camera name="scene" pos="{pos}" xyaxes="{axes}" fovy="40"/>
+    <camera name="view" pos="{pos}" xyaxes="{axes}" fovy="40"/>
     <camera name="flat" pos="0 -1 0.5" xyaxes="1 0 0 0 0 1" projection="orthographic"/>
     <body name="cup" pos="0.1 0.2 0.5" quat="0.955336 0 0 0.295520">
       <freejoint/><geom type="box" size=".03 .025 .04" mass="0.2"/>
@@ -69,6 +69,15 @@ def driven(tmp_path, assets):
     return exported(tmp_path, assets, ACTUATOR)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, assets):
+    """What the writers make of the assets, with a table, a free cup with splats and a cabinet with a servo."""
+    folder = tmp_path_factory.mktemp("export")
+    mjcf.write(folder / "mjcf", assets)
+    splat_files.write(folder / "splats", assets, SceneState(Node("")))
+    return folder
+
+
 def cup_of(assets: Assets) -> Splats:
     splats = assets.assets[1].links[0].splats
     assert splats is not None
@@ -92,6 +101,19 @@ def test_image_is_the_splats_at_the_pose_that_mujoco_computes(folder, assets):
     assert np.abs(observation["image"] / 255 - frame.rgb.clamp(0, 1).numpy()).max() <= 0.51 / 255
     np.testing.assert_allclose(observation["depth"], frame.depth, atol=1e-5)
     assert observation["image"].max() > 100
+
+
+def test_an_export_runs_with_its_own_camera_actuators_and_home(written, assets):
+    env = SceneEnv(written, pusher="cup")
+    observation, _ = env.reset()
+    np.testing.assert_allclose(env.pose("cup"), assets.assets[1].links[0].body.pose.matrix, atol=1e-6)
+    assert observation["image"].max() > 100  # the camera of the export sees the cup
+    assert env.action_space.shape == (1 + 3,)
+    for _ in range(25):
+        observation, *_ = env.step(np.array([1.0, 0, 0, 0], np.float32))
+    turned = np.arccos(env.pose("cabinet")[:3, 0] @ env.pose("cabinet_door")[:3, 0])
+    assert turned > 0.3
+    assert env.pose("cup")[2, 3] < 0.49
 
 
 def test_a_point_is_where_mujocos_own_frustum_puts_it(folder):
@@ -168,7 +190,7 @@ def test_render_shows_the_last_observation(folder):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"camera": "nowhere"}, "camera.*side, scene"), ({"camera": "flat"}, "orthographic"),
+        ({"camera": "nowhere"}, "camera.*side, view"), ({"camera": "flat"}, "orthographic"),
         ({"pusher": "nobody"}, "pusher.*cup, door"), ({"width": 0}, "width"), ({"frame_skip": 0}, "frame_skip"),
         ({"time_limit": float("nan")}, "time_limit"), ({"jitter": -1}, "jitter"), ({"render_mode": "human"}, "render"),
     ],
