@@ -35,23 +35,19 @@ from scenekit.sim.fill import fill, fill_splats
 from scenekit.sim.model import GRAVITY, Domain, Matter, Model
 from scenekit.sim.particles import Particles
 from scenekit.sim.pieces import Method
-from scenekit.sim.rigid_bodies import rigid_body
+from scenekit.sim.rigid_bodies import FRICTION, rigid_body
 from scenekit.sim.shapes import DistanceField, Hull, Plane
-from scenekit.sim.statics import slab_of, static_field
+from scenekit.sim.statics import fixed_body, stands_as_slab, static_field
 from scenekit.surface.meshing import BACKGROUND
 from scenekit.surface.solid import solid
 from scenekit.validation.surface import Surface
 
 Role = Literal["particles", "cloth", "rigid", "static", "nothing"]
 
+Floor = float | Literal["auto", "none"]
+
 FLOOR = "/floor"
 """What the plane below everything is called."""
-
-FRICTION = 0.5
-"""Of what has no material."""
-
-BOUNCE = 1.0
-"""Restitution of what stays: the smaller one of two counts, so this leaves it to what hits it."""
 
 MOST_NODES = 32_000_000
 """Grid nodes of a domain."""
@@ -72,7 +68,7 @@ class SimConfig:
 
     gravity: Vector = GRAVITY
     """Acceleration of everything [m/s²]."""
-    floor: float | Literal["auto", "none"] = "auto"
+    floor: Floor = "auto"
     """Height of the plane below everything [m]; auto is 0, or the lowest point of the scene if that is lower."""
     loose: bool = True
     """Things that have no body are free; False lets only those move that have a body or a soft material."""
@@ -242,20 +238,22 @@ def extent(state: SceneState, path: str) -> Array:
 def _add_floor(building: _Builder) -> None:
     """The plane below everything, unless it is not wanted."""
     config = building.config
-    if config.floor == "none":
+    height = floor_height(building.state, config.floor, [p for p, role in building.roles.items() if role != "nothing"])
+    if height is None:
         return
-    if isinstance(config.floor, str):
-        shapes = [path for path, role in building.roles.items() if role != "nothing"]
-        height = min(0.0, *(float(extent(building.state, path)[0, 2]) for path in shapes))
-        if height < 0:
-            building.remarks.append(f"The floor is at {height:.3g} m, the lowest point of the scene.")
-    else:
-        height = config.floor
+    if config.floor == "auto" and height < 0:
+        building.remarks.append(f"The floor is at {height:.3g} m, the lowest point of the scene.")
     pose = Pose((0.0, 0.0, height))
-    none = (0.0, 0.0, 0.0)
-    plane = RigidBody(FLOOR, "static", Pose(), 0.0, none, np.zeros((3, 3)), (Piece(Plane(), pose),), FRICTION, BOUNCE)
-    building.bodies.append(plane)
+    building.bodies.append(fixed_body(FLOOR, Pose(), (Piece(Plane(), pose),), FRICTION))
     building.colliders.append(Collider(Plane(), pose, contact=config.contact, friction=FRICTION, name=FLOOR))
+
+
+def floor_height(state: SceneState, floor: Floor, paths: Iterable[str]) -> float | None:
+    """Height of the plane below everything [m]: 0, or the lowest point of nodes with a shape if that is lower, or as it
+    is said; None if it is not wanted."""
+    if isinstance(floor, str):
+        return None if floor == "none" else min([0.0, *(float(extent(state, path)[0, 2]) for path in paths)])
+    return floor
 
 
 def _add_particles(building: _Builder, path: str) -> None:
@@ -310,13 +308,13 @@ def _add_rigid(building: _Builder, path: str) -> None:
     while parent and (parent := parent.rpartition("/")[0]) not in numbers:
         pass
     joined = numbers.get(parent, -1) if node.body is not None and node.body.joint is not None else -1
-    body, remarks = rigid_body(path, node, building.state.pose(path), parent=joined, method=config.pieces)
-    building.details += remarks
+    made = rigid_body(path, node, building.state.pose(path), parent=joined, method=config.pieces)
+    building.details += made.remarks
     number = len(building.bodies)
-    building.bodies.append(body)
+    building.bodies.append(made.body)
     building.matter.append(Matter(path, body=number))
     if _is_soft(building):
-        building.colliders += _shapes_of(building, node, body, number)
+        building.colliders += _shapes_of(building, node, made.body, number)
 
 
 def _with_material(building: _Builder, path: str) -> Node:
@@ -357,12 +355,9 @@ def _add_static(building: _Builder, path: str) -> None:
     node, pose = building.state.node(path), building.state.pose(path)
     friction = FRICTION if node.material is None else node.material.friction.value
     common = {"contact": building.config.contact, "friction": friction, "name": path}
-    is_closed = node.mesh is not None and len(node.mesh.faces) > 0 and Surface(node.mesh).is_closed
-    looked_at = node.name != BACKGROUND and not (is_closed and node.body is not None)
-    slab = slab_of(node, pose.matrix) if looked_at else None
+    slab = stands_as_slab(node, pose.matrix)
     if slab is not None:
-        size = " × ".join(f"{2 * half:.3g}" for half in slab.box.half)
-        building.remarks.append(f"{path} is a slab of {size} m under its flat top, {slab.share:.0%} of what looks up.")
+        building.remarks.append(f"{path} is {slab}.")
         pieces = (Piece(slab.box, pose.inverse() @ slab.pose),)
         building.colliders.append(Collider(slab.box, slab.pose, **common))  # type: ignore[arg-type]
         _fix(building, path, pose, pieces, friction)
@@ -373,9 +368,9 @@ def _add_static(building: _Builder, path: str) -> None:
         if remedy:
             building.remarks.append(f"{path} has holes: {remedy}; rigid bodies do not meet it.")
         else:
-            body, remarks = rigid_body(path, _kept(node), pose, method=building.config.pieces)
-            building.details += remarks
-            _fix(building, path, pose, body.pieces, friction)
+            made = rigid_body(path, _kept(node), pose, method=building.config.pieces)
+            building.details += made.remarks
+            _fix(building, path, pose, made.body.pieces, friction)
         building.colliders.append(Collider(shape, pose, **common))  # type: ignore[arg-type]
 
 
@@ -385,10 +380,8 @@ def _kept(node: Node) -> Node:
 
 
 def _fix(building: _Builder, path: str, pose: Pose, pieces: tuple[Piece, ...], friction: float) -> None:
-    number = len(building.bodies)
-    none = (0.0, 0.0, 0.0)
-    building.bodies.append(RigidBody(path, "static", pose, 0.0, none, np.zeros((3, 3)), pieces, friction, BOUNCE))
-    building.matter.append(Matter(path, body=number))
+    building.matter.append(Matter(path, body=len(building.bodies)))
+    building.bodies.append(fixed_body(path, pose, pieces, friction))
 
 
 def _particles(building: _Builder) -> Particles | None:

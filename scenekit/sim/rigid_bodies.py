@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from scenekit.body import Body
-from scenekit.cameras import Array
+from scenekit.body import Body, Vector
 from scenekit.errors import InputError
 from scenekit.mass import MassProperties, mass_properties
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.quantities import Quantity
 from scenekit.scene import Node
-from scenekit.sim.bodies import RigidBody
-from scenekit.sim.pieces import Method, convex_hull, pieces
+from scenekit.sim.bodies import Piece, RigidBody
+from scenekit.sim.pieces import Approximation, Method, convex_hull, pieces
 from scenekit.validation.surface import Surface
 
 OPAQUE = 0.5
@@ -43,10 +44,30 @@ class Solid:
     """Why it is an estimate, for a remark; empty if it is none."""
 
 
+@dataclass(frozen=True)
+class NodeBody:
+    """The body of a node, and where its numbers are from."""
+
+    body: RigidBody
+    """What simulators need."""
+    solid: Solid
+    """What its mass and pieces are from."""
+    approximation: Approximation
+    """How far its pieces are from its surface."""
+    mass: Quantity | None
+    """With its provenance [kg]; None if it has none, which only what does not answer to forces may."""
+    centre_source: str
+    """Where the centre of mass is from: a provenance, then words."""
+    inertia_source: str
+    """Where the inertia is from: a provenance, then words."""
+    remarks: tuple[str, ...]
+    """What was not given but followed or was assumed."""
+
+
 def rigid_body(
     path: str, node: Node, pose: Pose, *, parent: int = -1, method: Method = "auto", threshold: float | None = None
-) -> tuple[RigidBody, tuple[str, ...]]:
-    """The body of a node, and remarks on all that was not given but followed or was assumed.
+) -> NodeBody:
+    """The body of a node.
 
     Mass, centre and inertia are those of `node.body`; what it leaves open follows from what the closed mesh encloses
     and the material's density. An open mesh and splats enclose what their convex hull does, which is an estimate.
@@ -62,32 +83,79 @@ def rigid_body(
     Raises:
         InputError: If there is no shape, no way to a mass, or a number that no body can have; names the node.
     """
-    body = node.body or Body()
-    try:
+    with naming(path):
         solid = solid_of(node)
         made, how = pieces(solid.mesh, method=method, threshold=threshold)
-        mass, centre, inertia, remarks = _mass(path, node, body, solid)
-    except InputError as error:
-        raise _of(path, error) from None
-    remarks.append(f"{path} collides as {how}.")
-    material = node.material
-    if material is None:
-        bounces = "no bounce" if body.kind == "dynamic" else "bouncing is left to what hits it"
-        remarks.append(f"{path} has no material: friction {FRICTION}, {bounces}.")
+        return body_of(path, node, pose, solid, made, how, parent=parent)
+
+
+def body_of(
+    path: str, node: Node, pose: Pose, solid: Solid, made: tuple[Piece, ...], how: Approximation, *, parent: int = -1
+) -> NodeBody:
+    """The body of a node whose solid and pieces are known; the rest is as for `rigid_body`.
+
+    Raises:
+        InputError: If there is no way to a mass, or a number that no body can have.
+    """
+    body, material = node.body or Body(), node.material
+    mass, enclosed = _mass(node, body, solid), solid.enclosed
+    if mass is None and body.kind == "dynamic":
+        raise InputError("mass", got="none", wanted="a mass, or a material with a density")
+    kilograms = 0.0 if mass is None else mass.value
     rigid = RigidBody(
         path,
         body.kind,
         pose,
-        mass,
-        (float(centre[0]), float(centre[1]), float(centre[2])),
-        inertia,
+        kilograms,
+        _vector(enclosed.centre if body.centre is None else body.centre),
+        enclosed.inertia * (kilograms / enclosed.volume) if body.inertia is None else np.array(body.inertia, float),
         made,
         FRICTION if material is None else material.friction.value,
         BOUNCE[body.kind] if material is None else material.restitution.value,
         parent=parent,
         joint=body.joint,
     )
-    return rigid, tuple(remarks)
+    centre_source, inertia_source = _source(body.centre, solid), _source(body.inertia, solid)
+    remarks = tuple(_remarks(path, node, body, solid, mass, how))
+    return NodeBody(rigid, solid, how, mass, centre_source, inertia_source, remarks)
+
+
+def _mass(node: Node, body: Body, solid: Solid) -> Quantity | None:
+    """The given mass, else density · volume with the density's provenance, or estimated as the volume is."""
+    if body.mass is not None or node.material is None:
+        return body.mass
+    density, volume = node.material.density, solid.enclosed.volume
+    return Quantity(
+        density.value * volume,
+        "estimated" if solid.estimated else density.provenance,
+        None if density.spread is None else density.spread * volume,
+        f"{volume:.4g} m³ of {node.material.name} at {density} kg/m³",
+    )
+
+
+def _vector(values: Iterable[float]) -> Vector:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def _source(given: object, solid: Solid) -> str:
+    if given is not None:
+        return "authored: given with the body"
+    why = f"; {solid.estimated}" if solid.estimated else ""
+    return f"estimated: of the solid, its mass spread evenly{why}"
+
+
+def _remarks(
+    path: str, node: Node, body: Body, solid: Solid, mass: Quantity | None, how: Approximation
+) -> Iterator[str]:
+    if solid.estimated and None in (body.mass, body.centre, body.inertia):
+        yield f"{path}: {solid.estimated}; what follows from its volume is estimated."
+    if mass is not None and body.mass is None:
+        yield f"{path} weighs {mass.value:.4g} kg: {mass.note}."
+    yield f"{path} collides as {how}."
+    if node.material is None:
+        bounces = "no bounce" if body.kind == "dynamic" else "bouncing is left to what hits it"
+        yield f"{path} has no material: friction {FRICTION}, {bounces}."
 
 
 def solid_of(node: Node) -> Solid:
@@ -117,27 +185,10 @@ def solid_of(node: Node) -> Solid:
     raise InputError("shape", got="neither a mesh nor splats", wanted="one of them", hint="Mesh it: scenekit mesh.")
 
 
-def _mass(path: str, node: Node, body: Body, solid: Solid) -> tuple[float, Array, Array, list[str]]:
-    """Mass, centre and inertia, and remarks on where they come from."""
-    enclosed, remarks = solid.enclosed, []
-    if solid.estimated and None in (body.mass, body.centre, body.inertia):
-        remarks.append(f"{path}: {solid.estimated}; what follows from its volume is estimated.")
-    mass = body.mass
-    if mass is None and node.material is not None:
-        density = node.material.density
-        mass = Quantity(density.value * enclosed.volume, density.provenance)
-        remarks.append(
-            f"{path} weighs {mass.value:.4g} kg: {enclosed.volume:.4g} m³ of {node.material.name} at {density} kg/m³."
-        )
-    if mass is None and body.kind == "dynamic":
-        raise InputError("mass", got="none", wanted="a mass, or a material with a density")
-    value = 0.0 if mass is None else mass.value
-    centre = enclosed.centre if body.centre is None else np.array(body.centre)
-    if body.inertia is not None:
-        return value, centre, np.array(body.inertia, np.float64), remarks
-    return value, centre, enclosed.inertia * (value / enclosed.volume), remarks
-
-
-def _of(path: str, error: InputError) -> InputError:
-    """The error, naming the node."""
-    return InputError(f"{path}: {error.name}", got=error.got, wanted=error.wanted, hint=error.hint)
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Errors of what is done within name the node."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error.name}", got=error.got, wanted=error.wanted, hint=error.hint) from None

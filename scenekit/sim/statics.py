@@ -17,8 +17,11 @@ from scenekit.capture.level import rotation_between
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import Node
+from scenekit.sim.bodies import Piece, RigidBody
+from scenekit.sim.rigid_bodies import BOUNCE
 from scenekit.sim.shapes import Box, DistanceField
 from scenekit.support import shortest_axes
+from scenekit.surface.meshing import BACKGROUND
 from scenekit.surface.signed_distance import SignedDistance
 from scenekit.validation.surface import Surface
 
@@ -50,6 +53,26 @@ class Slab(NamedTuple):
     """T_world_box."""
     share: float
     """Part of the area looking up that lies in it."""
+
+    def __str__(self) -> str:
+        size = " × ".join(f"{2 * half:.3g}" for half in self.box.half)
+        return f"a slab of {size} m under its flat top, {self.share:.0%} of what looks up"
+
+
+def stands_as_slab(node: Node, T_world_node: Array) -> Slab | None:
+    """The slab that stands for what stays where it is, for collisions; None if it has no flat top to be looked at.
+
+    A closed mesh that was said to be a static body is met as it is, and the background as nothing.
+    """
+    is_closed = node.mesh is not None and len(node.mesh.faces) > 0 and Surface(node.mesh).is_closed
+    if node.name == BACKGROUND or (is_closed and node.body is not None):
+        return None
+    return slab_of(node, T_world_node)
+
+
+def fixed_body(path: str, pose: Pose, pieces: tuple[Piece, ...], friction: float) -> RigidBody:
+    """What stays where it is: it needs no mass, and leaves bouncing to what hits it."""
+    return RigidBody(path, "static", pose, 0.0, (0.0, 0.0, 0.0), np.zeros((3, 3)), pieces, friction, BOUNCE["static"])
 
 
 def slab_of(node: Node, T_world_node: Array) -> Slab | None:

@@ -33,7 +33,8 @@ def cylinder() -> trimesh.Trimesh:
 
 
 def test_a_cylinder_of_wood_has_the_mass_and_inertia_of_the_textbook() -> None:
-    body, remarks = rigid_body("/thing", node(cylinder()), Pose((1, 2, 3)))
+    made = rigid_body("/thing", node(cylinder()), Pose((1, 2, 3)))
+    body = made.body
     mass = WOOD.density.value * math.pi * 0.1**2 * 0.3
     across, along = mass * (3 * 0.01 + 0.09) / 12, mass * 0.01 / 2
     assert body.mass == pytest.approx(mass, rel=1e-3)
@@ -41,21 +42,26 @@ def test_a_cylinder_of_wood_has_the_mass_and_inertia_of_the_textbook() -> None:
     np.testing.assert_allclose(body.inertia, np.diag([across, across, along]), rtol=1e-3, atol=1e-9)
     assert (body.friction, body.restitution) == (WOOD.friction.value, WOOD.restitution.value)
     assert (body.name, body.kind, body.pose) == ("/thing", "dynamic", Pose((1, 2, 3)))
-    assert any("wood" in remark and "kg" in remark for remark in remarks)
-    assert any("collides as" in remark for remark in remarks)
+    assert made.mass is not None and made.mass.value == body.mass and made.mass.provenance == "default"
+    assert "wood" in made.mass.note and made.centre_source.startswith("estimated: ") and made.approximation.count == 1
+    assert any("wood" in remark and "kg" in remark for remark in made.remarks)
+    assert any("collides as" in remark for remark in made.remarks)
 
 
 def test_what_the_body_says_goes_before_what_follows() -> None:
     given = Body(mass=Quantity(2.0), centre=(0.5, 0.0, 0.05), inertia=((0.02, 0, 0), (0, 0.02, 0), (0, 0, 0.02)))
-    body, remarks = rigid_body("/thing", node(cylinder(), body=given), Pose())
+    made = rigid_body("/thing", node(cylinder(), body=given), Pose())
+    body = made.body
     assert (body.mass, body.centre) == (2.0, (0.5, 0.0, 0.05))
     np.testing.assert_array_equal(body.inertia, 0.02 * np.eye(3))
-    assert not any("weighs" in remark for remark in remarks)
+    assert made.mass == Quantity(2.0)
+    assert made.centre_source == made.inertia_source == "authored: given with the body"
+    assert not any("weighs" in remark for remark in made.remarks)
 
 
 def test_a_given_mass_is_spread_as_the_solid() -> None:
-    light, _ = rigid_body("/thing", node(cylinder(), body=Body(mass=Quantity(1.0))), Pose())
-    heavy, _ = rigid_body("/thing", node(cylinder(), body=Body(mass=Quantity(3.0))), Pose())
+    light = rigid_body("/thing", node(cylinder(), body=Body(mass=Quantity(1.0))), Pose()).body
+    heavy = rigid_body("/thing", node(cylinder(), body=Body(mass=Quantity(3.0))), Pose()).body
     np.testing.assert_allclose(heavy.inertia, 3 * light.inertia, rtol=1e-12)
 
 
@@ -63,9 +69,11 @@ def test_an_open_mesh_weighs_what_its_hull_does_and_says_that_it_is_an_estimate(
     whole = node(trimesh.creation.box((0.1, 0.2, 0.3)))
     assert whole.mesh is not None
     opened = replace(whole, mesh=Mesh(whole.mesh.vertices, whole.mesh.faces[:-2]))
-    body, remarks = rigid_body("/thing", opened, Pose(), method="hull")
-    assert body.mass == pytest.approx(WOOD.density.value * 0.006, rel=1e-5)
-    assert any("estimated" in remark and "holes" in remark for remark in remarks)
+    made = rigid_body("/thing", opened, Pose(), method="hull")
+    assert made.body.mass == pytest.approx(WOOD.density.value * 0.006, rel=1e-5)
+    assert made.mass is not None and made.mass.provenance == "estimated"
+    assert "holes" in made.centre_source and "holes" in made.inertia_source
+    assert any("estimated" in remark and "holes" in remark for remark in made.remarks)
 
 
 def test_splats_alone_weigh_what_their_hull_does_without_the_strays() -> None:
@@ -76,13 +84,13 @@ def test_splats_alone_weigh_what_their_hull_does_without_the_strays() -> None:
     means[5], faint[5] = [9.0, 0, 0], -20.0
     logit = torch.full((n,), 4.0) + faint
     cloud = Splats(torch.tensor(means).float(), torch.zeros(n, 4) + 1, torch.zeros(n, 3), logit, torch.zeros(n, 1, 3))
-    body, remarks = rigid_body("/cloud", Node("cloud", splats=cloud, material=WOOD), Pose(), method="hull")
-    assert body.mass == pytest.approx(WOOD.density.value * 0.008, rel=0.15)
-    assert any("splats" in remark for remark in remarks)
+    made = rigid_body("/cloud", Node("cloud", splats=cloud, material=WOOD), Pose(), method="hull")
+    assert made.body.mass == pytest.approx(WOOD.density.value * 0.008, rel=0.15)
+    assert any("splats" in remark for remark in made.remarks)
 
 
 def test_what_stays_needs_no_mass_and_leaves_bouncing_to_others() -> None:
-    body, _ = rigid_body("/wall", node(cylinder(), material=None, body=Body("static")), Pose())
+    body = rigid_body("/wall", node(cylinder(), material=None, body=Body("static")), Pose()).body
     assert (body.kind, body.mass, body.restitution) == ("static", 0.0, 1.0)
 
 
