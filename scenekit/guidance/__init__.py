@@ -1,0 +1,1 @@
+"""Guidance: diffusion priors of pictures, and how they pull a 3D thing towards what words say."""
