@@ -32,8 +32,18 @@ SCENE = "scene"
 VISUAL, COLLISION = "visual", "collision"
 """Default classes, as in MuJoCo Menagerie: what is seen is in group 2, what collides in group 3."""
 
-SHARED = ("contype", "conaffinity", "friction", "solref", "solimp")
+SHARED = ("contype", "conaffinity", "friction")
 """What geoms that collide leave to their class where most agree."""
+
+CONTACT = {"solref": (0.005, 2.0), "solimp": (0.95, 0.99, 0.001, 0.5, 2.0), "condim": 6}
+"""Time constant [s] and damping ratio of contacts, how much of it they get, and that they resist rolling.
+
+Our solver finds exact contacts, MuJoCo's own are springs. With these everything that was dropped came to rest; springs
+with a restitution go on hopping, so files of MuJoCo have none.
+"""
+
+TORSION = (0.005, 5e-4)
+"""Torsional and rolling friction [m]; the latter is of hard things, and without it round ones roll on for good."""
 
 INERTIA = mujoco.mjtMeshInertia
 """How MuJoCo would weigh a mesh. Nothing is weighed here, but it refuses open or flat ones that are not shells."""
@@ -115,12 +125,17 @@ def _dressed(folder: Path, assets: Assets, files: Mapping[str, Files]) -> mujoco
     visual.geom.group, visual.geom.contype, visual.geom.conaffinity, visual.geom.density = 2, 0, 0, 0
     collision = made.add_default(COLLISION, made.default)
     collision.geom.group = 3
+    for name, value in CONTACT.items():
+        setattr(collision.geom, name, value)
     for link in assets.links:
-        made.body(link.name).explicitinertial = link.body.kind != "static"
+        if link.body.kind == "static":
+            made.body(link.name).explicitinertial, made.body(link.name).ipos = False, [np.nan] * 3
         _collide(made, link, files[link.name])
         _show(made, link, files[link.name].visual)
         for joint in made.body(link.name).joints:
             joint.align = mujoco.mjtAlignFree.mjALIGNFREE_FALSE  # the body's frame stays that of the node
+            if joint.limited == mujoco.mjtLimited.mjLIMITED_TRUE:
+                joint.solref_limit, joint.solimp_limit = CONTACT["solref"], CONTACT["solimp"]
     _share(collision, [geom for geom in made.geoms if geom.classname.name == COLLISION])
     return made
 
@@ -130,6 +145,9 @@ def _collide(made: mujoco.MjSpec, link: Link, files: Files) -> None:
     for number, piece in enumerate(link.body.pieces):
         geom, name = made.geom(f"{link.name}/{number}"), f"{link.name}_collision_{number}"
         geom.classname, geom.name = made.find_default(COLLISION), name
+        geom.friction[1:] = TORSION
+        for attribute, value in CONTACT.items():
+            setattr(geom, attribute, value)
         if isinstance(piece.shape, Hull):
             made.delete(made.mesh(geom.meshname))
             geom.meshname = name

@@ -9,8 +9,7 @@ import numpy as np
 
 from scenekit.cameras import Array, quaternion_from_rotation
 from scenekit.export.assets import Assets
-from scenekit.sim.mujoco_model import IMPEDANCE, contact_reference
-from scenekit.sim.rigid_bodies import BOUNCE, FRICTION
+from scenekit.sim.rigid_bodies import FRICTION
 
 FLIP = np.diag([1.0, -1.0, -1.0])
 """From OpenCV's camera axes to MuJoCo's, which looks along −z and has y up."""
@@ -21,8 +20,11 @@ FOVY = 45.0
 LOOK = (0.6, -1.0, 0.6)
 """From what it looks at to where it stands, times a distance."""
 
+SUN = (0.3, 0.4, -1.0)
+"""Where its light goes."""
+
 PICTURE = (640, 480)
-"""Its picture [px]."""
+"""Its picture, where no photo gives one [px]."""
 
 SMALLEST = 0.1
 """Radius of what is seen, at least [m]."""
@@ -61,10 +63,11 @@ def _add_sky(made: mujoco.MjSpec) -> None:
 
 def _add_light(made: mujoco.MjSpec, centre: Array, radius: float) -> None:
     """The colours of textures have the light of the photos in them already: much comes from all sides."""
-    made.visual.headlight.ambient, made.visual.headlight.diffuse = [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
-    made.visual.headlight.specular = [0, 0, 0]
+    made.visual.headlight.ambient, made.visual.headlight.diffuse = [0.4, 0.4, 0.4], [0.2, 0.2, 0.2]
+    made.visual.headlight.specular, made.visual.map.shadowclip = [0, 0, 0], 6
+    down = np.array(SUN) / np.linalg.norm(SUN)
     made.worldbody.add_light(
-        name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=centre + np.array([0, 0, 3 * radius]), dir=[0.3, 0.4, -1],
+        name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=centre - 3 * radius * down, dir=down,
         diffuse=[0.4, 0.4, 0.4], specular=[0.1, 0.1, 0.1],
     )  # fmt: skip
 
@@ -78,10 +81,10 @@ def _add_floor(made: mujoco.MjSpec, height: float) -> None:
     material = made.add_material(name="floor", texrepeat=[4, 4], texuniform=True)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "floor"
     geom = made.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, height], size=[0, 0, 0.05], contype=2, conaffinity=1,
+        made.find_default("collision"), name="floor", group=0, type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[0, 0, height],
+        size=[0, 0, 0.05], contype=2, conaffinity=1,
     )  # fmt: skip
-    geom.material, geom.solimp, geom.solref = "floor", IMPEDANCE, contact_reference(BOUNCE["static"])
-    geom.friction[0] = FRICTION
+    geom.material, geom.friction[0] = "floor", FRICTION
 
 
 def _add_camera(made: mujoco.MjSpec, assets: Assets, centre: Array, radius: float) -> None:
