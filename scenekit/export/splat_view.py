@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scenekit.cameras import Array, Camera
+from scenekit.cameras import Array, Camera, quaternion_from_rotation
 from scenekit.errors import InputError
 from scenekit.export.splat_files import REST, read
+from scenekit.harmonics import sh_rotation
 from scenekit.render.splats import Frame, render
-from scenekit.splats import Splats, merge
+from scenekit.splats import Splats, merge, quaternion_product
 
 
 class SplatView:
@@ -30,37 +31,48 @@ class SplatView:
     """
 
     def __init__(self, folder: str | Path):
-        self.parts = read(Path(folder) / "splats")
-        """Splats of each link, in its frame; `REST` stands still."""
-        self.world = merge(list(self.parts.values())).map(Tensor.clone)
-        """All of them, where they are now, link by link."""
-        ends = np.cumsum([len(part) for part in self.parts.values()])
-        self._rows = {name: slice(end - len(self.parts[name]), end) for name, end in zip(self.parts, ends, strict=True)}
-        self._poses = {name: np.eye(4) for name in self.parts}
+        parts = read(Path(folder) / "splats")
+        ends = np.cumsum([len(part) for part in parts.values()])
+        self.rows = {name: slice(end - len(parts[name]), end) for name, end in zip(parts, ends, strict=True)}
+        """Where in `world` the splats of each link are; `REST` stands still."""
+        self.local = merge(list(parts.values()))
+        """All of them, each in the frame of its link."""
+        self.world = self.local.map(Tensor.clone)
+        """All of them, where they are now."""
+        self._channels = self.local.sh.transpose(1, 2).contiguous()
+        self._poses = {name: np.eye(4) for name in parts}
 
+    @torch.no_grad()
     def place(self, poses: Mapping[str, Array]) -> Splats:
         """The splats in the world frame; the next call changes them.
 
+        As `Splats.transform`, but harmonics of all links get their rotations at once, and nothing is allocated anew.
+
         Args:
-            poses: T_world_link, shape (4, 4), of every link that has splats; others are ignored.
+            poses: T_world_link, rigid, shape (4, 4), of every link that has splats; others are ignored.
 
         Raises:
-            InputError: If a link's pose is missing or not rigid.
+            InputError: If a link's pose is missing.
         """
-        for name, part in self.parts.items():
-            T = np.eye(4) if name == REST else poses.get(name)
-            if T is None:
-                raise InputError(f"pose of {name}", got="none", wanted="one for each link that has splats")
-            if not np.array_equal(T, self._poses[name]):
-                self._move(name, part.transform(torch.from_numpy(T)))
-                self._poses[name] = np.array(T)
+        missing = [name for name in self.rows if name != REST and name not in poses]
+        if missing:
+            raise InputError(f"pose of {missing[0]}", got="none", wanted="one for each link that has splats")
+        moved = [name for name in self.rows if name != REST and not np.array_equal(poses[name], self._poses[name])]
+        if moved:
+            rotations = np.stack([poses[name][:3, :3] for name in moved])
+            turns = sh_rotation(torch.from_numpy(rotations), self.local.sh_degree).float()
+            for name, turn in zip(moved, turns, strict=True):
+                self._move(self.rows[name], poses[name], turn)
+                self._poses[name] = np.array(poses[name])
         return self.world
 
-    def _move(self, name: str, moved: Splats) -> None:
-        """Copies what a motion changes; coefficients beyond a part's own degree stay 0."""
-        rows = self._rows[name]
-        self.world.means[rows], self.world.quats[rows] = moved.means, moved.quats
-        self.world.sh[rows, : moved.sh.shape[1]] = moved.sh
+    def _move(self, rows: slice, T: Array, turn: Tensor) -> None:
+        """Puts some Gaussians at a pose whose rotation turns their coefficients by `turn` (k, k)."""
+        R, t = torch.from_numpy(T[:3, :3]).float(), torch.from_numpy(T[:3, 3]).float()
+        quat = torch.from_numpy(quaternion_from_rotation(T[:3, :3])).float()
+        torch.addmm(t, self.local.means[rows], R.T, out=self.world.means[rows])
+        self.world.quats[rows] = quaternion_product(quat, self.local.quats[rows])
+        self.world.sh[rows] = (self._channels[rows] @ turn.T).transpose(1, 2)
 
     @torch.no_grad()
     def frame(self, poses: Mapping[str, Array], camera: Camera, T_world_cam: Array) -> Frame:

@@ -50,7 +50,7 @@ def test_frame_is_the_picture_of_the_scene_moved_by_hand(folder, assets, behind)
     cup, view = assets.assets[1].links[0].splats, SplatView(folder)
     seen = view.frame({"cup": TURNED}, CAMERA, LOOK).rgb
     assert seen.amax() > 0.2  # something is there
-    torch.testing.assert_close(seen, by_hand(cup, behind, TURNED), atol=2e-6, rtol=0)
+    torch.testing.assert_close(seen, by_hand(cup, behind, TURNED), atol=1e-5, rtol=0)  # centres are moved in float32
 
 
 def test_frame_depends_on_nothing_before_it(folder):
