@@ -1,0 +1,1 @@
+"""Radiance fields: encodings, occupancy, ray marching, volume rendering, training, and what becomes of a field."""
