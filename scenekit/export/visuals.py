@@ -32,6 +32,8 @@ class Visual:
     """OBJ, in the link's frame [m]."""
     texture: PurePosixPath | None
     """PNG with the base colour, sRGB."""
+    material: PurePosixPath | None
+    """MTL, if wanted."""
     rgba: tuple[float, float, float, float]
     """Base colour, sRGB with alpha; multiplies the texture."""
     metallic: float
@@ -42,9 +44,7 @@ class Visual:
     @property
     def files(self) -> Iterator[PurePosixPath]:
         """What was written."""
-        yield self.mesh
-        if self.texture is not None:
-            yield self.texture
+        yield from (path for path in (self.mesh, self.texture, self.material) if path is not None)
 
 
 def write_visual(folder: Path, link: Link, *, mtl: bool = False) -> Visual | None:
@@ -71,7 +71,14 @@ def write_visual(folder: Path, link: Link, *, mtl: bool = False) -> Visual | Non
         if mesh.texture is not None:
             write_bytes(folder / texture, png(mesh.texture))
     r, g, b, alpha = (srgb_from_linear(np.array(mesh.base_color)) / 255).tolist()
-    return Visual(shape, texture if mesh.texture is not None else None, (r, g, b, alpha), mesh.metallic, mesh.roughness)
+    return Visual(
+        shape,
+        None if mesh.texture is None else texture,
+        shape.with_suffix(".mtl") if mtl else None,
+        (r, g, b, alpha),
+        mesh.metallic,
+        mesh.roughness,
+    )
 
 
 def write_hulls(folder: Path, link: Link) -> dict[int, PurePosixPath]:
