@@ -13,16 +13,17 @@ SimReady's folders: https://nvidia.github.io/simready-foundation, requirement NP
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 from pxr import Gf, Kind, Usd, UsdGeom, UsdLux, UsdPhysics, UsdShade, UsdUtils
 
 from scenekit.errors import FileError
 from scenekit.export.assets import Asset, Assets
 from scenekit.export.usd_body import define_body, define_contact, place
 from scenekit.export.usd_joint import define_joint
+from scenekit.export.view import view_of
 from scenekit.io.atomic import write_bytes
 from scenekit.io.textures import png
 from scenekit.sim.rigid_bodies import BOUNCE, FRICTION
@@ -35,6 +36,12 @@ LOOKS = ("mesh", "splats")
 
 SUN, SKY = 1500.0, 500.0
 """Intensities of the two lights of a scene."""
+
+FOCAL = 50.0
+"""Focal length of the camera, in USD's tenths of its unit; its aperture follows from what it is to see."""
+
+FAR = 1e5
+"""How far it sees, times how near."""
 
 GROUND = 20.0
 """Side of the floor as it is drawn [m]; it collides without end."""
@@ -86,7 +93,8 @@ def _set_up(stage: Usd.Stage, name: str, kind: str) -> Usd.Prim:
     Usd.ModelAPI(root).SetKind(kind)
     stage.SetDefaultPrim(root)
     about = {"asset_name": name, "asset_type": kind, "source_file": "scenekit"}
-    stage.GetRootLayer().customLayerData = about | {"usd_date_generated": date.today().isoformat()}
+    about["usd_date_generated"] = date.today().isoformat()
+    stage.GetRootLayer().customLayerData = {**about, "SimReady_Metadata": about}  # NP.006 and SR.001 want it twice
     return root
 
 
@@ -120,7 +128,7 @@ def _write_scene(folder: Path, assets: Assets) -> Path:
     physics.CreateGravityDirectionAttr(pull)
     if assets.floor is not None:
         _add_floor(stage, f"{top}/floor", assets.floor)
-    _add_view(stage, top)
+    _add_view(stage, top, assets)
     stage.Save()
     return file
 
@@ -138,22 +146,18 @@ def _add_floor(stage: Usd.Stage, path: str, height: float) -> None:
     UsdShade.MaterialBindingAPI.Apply(floor.GetPrim()).Bind(contact, materialPurpose="physics")
 
 
-def _add_view(stage: Usd.Stage, top: str) -> None:
-    """Lights, and a camera that sees all assets."""
+def _add_view(stage: Usd.Stage, top: str, assets: Assets) -> None:
+    """Lights, and the camera of the other formats."""
     UsdLux.DomeLight.Define(stage, f"{top}/sky").CreateIntensityAttr(SKY)
     sun = UsdLux.DistantLight.Define(stage, f"{top}/sun")
     sun.CreateIntensityAttr(SUN)
     sun.AddRotateXYZOp().Set(Gf.Vec3f(40, 0, 30))
-    camera = UsdGeom.Camera.Define(stage, f"{top}/camera")
-    cache = UsdGeom.BBoxCache(Usd.TimeCode.Default(), [UsdGeom.Tokens.default_])
-    box = cache.ComputeWorldBound(stage.GetPrimAtPath(f"{top}/assets")).ComputeAlignedBox()
-    low, high = (np.zeros(3), np.ones(3)) if box.IsEmpty() else (np.array(box.GetMin()), np.array(box.GetMax()))
-    middle, reach = (low + high) / 2, float(np.linalg.norm(high - low))
-    eye = middle + 1.6 * reach * np.array([0.5, -0.75, 0.43])
-    looking = Gf.Matrix4d().SetLookAt(Gf.Vec3d(*eye.tolist()), Gf.Vec3d(*middle.tolist()), Gf.Vec3d(0, 0, 1))
-    camera.AddTransformOp().Set(looking.GetInverse())
-    camera.CreateClippingRangeAttr(Gf.Vec2f(0.01 * reach, 100 * reach))
-    camera.CreateFocusDistanceAttr(1.6 * reach)
+    view, camera = view_of(assets), UsdGeom.Camera.Define(stage, f"{top}/camera")
+    place(camera, view.pose)
+    camera.CreateVerticalApertureAttr(2 * FOCAL * math.tan(view.fovy / 2))
+    camera.CreateHorizontalApertureAttr(2 * FOCAL * math.tan(view.fovy / 2) * view.width / view.height)
+    camera.CreateFocalLengthAttr(FOCAL)
+    camera.CreateClippingRangeAttr(Gf.Vec2f(view.near, FAR * view.near))
 
 
 def _write_package(scene: Path) -> Path:

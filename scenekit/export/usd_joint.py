@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from pxr import Gf, Usd, UsdPhysics
 
 from scenekit.body import Joint
-from scenekit.cameras import quaternion_from_rotation
-from scenekit.errors import InputError
 from scenekit.export.assets import Asset, Link
+from scenekit.export.joint_frames import joint_frames
 from scenekit.poses import Pose
 
 KINDS = {
@@ -35,35 +33,22 @@ def define_joint(stage: Usd.Stage, asset: Asset, link: Link) -> None:
     Raises:
         InputError: If its axis is no direction.
     """
-    body, joint = link.body, link.body.joint
+    joint = link.body.joint
     assert joint is not None
-    prim = KINDS[joint.kind].Define(stage, f"/{asset.name}/{link.name}/joint")
-    parent = asset.links[body.parent] if body.parent >= 0 else None
-    held = (asset.links[0] if parent is None else parent).body.pose
-    frame = Pose(joint.anchor, _turn(link, joint))
-    other = held.inverse() @ body.pose @ frame
-    prim.CreateBody0Rel().SetTargets([f"/{asset.name}" if parent is None else f"/{asset.name}/{parent.name}"])
-    prim.CreateBody1Rel().SetTargets([f"/{asset.name}/{link.name}"])
-    prim.CreateLocalPos0Attr(Gf.Vec3f(*other.position))
-    prim.CreateLocalRot0Attr(_quat(other))
+    top = f"/{asset.name}"
+    prim = KINDS[joint.kind].Define(stage, f"{top}/{link.name}/joint")
+    holder = f"{top}/{asset.links[link.body.parent].name}" if link.body.parent >= 0 else top
+    prim.CreateBody0Rel().SetTargets([holder])
+    prim.CreateBody1Rel().SetTargets([f"{top}/{link.name}"])
+    held, frame = joint_frames(asset, link)
+    prim.CreateLocalPos0Attr(Gf.Vec3f(*held.position))
+    prim.CreateLocalRot0Attr(_quat(held))
     prim.CreateLocalPos1Attr(Gf.Vec3f(*frame.position))
     prim.CreateLocalRot1Attr(_quat(frame))
     if joint.kind == "ball":
         _limit_ball(prim, joint)
     elif joint.kind != "fixed":
         _limit_and_drive(prim, joint)
-
-
-def _turn(link: Link, joint: Joint) -> tuple[float, float, float, float]:
-    """The rotation that brings X to the axis."""
-    axis = np.array(joint.axis if joint.kind in ("hinge", "slide") else (1.0, 0.0, 0.0), np.float64)
-    if not np.isfinite(axis).all() or not np.linalg.norm(axis) > 0:
-        raise InputError(f"{link.path}: joint axis", got=joint.axis, wanted="a direction")
-    x = axis / np.linalg.norm(axis)
-    y = np.cross(np.eye(3)[np.abs(x).argmin()], x)
-    y /= np.linalg.norm(y)
-    w, i, j, k = quaternion_from_rotation(np.column_stack([x, y, np.cross(x, y)])).tolist()
-    return w, i, j, k
 
 
 def _quat(pose: Pose) -> Gf.Quatf:

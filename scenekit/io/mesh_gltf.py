@@ -7,9 +7,6 @@ are linear in glTF and sRGB here; 16 bits hold each of our 256 steps.
 
 from __future__ import annotations
 
-import base64
-import json
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from scenekit.errors import FileError, InputError
-from scenekit.io.atomic import write_bytes
-from scenekit.io.gltf import BINARY_CHUNK, CONTRADICTIONS, JSON_CHUNK, Document
+from scenekit.io.gltf import CONTRADICTIONS, Document
+from scenekit.io.gltf_writer import INDICES, GltfWriter
 from scenekit.io.textures import FREE_PIXELS, linear_from_srgb, png, read_texture, srgb_from_linear
 from scenekit.meshes import Mesh
 
@@ -47,18 +44,11 @@ def read(path: Path) -> tuple[list[Mesh], list[str]]:
 
 def write(path: Path, meshes: Mapping[str, Mesh]) -> None:
     """Writes a node with a mesh for each name, atomically; a .gltf holds its data as base64."""
-    document, binary = _document(meshes)
-    if path.suffix.lower() == ".gltf":
-        uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
-        document["buffers"] = [{"byteLength": len(binary), "uri": uri}]
-        write_bytes(path, json.dumps(document).encode())
-        return
-    text = json.dumps(document, separators=(",", ":")).encode()
-    chunks = b""
-    for kind, chunk, filler in ((JSON_CHUNK, text, b" "), (BINARY_CHUNK, binary, b"\0")):
-        padded = chunk + filler * (-len(chunk) % 4)
-        chunks += struct.pack("<II", len(padded), kind) + padded
-    write_bytes(path, struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    gltf = GltfWriter()
+    gltf.json |= {"scene": 0, "scenes": [{"nodes": [*range(len(meshes))]}]}
+    for name, mesh in meshes.items():
+        gltf.add("nodes", {"name": name} | ({"mesh": add_mesh(gltf, _y_up(mesh))} if len(mesh.vertices) else {}))
+    gltf.write(path)
 
 
 class _Meshes:
@@ -168,61 +158,38 @@ def _z_up(mesh: Mesh) -> Mesh:
     return Mesh(**mesh.__dict__ | {"vertices": torch.stack([x, -z, y], 1)})
 
 
-def _document(meshes: Mapping[str, Mesh]) -> tuple[dict[str, Any], bytes]:
-    """The JSON and the binary of meshes by name."""
-    parts, document = list[bytes](), dict[str, Any](asset={"version": "2.0", "generator": "scenekit"}, bufferViews=[])
-
-    def view(data: bytes) -> int:
-        document["bufferViews"].append({"buffer": 0, "byteOffset": sum(map(len, parts)), "byteLength": len(data)})
-        parts.append(data + b"\0" * (-len(data) % 4))
-        return len(document["bufferViews"]) - 1
-
-    def accessor(array: Array, component: int, kind: str, **more: Any) -> int:
-        index = view(np.ascontiguousarray(array).tobytes())
-        entry = {"bufferView": index, "componentType": component, "count": len(array), "type": kind} | more
-        document.setdefault("accessors", []).append(entry)
-        return len(document["accessors"]) - 1
-
-    document |= {"scene": 0, "scenes": [{"nodes": [*range(len(meshes))]}], "nodes": [], "materials": []}
-    for name, mesh in meshes.items():
-        document["nodes"].append({"name": name})
-        if len(mesh.vertices):
-            primitive = _packed_primitive(mesh, accessor) | {"material": len(document["materials"])}
-            document["nodes"][-1]["mesh"] = len(document.setdefault("meshes", []))
-            document["meshes"].append({"primitives": [primitive]})
-        document["materials"].append(_packed_material(mesh, view, document))
-    binary = b"".join(parts)
-    if binary:
-        document["buffers"] = [{"byteLength": len(binary)}]
-    else:
-        del document["bufferViews"]  # glTF has no empty lists
-    return document, binary
-
-
-def _packed_primitive(mesh: Mesh, accessor: Any) -> dict[str, Any]:
+def _y_up(mesh: Mesh) -> Mesh:
     x, y, z = mesh.vertices.unbind(1)
-    vertices = torch.stack([x, z, -y], 1).cpu().numpy()
+    return Mesh(**mesh.__dict__ | {"vertices": torch.stack([x, z, -y], 1)})
+
+
+def add_mesh(gltf: GltfWriter, mesh: Mesh) -> int:
+    """Adds a mesh that has vertices, with its material, in its own axes; returns its number."""
+    return gltf.add("meshes", {"primitives": [_packed_primitive(gltf, mesh) | {"material": _add_material(gltf, mesh)}]})
+
+
+def _packed_primitive(gltf: GltfWriter, mesh: Mesh) -> dict[str, Any]:
+    vertices = mesh.vertices.cpu().numpy()
     bounds = {"min": vertices.min(0).tolist(), "max": vertices.max(0).tolist()}
-    attributes = {"POSITION": accessor(vertices, 5126, "VEC3", **bounds)}
+    attributes = {"POSITION": gltf.accessor(vertices, **bounds)}
     if mesh.uvs is not None:
-        attributes["TEXCOORD_0"] = accessor(mesh.uvs.cpu().numpy(), 5126, "VEC2")
+        attributes["TEXCOORD_0"] = gltf.accessor(mesh.uvs.cpu().numpy())
     if mesh.vertex_colors is not None:
         colors = np.round(linear_from_srgb(mesh.vertex_colors.cpu().numpy()).astype(np.float64) * 65535)
-        attributes["COLOR_0"] = accessor(colors.astype("<u2"), 5123, "VEC4", normalized=True)
+        attributes["COLOR_0"] = gltf.accessor(colors.astype("<u2"), normalized=True)
     primitive: dict[str, Any] = {"attributes": attributes, "mode": TRIANGLES if len(mesh.faces) else 0}
     if len(mesh.faces):
-        primitive["indices"] = accessor(mesh.faces.reshape(-1).cpu().numpy().astype("<u4"), 5125, "SCALAR")
+        primitive["indices"] = gltf.accessor(mesh.faces.reshape(-1).cpu().numpy().astype("<u4"), target=INDICES)
     return primitive
 
 
-def _packed_material(mesh: Mesh, view: Any, document: dict[str, Any]) -> dict[str, Any]:
+def _add_material(gltf: GltfWriter, mesh: Mesh) -> int:
     surface: dict[str, Any] = {"baseColorFactor": list(mesh.base_color), "metallicFactor": mesh.metallic}
     surface["roughnessFactor"] = mesh.roughness
     clear = mesh.base_color[3] < 1 or (mesh.vertex_colors is not None and bool((mesh.vertex_colors[:, 3] < 255).any()))
     if mesh.texture is not None:
-        images, textures = (document.setdefault(name, []) for name in ("images", "textures"))
-        surface["baseColorTexture"] = {"index": len(textures)}
-        textures.append({"source": len(images)})
-        images.append({"bufferView": view(png(mesh.texture.flip(0))), "mimeType": "image/png"})
+        image = gltf.add("images", {"bufferView": gltf.view(png(mesh.texture.flip(0))), "mimeType": "image/png"})
+        surface["baseColorTexture"] = {"index": gltf.add("textures", {"source": image})}
         clear = clear or bool((mesh.texture[..., 3] < 255).any())
-    return {"pbrMetallicRoughness": surface, "doubleSided": True} | ({"alphaMode": "BLEND"} if clear else {})
+    material = {"pbrMetallicRoughness": surface, "doubleSided": True} | ({"alphaMode": "BLEND"} if clear else {})
+    return gltf.add("materials", material)

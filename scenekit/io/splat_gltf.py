@@ -9,8 +9,6 @@ has no word for antialiased splats; the primitive's `extras` say it.
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ from torch import Tensor
 
 from scenekit.errors import FileError, InputError
 from scenekit.io import spz
-from scenekit.io.atomic import written_atomically
-from scenekit.io.gltf import BINARY_CHUNK, CONTRADICTIONS, JSON_CHUNK, Document
+from scenekit.io.gltf import CONTRADICTIONS, Document
+from scenekit.io.gltf_writer import GltfWriter
 from scenekit.io.smallest_three import to_bytes, unit_quaternions
 from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
 from scenekit.io.textures import linear_from_srgb
@@ -43,7 +41,7 @@ TURNS: dict[Up, tuple[float, ...]] = {
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Scales and opacities of zero, which have no logarithm, are read as this."""
 
-FLOAT, UNSIGNED_BYTE, POINTS, ARRAY_BUFFER = 5126, 5121, 0, 34962
+POINTS = 0
 
 PRECISION = (
     "rotations made unit, scales and opacities stored linear, which rounds their logarithms in the seventh digit"
@@ -76,18 +74,38 @@ def write(path: str | Path, splats: Splats, up: Up = "y") -> None:
     Raises:
         InputError: If they do not fit into the 4 GiB of a GLB.
     """
-    attributes = _attributes(splats)
-    size = sum(values.nbytes for values in attributes.values())
-    text = json.dumps(_document(attributes, splats.antialiased, up), separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    total = 12 + 8 + len(text) + 8 + size
-    if total >= 1 << 32:
-        raise InputError("splats", got=f"{len(splats)} Gaussians, {total} bytes", wanted="less than 4 GiB in a GLB")
-    with written_atomically(path) as temporary, temporary.open("wb") as file:
-        file.write(struct.pack("<4sII", b"glTF", 2, total) + struct.pack("<II", len(text), JSON_CHUNK) + text)
-        file.write(struct.pack("<II", size, BINARY_CHUNK))
-        for values in attributes.values():
-            values.tofile(file)
+    gltf = GltfWriter()
+    node: dict[str, Any] = {"name": "splats", "mesh": add_splats(gltf, splats)}
+    if up != "y":
+        node["matrix"] = column_major(TURNS[up])
+    gltf.json |= {"scene": 0, "scenes": [{"nodes": [gltf.add("nodes", node)]}]}
+    gltf.write(path)
+
+
+def add_splats(gltf: GltfWriter, splats: Splats) -> int:
+    """Adds a mesh of one primitive with the Gaussians, in their own axes; returns its number."""
+    attributes = {}
+    for name, values in _attributes(splats).items():
+        more: dict[str, Any] = {"normalized": True} if values.dtype == np.uint8 else {}
+        if name == "POSITION":
+            corners = (values.min(0), values.max(0)) if len(values) else (np.zeros(3), np.zeros(3))
+            more["min"], more["max"] = (corner.tolist() for corner in corners)
+        attributes[name] = gltf.accessor(values, **more)
+    extension = {"kernel": "ellipse", "colorSpace": "srgb_rec709_display", "projection": "perspective"}
+    primitive: dict[str, Any] = {
+        "attributes": attributes,
+        "mode": POINTS,
+        "extensions": {EXTENSION: {**extension, "sortingMethod": "cameraDistance"}},
+    }
+    if splats.antialiased:
+        primitive["extras"] = {"antialiased": True}
+    gltf.use(EXTENSION)
+    return gltf.add("meshes", {"primitives": [primitive]})
+
+
+def column_major(turn: tuple[float, ...]) -> list[float]:
+    """A matrix of `TURNS` as a node has it."""
+    return [turn[4 * row + column] for column in range(4) for row in range(4)]
 
 
 def _reading(path: Path) -> Reading:
@@ -183,51 +201,6 @@ def _attributes(splats: Splats) -> dict[str, NDArray[Any]]:
         attributes["SH_DEGREE_{}_COEF_{}".format(*_band(i))] = np.ascontiguousarray(arrays["sh"][:, i])
     base = ("POSITION", "COLOR_0")
     return {name if name in base else PREFIXES[0] + name: values for name, values in attributes.items()}
-
-
-def _document(attributes: dict[str, NDArray[Any]], antialiased: bool, up: Up) -> dict[str, Any]:
-    """The JSON of a glTF whose one buffer holds the attributes one after the other."""
-    views: list[dict[str, Any]] = []
-    accessors: list[dict[str, Any]] = []
-    start = 0
-    for name, values in attributes.items():
-        width = values.shape[1]
-        views.append({"buffer": 0, "byteOffset": start, "byteLength": values.nbytes, "target": ARRAY_BUFFER})
-        accessor = {
-            "bufferView": len(accessors),
-            "count": len(values),
-            "type": "SCALAR" if width == 1 else f"VEC{width}",
-        }
-        accessor["componentType"] = UNSIGNED_BYTE if values.dtype == np.uint8 else FLOAT
-        if values.dtype == np.uint8:
-            accessor["normalized"] = True
-        if name == "POSITION":
-            corners = (values.min(0), values.max(0)) if len(values) else (np.zeros(3), np.zeros(3))
-            accessor["min"], accessor["max"] = (corner.tolist() for corner in corners)
-        accessors.append(accessor)
-        start += values.nbytes
-    extension = {"kernel": "ellipse", "colorSpace": "srgb_rec709_display", "projection": "perspective"}
-    primitive: dict[str, Any] = {
-        "attributes": {name: i for i, name in enumerate(attributes)},
-        "mode": POINTS,
-        "extensions": {EXTENSION: {**extension, "sortingMethod": "cameraDistance"}},
-    }
-    if antialiased:
-        primitive["extras"] = {"antialiased": True}
-    node: dict[str, Any] = {"name": "splats", "mesh": 0}
-    if up != "y":
-        node["matrix"] = [TURNS[up][4 * row + column] for column in range(4) for row in range(4)]
-    return {
-        "asset": {"version": "2.0", "generator": "scenekit"},
-        "extensionsUsed": [EXTENSION],
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [node],
-        "meshes": [{"primitives": [primitive]}],
-        "buffers": [{"byteLength": start}],
-        "bufferViews": views,
-        "accessors": accessors,
-    }
 
 
 def _recognises(path: Path, head: bytes) -> bool:
