@@ -17,6 +17,7 @@ import numpy as np
 
 from scenekit.errors import InputError
 from scenekit.export.assets import Asset, Assets, Link
+from scenekit.export.robot import Robot, add_robot, home
 from scenekit.export.stage import set_stage
 from scenekit.export.visuals import Visual, write_hulls, write_mesh, write_visual
 from scenekit.io.atomic import write_text
@@ -28,6 +29,9 @@ from scenekit.sim.shapes import Hull
 
 SCENE = "scene"
 """Name of the file with all assets."""
+
+HOME = "home"
+"""Name of its keyframe."""
 
 VISUAL, COLLISION = "visual", "collision"
 """Default classes, as in MuJoCo Menagerie: what is seen is in group 2, what collides in group 3."""
@@ -68,25 +72,35 @@ class Files:
         yield from () if self.solid is None else (self.solid,)
 
 
-def write(folder: Path, assets: Assets) -> list[Path]:
+def write(folder: Path, assets: Assets, *, robot: Robot | None = None) -> list[Path]:
     """Writes NAME.xml of each asset, scene.xml, and the meshes and textures that they share; returns all files.
 
     In NAME.xml the root is at the origin; scene.xml has everything at its place, a floor, light, a camera and the
     keyframe "home".
 
+    Args:
+        folder: Of the format.
+        assets: What is written.
+        robot: A robot for scene.xml; what became of its options is told in the comment there.
+
     Raises:
         InputError: If MuJoCo cannot make something of a body; names it.
+        FileError: If the robot cannot be used.
     """
     files = {link.name: _write_files(folder, link) for link in assets.links}
     made = {asset.name: _dressed(folder, replace(assets, assets=(_alone(asset),)), files) for asset in assets.assets}
     made[SCENE] = _dressed(folder, assets, files)
     set_stage(made[SCENE], assets)
-    _add_home(made[SCENE])
     written = [folder / path for file in files.values() for path in file.paths]
+    if robot is not None:
+        copies, remarks = add_robot(made[SCENE], robot, folder)
+        made[SCENE].comment = " ".join(remarks)
+        written += copies
+    _add_home(made[SCENE])
     for name, one in made.items():
         one.modelname = assets.name if one is made[SCENE] else name
         written.append(folder / f"{name}.xml")
-        write_text(written[-1], one.to_xml())
+        write_text(written[-1], _xml(one))
     return written
 
 
@@ -197,7 +211,21 @@ def _share(collision: mujoco.MjsDefault, geoms: list[mujoco.MjsGeom]) -> None:
 def _add_home(made: mujoco.MjSpec) -> None:
     """Adds the keyframe of everything at its place."""
     try:
-        compiled = made.compile()
+        qpos, ctrl = home(made.compile())
     except ValueError as error:
-        raise InputError("mjcf", got=str(error), wanted="a model that MuJoCo can compile") from None
-    made.add_key(name="home", qpos=compiled.qpos0, ctrl=np.zeros(compiled.nu))
+        raise _refused(error) from None
+    for key in made.keys:
+        made.delete(key)
+    made.add_key(name=HOME, qpos=qpos, ctrl=ctrl)
+
+
+def _xml(made: mujoco.MjSpec) -> str:
+    try:
+        text: str = made.to_xml()
+    except (ValueError, mujoco.FatalError) as error:
+        raise _refused(error) from None
+    return text
+
+
+def _refused(error: Exception) -> InputError:
+    return InputError("mjcf", got=str(error), wanted="a model that MuJoCo can compile and write")
