@@ -256,7 +256,7 @@ def _speed(folder: Path, steps: int) -> Speed:
         start = time.perf_counter()
         env.step(env.action_space.sample())
         times.append(time.perf_counter() - start)
-    return Speed(1 / median(times[-steps:]), len(env.view.world), env.model.nbody - 1)
+    return Speed(1 / median(times[-steps:]), len(env.splats.world), env.model.nbody - 1)
 
 
 def _export_table(exports: dict[str, Export]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""An exported scene as a Gymnasium environment: MuJoCo moves its bodies, and cameras see their splats.
+"""An exported scene as a Gymnasium environment: MuJoCo moves its bodies, cameras see their splats.
 
     import gymnasium, scenekit.export.gym
     env = gymnasium.make("scenekit/Scene-v0", folder="assets", pusher="mug")
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scenekit.cameras import Array, Camera, pinhole
 from scenekit.errors import BackendError, FileError, InputError
+from scenekit.export.geom_view import GeomView
 from scenekit.export.splat_view import SplatView
 from scenekit.render.splats import Frame
 
@@ -53,12 +54,13 @@ class SceneEnv(gymnasium.Env[Any, Any]):
     """Steps an exported scene and observes it through one of its cameras.
 
     Observation: `image` uint8 (h, w, 3), `qpos` and `qvel` as MuJoCo has them [m, rad, m/s, rad/s], with `depth` also
-    the distance along the optical axis [m], float32 (h, w), 0 where nothing is seen. What has no splats is not seen.
+    the distance along the optical axis [m], float32 (h, w), 0 where nothing is seen. Robots, and what else has no
+    splats, are drawn by rays; see `geom_view`.
 
     Action: one control per actuator, in its range (−1..1 if it has none), then the force on the link `pusher` in the
     world's axes, as parts −1..1 of `push`. It holds for the whole step.
 
-    `env.model` and `env.data` are MuJoCo's; `env.view` draws.
+    `env.model` and `env.data` are MuJoCo's; `env.splats` and `env.geoms` draw.
 
     Args:
         folder: What `scenekit export --to mjcf` wrote.
@@ -76,7 +78,7 @@ class SceneEnv(gymnasium.Env[Any, Any]):
         render_mode: "rgb_array", or None.
 
     Raises:
-        FileError: If the folder has no model that MuJoCo loads, or no splats.
+        FileError: If the folder has no model that MuJoCo loads, or splats that cannot be read.
         InputError: If an option does not fit; says what exists.
     """
 
@@ -91,7 +93,8 @@ class SceneEnv(gymnasium.Env[Any, Any]):
     ):  # fmt: skip
         self.model = _model(Path(folder) / SCENE)
         self.data = mujoco.MjData(self.model)
-        self.view = SplatView(folder)
+        self.splats = SplatView(folder)
+        self.geoms = GeomView(self.model, without=self.splats.rows)
         _check(width=width, height=height, frame_skip=frame_skip, time_limit=time_limit, push=push, jitter=jitter)
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError("render_mode", got=repr(render_mode), wanted="rgb_array or None")
@@ -159,7 +162,8 @@ class SceneEnv(gymnasium.Env[Any, Any]):
 
     def _observe(self) -> Observation:
         poses = {self.model.body(body).name: self._pose(body) for body in range(self.model.nbody)}
-        frame = self._drawn = self.view.frame(poses, self.camera, self.T_world_cam)
+        splats = self.splats.frame(poses, self.camera, self.T_world_cam)
+        frame = self._drawn = self.geoms.over(splats, self.data, self.camera, self.T_world_cam)
         state = {"image": _bytes(frame), "qpos": self.data.qpos.copy(), "qvel": self.data.qvel.copy()}
         return state | ({"depth": frame.depth.numpy()} if self.depth else {})
 

@@ -43,13 +43,14 @@ def write(folder: Path, assets: Assets, state: SceneState) -> list[Path]:
 
 
 def read(folder: Path) -> dict[str, Splats]:
-    """The splats that `write` wrote, by the name of their link or `REST`.
+    """The splats that `write` wrote, by the name of their link or `REST`; none of a scene that had none.
+
+    Args:
+        folder: Where they are, or would be: its parent is that of the export.
 
     Raises:
-        FileError: If there are none, or a file cannot be read.
+        FileError: If there is no export, or a file cannot be read.
     """
-    files = sorted(folder.glob("*.ply"))
-    if not files:
-        hint = "Export a scene with splats."
-        raise FileError(folder, got="no PLY files", wanted="the splats of an export", hint=hint)
-    return {file.stem: read_splats(file) for file in files}
+    if not folder.parent.is_dir():
+        raise FileError(folder.parent, got="nothing", wanted="the folder of an export", hint="scenekit export --help")
+    return {file.stem: read_splats(file) for file in sorted(folder.glob("*.ply"))}

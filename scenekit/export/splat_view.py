@@ -26,7 +26,7 @@ class SplatView:
         folder: What `scenekit export` wrote.
 
     Raises:
-        FileError: If it holds no splats, or they cannot be read.
+        FileError: If it is missing, or its splats cannot be read.
         InputError: If some are antialiased and some are not.
     """
 

@@ -37,7 +37,7 @@ MODEL = """
     </body>
     <body name="door" pos="-0.4 0.1 0.7">
       <joint name="door" axis="0 0 1" range="0 1.5" limited="true" damping="0.5"/>
-      <geom type="box" pos="0.1 0 0" size=".1 .01 .1" mass="1"/>
+      <geom type="box" pos="0.1 0 0" size=".1 .01 .1" mass="1" group="{group}"/>
       <camera name="wrist" pos="0 0 0.2"/>
     </body>
   </worldbody>
@@ -48,12 +48,12 @@ MODEL = """
 ACTUATOR = '<actuator><position joint="door" kp="5" ctrlrange="0 1.5"/></actuator>'
 
 
-def exported(folder: Path, assets: Assets, actuator: str = "") -> Path:
+def exported(folder: Path, assets: Assets, actuator: str = "", group: int = 3) -> Path:
     """A folder as an export makes it, of a model made by hand."""
     T = look_at(np.array(EYE), np.array(TARGET))
     axes = np.concatenate([T[:3, 0], -T[:3, 1]])
     (folder / "mjcf").mkdir()
-    text = MODEL.format(pos=" ".join(map(str, EYE)), axes=" ".join(map(str, axes)), actuator=actuator)
+    text = MODEL.format(pos=" ".join(map(str, EYE)), axes=" ".join(map(str, axes)), actuator=actuator, group=group)
     (folder / "mjcf" / "scene.xml").write_text(text)
     splat_files.write(folder / "splats", replace(assets, assets=assets.assets[1:2]), SceneState(Node("")))
     return folder
@@ -101,6 +101,17 @@ def test_image_is_the_splats_at_the_pose_that_mujoco_computes(folder, assets):
     assert np.abs(observation["image"] / 255 - frame.rgb.clamp(0, 1).numpy()).max() <= 0.51 / 255
     np.testing.assert_allclose(observation["depth"], frame.depth, atol=1e-5)
     assert observation["image"].max() > 100
+
+
+def test_what_has_no_splats_is_in_the_image_too(tmp_path, assets):
+    (tmp_path / "seen").mkdir(), (tmp_path / "unseen").mkdir()
+    seen, unseen = (
+        SceneEnv(exported(tmp_path / name, assets, group=group), camera="side", depth=True).reset()[0]
+        for name, group in (("seen", 2), ("unseen", 3))
+    )
+    door = (seen["image"] != unseen["image"]).any(2)
+    assert door.sum() > 50
+    assert np.abs(seen["depth"][door] - 1.1).max() < 0.02  # its front is 9 cm behind the origin, the camera 1 m before
 
 
 def test_an_export_runs_with_its_own_camera_actuators_and_home(written, assets):

@@ -75,9 +75,10 @@ def test_link_without_a_pose_is_an_error(folder):
         SplatView(folder).frame({}, CAMERA, LOOK)
 
 
-def test_folder_without_splats_is_an_error(tmp_path):
-    with pytest.raises(FileError, match="no PLY"):
-        SplatView(tmp_path)
+def test_missing_folder_is_an_error_and_one_without_splats_is_black(tmp_path):
+    with pytest.raises(FileError, match="nothing"):
+        SplatView(tmp_path / "nowhere")
+    assert SplatView(tmp_path).frame({}, CAMERA, LOOK).rgb.abs().amax() == 0
 
 
 def test_nothing_is_written_of_a_scene_without_splats(tmp_path, assets):
