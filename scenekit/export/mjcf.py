@@ -39,8 +39,8 @@ VISUAL, COLLISION = "visual", "collision"
 SHARED = ("contype", "conaffinity", "friction")
 """What geoms that collide leave to their class where most agree."""
 
-CONTACT = {"solref": (0.005, 2.0), "solimp": (0.95, 0.99, 0.001, 0.5, 2.0), "condim": 6}
-"""Time constant [s] and damping ratio of contacts, how much of it they get, and that they resist rolling.
+CONTACT = {"solref": (0.005, 2.0), "solimp": (0.95, 0.99, 0.001, 0.5, 2.0), "condim": 6, "density": 0}
+"""Of geoms: time constant [s] and damping ratio of contacts, how much of it they get, resistance to rolling; no weight.
 
 Our solver finds exact contacts, MuJoCo's own are springs. With these everything that was dropped came to rest; springs
 with a restitution go on hopping, so files of MuJoCo have none.
@@ -133,6 +133,7 @@ def _dressed(folder: Path, assets: Assets, files: Mapping[str, Files]) -> mujoco
     """The bodies of assets as the solver has them, with classes, files and looks."""
     made = spec(Model(gravity=assets.gravity, bodies=bodies_of(assets)), mocap=True)
     made.modelfiledir = str(folder)
+    made.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_AUTO  # of what others add
     made.compiler.savecompiled = False  # numbers as they are, not as MuJoCo would rather have them
     made.option.disableflags = 0  # the solver's own, so that its steps depend on nothing but the state
     visual = made.add_default(VISUAL, made.default)

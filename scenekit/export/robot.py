@@ -79,7 +79,7 @@ def add_robot(made: mujoco.MjSpec, robot: Robot, folder: Path) -> tuple[list[Pat
     """Attaches a robot to a scene that will be saved in `folder`; returns the files written, and remarks.
 
     All names of the robot get the prefix "robot_". Of two timesteps the smaller one is taken; other options are those
-    of the scene, and so are floor and sky.
+    of the scene, and so are floor, sky and lights.
 
     Raises:
         FileError: If the file is missing or no robot, or names files that are missing, too large, or elsewhere.
@@ -134,13 +134,14 @@ def _opened(file: Path) -> mujoco.MjSpec:
 
 
 def _without_stage(alone: mujoco.MjSpec) -> Iterator[str]:
-    """Takes away the floor and sky that a robot brought along; says so."""
+    """Takes away the floor, sky and lights that a robot brought along; says so."""
     planes = [geom for geom in alone.worldbody.geoms if geom.type == mujoco.mjtGeom.mjGEOM_PLANE]
     skies = [texture for texture in alone.textures if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX]
-    for element in (*planes, *skies):
+    stage = (*planes, *skies, *alone.worldbody.lights)
+    for element in stage:
         alone.delete(element)
-    if planes or skies:
-        yield "Its own floor and sky were left out."
+    if stage:
+        yield "Its own floor, sky and lights were left out."
 
 
 def _one_key(alone: mujoco.MjSpec) -> None:
