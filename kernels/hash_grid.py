@@ -1,10 +1,13 @@
 """Multiresolution hash encoding (Müller et al. 2022): positions in the unit cube → trilinear features, and back.
 
-Level l divides the cube into rᵢ cells a side, and a corner's features are a row of the table: numbered where the
-table holds all (rᵢ + 1)³ corners, else hashed. Points go by blocks of 64 lanes through one scratch array, so that LLVM
-vectorises hashing and gathering; what is scattered, the gradient of a table, belongs to the item of that level.
+Level l divides the cube into cells, and a corner's features are a row of the table: numbered where the level's table
+holds all corners, else hashed. Points go by blocks of 64: LLVM vectorises places, hashes and weights over the lanes of
+scratch arrays; what follows, loading rows from all over the table, is bound by the cache and goes point by point.
 Features and their gradients are stored feature by feature, (levels · features, n): a block writes whole cache lines.
+Arrays are opened by address, so that their strides are constants.
 """
+
+import functools
 
 import warp as wp
 
@@ -14,11 +17,8 @@ wp.set_module_options(OPTIONS)
 
 BLOCK = 64
 """Points that go through the scratch array together."""
-MAX_FEATURES = 8
-"""Features of a table's row that the scratch array holds."""
-
-# The scratch of 64 lanes: cell coordinates 0, 64, 128; fractions 192, 256, 320; index and weight of a corner 384, 448;
-# sums from 512 on.  Integers live in an array of their own.
+LENGTH = wp.constant(1 << 30)
+"""Capacity of an array that is opened by address; the loops end before its true length."""
 PRIME_Y = wp.constant(wp.uint32(2654435761))
 PRIME_Z = wp.constant(wp.uint32(805459861))
 
@@ -35,142 +35,117 @@ class Level:
     """Corners along a side of a dense table; 0 for a hashed one."""
 
 
-@wp.func
-def row_of(level: Level, i: int, j: int, k: int):
-    """Row of a corner in the table of its level, provably not negative."""
-    x = wp.uint32(i)
-    y = wp.uint32(j)
-    z = wp.uint32(k)
-    dense = x + level.step * (y + level.step * z)
-    hashed = (x ^ (y * PRIME_Y) ^ (z * PRIME_Z)) & level.mask
-    return int(wp.where(level.step > wp.uint32(0), dense, hashed)) & 0x3FFFFFF
+@functools.cache
+def grid_kernel(features: int, task: str):
+    """The kernel for rows of so many features: a pass over points at one or several levels that does one task.
 
-
-@wp.func
-def side(bit: int, fraction: float):
-    """Weight of a corner along one axis."""
-    return wp.where(bit > 0, fraction, 1.0 - fraction)
-
-
-@wp.kernel
-def forward(first: int, stride: int, n: int, chunks: int, blocks: int, features: int, levels: wp.array(dtype=Level),
-            positions: wp.array(dtype=float), table: wp.array(dtype=float), out: wp.array(dtype=float)):
-    """Encode. One item is `blocks` blocks of points at one level; items of a level are neighbours: its table is hot."""
-    item = first + wp.tid() * stride
-    l = item // chunks
-    level = levels[l]
-    I = wp.zeros(shape=256, dtype=int)
-    S = wp.zeros(shape=768, dtype=float)
-    begin = (item - l * chunks) * blocks * 64
-    for start in range(begin, wp.min(begin + blocks * 64, n), 64):
-        for axis in range(3):
-            for lane in range(64):
-                t = wp.clamp(positions[3 * wp.min(start + lane, n - 1) + axis], 0.0, 1.0) * level.cells
-                cell = wp.min(int(t), int(level.cells) - 1)
-                I[axis * 64 + lane] = cell
-                S[axis * 64 + lane] = t - float(cell)
-        for f in range(features):
-            for lane in range(64):
-                S[256 + f * 64 + lane] = 0.0
-        for corner in range(8):
-            i = corner & 1
-            j = (corner >> 1) & 1
-            k = corner >> 2
-            for lane in range(64):
-                row = row_of(level, I[lane] + i, I[64 + lane] + j, I[128 + lane] + k)
-                I[192 + lane] = (level.row + row) * features
-                S[192 + lane] = side(i, S[lane]) * side(j, S[64 + lane]) * side(k, S[128 + lane])
-            for f in range(features):
-                base = 256 + (f & 7) * 64
-                for lane in range(64):
-                    S[base + lane] += S[192 + lane] * table[(I[192 + lane] & 0x3FFFFFFF) + f]
-        count = wp.min(64, n - start)
-        for f in range(features):
-            to = (l * features + f) * n + start
-            for lane in range(count):
-                out[to + lane] = S[256 + f * 64 + lane]
-
-
-@wp.kernel
-def to_table(first: int, stride: int, n: int, chunks: int, blocks: int, features: int, levels: wp.array(dtype=Level),
-             positions: wp.array(dtype=float), d_out: wp.array(dtype=float), d_table: wp.array(dtype=float)):
-    """Gradient of the tables, added to `d_table`.
-
-    On a CPU an item is a whole level (one chunk), which alone writes to its table: its atomics are plain additions, in
-    the order of the points. On CUDA they are atomic, and an item is a few blocks.
+    "encode" writes the features, "gradient" adds to that of the table, "atomic gradient" does so where several items
+    share a level, "positions" writes the gradient of the positions, which outside of the cube is 0.
     """
-    item = first + wp.tid() * stride
-    l = item // chunks
-    level = levels[l]
-    I = wp.zeros(shape=704, dtype=int)
-    S = wp.zeros(shape=704, dtype=float)
-    begin = (item - l * chunks) * blocks * 64
-    for start in range(begin, wp.min(begin + blocks * 64, n), 64):
-        for axis in range(3):
-            for lane in range(64):
-                t = wp.clamp(positions[3 * wp.min(start + lane, n - 1) + axis], 0.0, 1.0) * level.cells
-                cell = wp.min(int(t), int(level.cells) - 1)
-                I[axis * 64 + lane] = cell
-                S[axis * 64 + lane] = t - float(cell)
-        for corner in range(8):
-            i = corner & 1
-            j = (corner >> 1) & 1
-            k = corner >> 2
-            base = 192 + corner * 64
-            for lane in range(64):
-                row = row_of(level, I[lane] + i, I[64 + lane] + j, I[128 + lane] + k)
-                I[base + lane] = (level.row + row) * features
-                S[base + lane] = side(i, S[lane]) * side(j, S[64 + lane]) * side(k, S[128 + lane])
-        for lane in range(wp.min(64, n - start)):
-            for f in range(features):
-                d = d_out[(l * features + f) * n + start + lane]
-                for corner in range(8):
-                    at = 192 + corner * 64 + lane
-                    wp.atomic_add(d_table, (I[at] & 0x3FFFFFFF) + f, S[at] * d)
+    row = wp.types.vector(length=features, dtype=float)
 
+    @wp.kernel(module="unique", module_options=OPTIONS)
+    def kernel(first: int, stride: int, n: int, chunks: int, blocks: int, together: int, levels: wp.array(dtype=Level),
+               positions: wp.uint64, table: wp.uint64, features_out: wp.uint64, d_positions: wp.uint64):
+        """One item is `blocks` blocks of points, of `chunks` such, at `together` levels.
 
-@wp.kernel
-def to_positions(first: int, stride: int, n: int, count: int, features: int, levels: wp.array(dtype=Level),
-                 positions: wp.array(dtype=float), table: wp.array(dtype=float), d_out: wp.array(dtype=float),
-                 d_positions: wp.array(dtype=float)):
-    """Gradient of the positions. One item is a block of points, which owns its rows; outside of the cube it is 0."""
-    item = first + wp.tid() * stride
-    start = item * 64
-    I = wp.zeros(shape=256, dtype=int)
-    S = wp.zeros(shape=448, dtype=float)
-    for lane in range(192):
-        S[256 + lane] = 0.0
-    for l in range(count):
-        level = levels[l]
-        for axis in range(3):
-            for lane in range(64):
-                t = wp.clamp(positions[3 * wp.min(start + lane, n - 1) + axis], 0.0, 1.0) * level.cells
-                cell = wp.min(int(t), int(level.cells) - 1)
-                I[axis * 64 + lane] = cell
-                S[axis * 64 + lane] = t - float(cell)
-        for corner in range(8):
-            i = corner & 1
-            j = (corner >> 1) & 1
-            k = corner >> 2
-            for lane in range(64):
-                row = row_of(level, I[lane] + i, I[64 + lane] + j, I[128 + lane] + k)
-                I[192 + lane] = (level.row + row) * features
-                S[192 + lane] = 0.0
-            for f in range(features):
-                at = (l * features + f) * n
+        Items of a level are neighbours, as its table is hot. For "gradient" an item is a whole level, which owns its
+        rows; for "positions" it is all levels of its points, which it owns.
+
+        Args:
+            positions: (n, 3).
+            table: Rows of all levels; for both "gradient" tasks what is added to.
+            features_out: (levels · features, n); for all but "encode" their gradient.
+            d_positions: (n, 3), zeros, for "positions".
+        """
+        item = first + wp.tid() * stride
+        part = item // chunks
+        begin = (item - part * chunks) * blocks * 64
+        P = wp.array(ptr=positions, shape=(LENGTH,), dtype=float)
+        T = wp.array(ptr=table, shape=(LENGTH,), dtype=row)
+        F = wp.array(ptr=features_out, shape=(LENGTH,), dtype=float)
+        G = wp.array(ptr=d_positions, shape=(LENGTH,), dtype=float)
+        for l in range(part * together, (part + 1) * together):
+            level = levels[l]
+            last = int(level.cells) - 1
+            hashed = level.step == wp.uint32(0)
+            step_y = wp.where(hashed, PRIME_Y, level.step)
+            step_z = wp.where(hashed, PRIME_Z, level.step * level.step)
+            for start in range(begin, wp.min(begin + blocks * 64, n), 64):
+                # Of 64 lanes each: along x, y, z the hash (I) and the weight (S) of the lower side, then of the upper one;
+                # then rows and weights of the eight corners. Made anew for each block: LLVM then sees where they are.
+                I = wp.zeros(shape=896, dtype=int)
+                S = wp.zeros(shape=896, dtype=float)
+                count = wp.min(64, n - start)
                 for lane in range(64):
-                    d = d_out[at + wp.min(start + lane, n - 1)]
-                    S[192 + lane] += d * table[(I[192 + lane] & 0x3FFFFFFF) + f]
-            for lane in range(64):
-                d = S[192 + lane] * level.cells
-                u = side(i, S[lane])
-                v = side(j, S[64 + lane])
-                w = side(k, S[128 + lane])
-                S[256 + lane] += wp.where(i > 0, d, -d) * v * w
-                S[320 + lane] += wp.where(j > 0, d, -d) * u * w
-                S[384 + lane] += wp.where(k > 0, d, -d) * u * v
-    for lane in range(wp.min(64, n - start)):
-        for axis in range(3):
-            p = 3 * (start + lane) + axis
-            inside = positions[p] >= 0.0 and positions[p] <= 1.0
-            d_positions[p] = wp.where(inside, S[256 + axis * 64 + lane], 0.0)
+                    p = 3 * wp.min(start + lane, n - 1)
+                    for axis in range(3):
+                        S[((axis & 3) << 6) + lane] = P[(p + axis) & 0x3FFFFFFF]
+                for i in range(192):
+                    t = wp.clamp(S[i], 0.0, 1.0) * level.cells
+                    cell = wp.min(int(t), last)
+                    I[i] = cell
+                    S[192 + i] = t - float(cell)
+                    S[i] = 1.0 - (t - float(cell))
+                for lane in range(64):
+                    hy = wp.uint32(I[64 + lane]) * step_y
+                    hz = wp.uint32(I[128 + lane]) * step_z
+                    I[192 + lane] = I[lane] + 1
+                    I[64 + lane] = int(hy)
+                    I[256 + lane] = int(hy + step_y)
+                    I[128 + lane] = int(hz)
+                    I[320 + lane] = int(hz + step_z)
+                for corner in range(8):
+                    x = (corner & 1) * 192
+                    y = ((corner >> 1) & 1) * 192 + 64
+                    z = ((corner >> 2) & 1) * 192 + 128
+                    to = 384 + ((corner & 7) << 6)
+                    for lane in range(64):
+                        S[to + lane] = S[x + lane] * S[y + lane] * S[z + lane]
+                    if hashed:
+                        for lane in range(64):
+                            key = wp.uint32(I[x + lane] ^ I[y + lane] ^ I[z + lane]) & level.mask
+                            I[to + lane] = level.row + int(key)
+                    else:
+                        for lane in range(64):
+                            I[to + lane] = level.row + I[x + lane] + I[y + lane] + I[z + lane]
+                at = l * features * n + start
+                if wp.static(task == "encode"):
+                    for lane in range(count):
+                        sum = row()
+                        for corner in range(8):
+                            c = 384 + ((corner & 7) << 6) + (lane & 63)
+                            sum += S[c] * T[I[c] & 0x3FFFFFF]
+                        for f in range(features):
+                            F[(at + f * n + lane) & 0x3FFFFFFF] = sum[f]
+                else:
+                    for lane in range(count):
+                        d = row()
+                        for f in range(features):
+                            d[f] = F[(at + f * n + lane) & 0x3FFFFFFF]
+                        for corner in range(8):
+                            c = 384 + ((corner & 7) << 6) + (lane & 63)
+                            r = I[c] & 0x3FFFFFF
+                            if wp.static(task == "gradient"):
+                                T[r] = T[r] + S[c] * d
+                            elif wp.static(task == "atomic gradient"):
+                                wp.atomic_add(T, r, S[c] * d)
+                            else:
+                                S[c] = wp.dot(T[r], d)
+                if wp.static(task == "positions"):
+                    for lane in range(count):
+                        g = wp.vec3()
+                        for corner in range(8):
+                            i = (corner & 1) * 192 + (lane & 63)
+                            j = ((corner >> 1) & 1) * 192 + 64 + (lane & 63)
+                            k = ((corner >> 2) & 1) * 192 + 128 + (lane & 63)
+                            e = S[384 + ((corner & 7) << 6) + (lane & 63)] * level.cells
+                            g[0] = g[0] + wp.where((corner & 1) > 0, e, -e) * S[j] * S[k]
+                            g[1] = g[1] + wp.where((corner & 2) > 0, e, -e) * S[i] * S[k]
+                            g[2] = g[2] + wp.where((corner & 4) > 0, e, -e) * S[i] * S[j]
+                        for axis in range(3):
+                            p = (3 * (start + lane) + axis) & 0x3FFFFFFF
+                            inside = P[p] >= 0.0 and P[p] <= 1.0
+                            G[p] = G[p] + wp.where(inside, g[axis], 0.0)
+
+    return kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,7 +44,7 @@ class HashGridConfig:
     """Tables start uniform in ±this."""
 
     def __post_init__(self) -> None:
-        ranges = {"levels": 64, "features": kernels.MAX_FEATURES, "log2_rows": 24, "coarsest": 2**16, "finest": 2**20}
+        ranges = {"levels": 64, "features": 8, "log2_rows": 24, "coarsest": 2**16, "finest": 2**20}
         for name, most in ranges.items():
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"hash grid: {name}", got=getattr(self, name), wanted=f"1 to {most}")
@@ -132,11 +133,8 @@ class _Encode(torch.autograd.Function):
             got = f"{positions.dtype} {tuple(positions.shape)}"
             raise InputError("positions", got=got, wanted="float32 (n, 3)", hint="backend='torch' takes any dtype.")
         positions, table = positions.detach().contiguous(), table.detach().contiguous()
-        n, out = len(positions), positions.new_empty(config.levels * config.features, len(positions))
-        chunks = -(-n // (kernels.BLOCK * BLOCKS))
-        levels = _levels(config, str(table.device))
-        inputs = [n, chunks, BLOCKS, config.features, levels, *map(_flat, (positions, table, out))]
-        launch(kernels.forward, config.levels * chunks, inputs, str(table.device), interleaved=True)
+        out = positions.new_empty(config.levels * config.features, len(positions))
+        _run("encode", config, positions, table, out, table)
         ctx.save_for_backward(positions, table)
         ctx.config = config
         return out
@@ -145,21 +143,29 @@ class _Encode(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         positions, table = ctx.saved_tensors
-        config, n, device, d_out = ctx.config, len(positions), str(table.device), d_out.contiguous()
-        levels, d_positions, d_table = _levels(config, device), None, None
+        d_out, d_positions, d_table = d_out.contiguous(), None, None
         if ctx.needs_input_grad[1]:
             d_table = torch.zeros_like(table)
-            blocks = -(-n // kernels.BLOCK) if device == "cpu" else 1
-            chunks = -(-n // (kernels.BLOCK * max(blocks, 1)))
-            inputs = [n, chunks, blocks, config.features, levels, *map(_flat, (positions, d_out, d_table))]
-            launch(kernels.to_table, config.levels * chunks, inputs, device, interleaved=True)
+            task = "gradient" if table.device.type == "cpu" else "atomic gradient"
+            _run(task, ctx.config, positions, d_table, d_out, d_table)
         if ctx.needs_input_grad[0]:
-            d_positions = torch.empty_like(positions)
-            inputs = [n, config.levels, config.features, levels, *map(_flat, (positions, table, d_out, d_positions))]
-            launch(kernels.to_positions, -(-n // kernels.BLOCK), inputs, device)
+            d_positions = torch.zeros_like(positions)
+            _run("positions", ctx.config, positions, table, d_out, d_positions)
         return d_positions, d_table, None
 
 
+def _run(task: str, config: HashGridConfig, *tensors: Tensor) -> None:
+    """Launch the kernel for a task on positions, table, features and gradient of the positions."""
+    n, device = len(tensors[0]), str(tensors[0].device)
+    whole = max(1, -(-n // kernels.BLOCK))
+    blocks = {"encode": BLOCKS, "gradient": whole, "atomic gradient": 1, "positions": 1 + whole // 64}[task]
+    chunks, together = -(-n // (kernels.BLOCK * blocks)), config.levels if task == "positions" else 1
+    inputs = [n, chunks, blocks, together, _levels(config, device), *(tensor.data_ptr() for tensor in tensors)]
+    items = config.levels // together * chunks
+    launch(kernels.grid_kernel(config.features, task), items, inputs, device, interleaved=True)
+
+
+@functools.lru_cache(maxsize=64)
 def _levels(config: HashGridConfig, device: str) -> Any:
     """The kernels' description of the levels."""
     levels, first = [], 0
@@ -170,8 +176,3 @@ def _levels(config: HashGridConfig, device: str) -> Any:
         levels.append(level)
         first += rows
     return wp.array(levels, dtype=kernels.Level, device=device)
-
-
-def _flat(tensor: Tensor) -> Any:
-    """Warp's descriptor of a contiguous tensor as a row of numbers, without a copy."""
-    return wp.from_torch(tensor.reshape(-1), return_ctype=True)
