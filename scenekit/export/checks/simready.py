@@ -1,8 +1,8 @@
 """What NVIDIA's SimReady validator finds in a prop, by the profile Robotics-Prop.
 
-It is two packages, `pip install simready-validate simready-foundation-tier-core`, and needs no GPU; there are no
-findings without them. Profile 3.1.0 is the last one that can be met without saying what a thing is: from 3.2.0 on a prop
-has a Wikidata number, semantic labels, an author, a licence and a thumbnail, which nobody knows of a scan.
+It is two packages, `pip install simready-validate simready-foundation-tier-core`; there are no findings without them.
+Profile 3.1.0 is the last one that can be met without saying what a thing is: from 3.2.0 on a prop has a Wikidata
+number, semantic labels, an author, a licence and a thumbnail, which nobody knows of a scan.
 https://nvidia.github.io/simready-foundation
 """
 
@@ -16,7 +16,12 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from scenekit.export.checks.usd_rules import is_prop
+
 PROFILE, VERSION = "Robotics-Prop", "3.1.0"
+
+MAIN = "from simready.validate._cli import main; main()"
+"""The program, where it is installed beside us but is not on the path."""
 
 SECONDS = 300.0
 """Time for a file [s]."""
@@ -25,11 +30,13 @@ SECONDS = 300.0
 def findings(path: Path) -> list[str] | None:
     """The requirements of the profile that a prop misses, one sentence each; None where there is no validator.
 
-    What stays has no rigid body, and so misses RB.001: it is no prop.
+    A scene and what stays in it are no props, and so there is nothing that they miss.
     """
     command = _command()
     if command is None:
         return None
+    if not is_prop(path):
+        return []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         asked = ["--profile", PROFILE, "--version", VERSION, "--output", str(report), str(path.resolve())]
@@ -48,7 +55,7 @@ def _command() -> list[str] | None:
     if program is not None:
         return [program]
     try:
-        return [sys.executable, "-m", "simready.validate._cli"] if find_spec("simready.validate") else None
+        return [sys.executable, "-c", MAIN] if find_spec("simready.validate") else None
     except ModuleNotFoundError:
         return None
 
