@@ -64,17 +64,28 @@ class ReaderStopped(FileError):
     """A file on which the child crashed, or over which it took too long; it is gone, the caller is not."""
 
 
-Reader = Callable[[Path], Answer]
+Reader = Callable[..., Answer]
 """A function of a reader module; runs in the child, where it may raise anything. The module also has a `warm_up()`,
 which loads what is only loaded on first use."""
 
 
-def read_isolated(module: str, function: str, path: str | Path) -> Answer:
-    """Calls `function(path)` of a reader module in its child process.
+def read_isolated(
+    module: str, function: str, path: str | Path, *, arguments: dict[str, Any] | None = None,
+    time: float | None = None, memory: int | None = None,
+) -> Answer:  # fmt: skip
+    """Calls `function(path, **arguments)` of a reader module in its child process.
+
+    Args:
+        module: Name of the reader module.
+        function: Of that module.
+        path: The file.
+        arguments: What else the function is told, such as JSON can say.
+        time: Most that it may take [s]; None for `seconds`.
+        memory: Most that it may take, and keep, [bytes]; None for four times the file and 128 MB.
 
     Raises:
-        FileError: If the file is missing, if the reader raises, or takes more memory than four times the file and
-            128 MB; `ReaderStopped` if it crashes or takes longer than `seconds`.
+        FileError: If the file is missing, if the reader raises, or takes more memory than it may; `ReaderStopped` if it
+            crashes or takes too long.
         BackendError: If the module cannot be imported there.
     """
     path = Path(path).absolute()
@@ -85,7 +96,9 @@ def read_isolated(module: str, function: str, path: str | Path) -> Answer:
         worker = _WORKERS.get(key)
         if worker is None or not worker.usable:
             worker = _WORKERS[key] = _Worker(module)
-        return worker.ask(function, path)
+        request: dict[str, Any] = {"function": function, "path": str(path), "arguments": arguments or {}}
+        request |= {"memory": memory or MEMORY + 4 * path.stat().st_size, "kept": memory or MEMORY}
+        return worker.ask(path, request, time or seconds(path))
 
 
 def seconds(path: Path) -> float:
@@ -114,10 +127,8 @@ class _Worker:
     def usable(self) -> bool:
         return self.process.poll() is None
 
-    def ask(self, function: str, path: Path) -> Answer:
-        """One file."""
-        request = {"function": function, "path": str(path), "memory": MEMORY + 4 * path.stat().st_size}
-        limit = seconds(path)
+    def ask(self, path: Path, request: dict[str, Any], limit: float) -> Answer:
+        """One file, within so many seconds."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -205,21 +216,21 @@ def _serve(module: str) -> None:
     started = _address_space()
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        header, arrays = _answered(getattr(reader, request["function"]), Path(request["path"]), request["memory"])
-        _send(out, header | {"spent": _address_space() > started + MEMORY}, arrays)
+        header, arrays = _answered(getattr(reader, request["function"]), request)
+        _send(out, header | {"spent": _address_space() > started + request["kept"]}, arrays)
     return None
 
 
-def _answered(read: Reader, path: Path, memory: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _answered(read: Reader, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    memory = request["memory"]
     try:
         with _LimitedMemory(memory):
-            answer = read(path)
+            answer = read(Path(request["path"]), **request["arguments"])
         return {"facts": answer.facts}, answer.arrays
     except FileError as error:
         said = {"got": error.got, "wanted": error.wanted, "hint": error.hint}
     except MemoryError:
-        wanted = f"four times the file and {MEMORY >> 20} MB at most"
-        said = {"got": f"more than {memory >> 20} MB when read", "wanted": wanted}
+        said = {"got": f"more than {memory >> 20} MB when read", "wanted": "a file that takes no more"}
     except Exception as error:  # parsers raise whatever they like on corrupt data
         said = {"got": f"{type(error).__name__}: {_message(error)}", "wanted": "a sound file"}
     return {"error": said}, {}
