@@ -160,8 +160,8 @@ def run(config: Config) -> Result:
         FileError: If a mesh or the scene is missing, or the output folder is in the way.
         InputError: If something cannot be exported.
     """
-    solids = {name: _errors(solid, config.export) for name, solid in closed_form_solids().items()}
     meshes = dict(_meshes(config))
+    solids = {name: _errors(solid, config.export) for name, solid in closed_form_solids().items()}
     with TemporaryDirectory() as temporary:
         folder = config.output or Path(temporary)
         exports = dict(_exports(config, meshes, folder))
