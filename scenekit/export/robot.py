@@ -130,7 +130,10 @@ def _opened(file: Path) -> mujoco.MjSpec:
         raise FileError(file, got="no file", wanted="a robot in MJCF")
     if file.stat().st_size > LARGEST:
         raise FileError(file, got=f"{file.stat().st_size} bytes", wanted=f"at most {LARGEST}")
-    return mujoco.MjSpec.from_file(str(file))
+    alone = mujoco.MjSpec.from_file(str(file))
+    if len(alone.bodies) < 2:
+        raise FileError(file, got="a model without bodies", wanted="a robot in MJCF")
+    return alone
 
 
 def _without_stage(alone: mujoco.MjSpec) -> Iterator[str]:

@@ -70,7 +70,7 @@ def write(folder: Path, assets: Assets) -> list[Path]:
             visual, hulls = write_visual(folder, link, mtl=True), write_hulls(folder, link)
             robot.append(_link(link, visual, {number: str(path) for number, path in hulls.items()}))
             written += [folder / path for path in (*(() if visual is None else visual.files), *hulls.values())]
-        robot.extend(_joints(asset))
+        robot.extend(list(_joints(asset)))
         indent(robot)
         written.append(folder / f"{asset.name}.urdf")
         write_text(written[-1], '<?xml version="1.0"?>\n' + tostring(robot, "unicode") + "\n")
