@@ -69,7 +69,7 @@ class SceneEnv(gymnasium.Env[Any, Any]):
         height: Of the image [px].
         frame_skip: Steps of MuJoCo's per step.
         depth: Also observe depth.
-        pusher: A free link to push; None pushes none, or the first if the scene has no actuator.
+        pusher: A link to push; None pushes none, or the first free one if the scene has no actuator.
         push: Largest force along each axis [N]; None for three times the link's weight.
         jitter: How far free bodies are moved at a reset, sideways, each way at most [m].
         reward: Of a step, after it; 0 if None.
@@ -130,14 +130,21 @@ class SceneEnv(gymnasium.Env[Any, Any]):
         return self._observe(), {"time": self.data.time}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Holds an action for `frame_skip` steps."""
-        action = np.clip(np.asarray(action, np.float64), self.action_space.low, self.action_space.high)
+        """Holds an action for `frame_skip` steps.
+
+        Raises:
+            InputError: If the action is of another shape, or not finite.
+        """
+        action = np.asarray(action, np.float64)
+        if action.shape != self.action_space.shape or not np.isfinite(action).all():
+            raise InputError("action", got=action, wanted=f"finite numbers of shape {self.action_space.shape}")
+        action = np.clip(action, self.action_space.low, self.action_space.high)
         self.data.ctrl[:] = action[: self.model.nu]
         if self.pusher is not None:
             self.data.xfrc_applied[self.pusher, :3] = self.push * action[self.model.nu :]
         mujoco.mj_step(self.model, self.data, nstep=self.frame_skip)
-        mujoco.mj_kinematics(self.model, self.data)  # poses are those before the last step, until they are asked for
-        mujoco.mj_camlight(self.model, self.data)
+        for update in (mujoco.mj_kinematics, mujoco.mj_comPos, mujoco.mj_camlight):  # a step leaves those before it
+            update(self.model, self.data)
         reward = 0.0 if self.reward is None else float(self.reward(self))
         terminated = False if self.done is None else bool(self.done(self))
         truncated = bool(self.data.time >= self.time_limit - 0.5 * self.model.opt.timestep)
@@ -177,6 +184,8 @@ class SceneEnv(gymnasium.Env[Any, Any]):
         free = self.model.jnt_bodyid[self.model.jnt_type == mujoco.mjtJoint.mjJNT_FREE]
         if pusher is not None:
             body = _id(self.model, mujoco.mjtObj.mjOBJ_BODY, pusher, "pusher")
+            if self.model.body_weldid[body] == 0:
+                raise InputError("pusher", got=f"{pusher}, which stays where it is", wanted="a link that can move")
         elif self.model.nu == 0 and len(free):
             body = int(free[0])
         else:

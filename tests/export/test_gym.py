@@ -1,6 +1,8 @@
 """The Gymnasium environment of an export: its contract, what it sees, what it does."""
 
+import importlib
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from scenekit.cameras import look_at
-from scenekit.errors import FileError, InputError
+from scenekit.errors import BackendError, FileError, InputError
 from scenekit.export import mjcf, splat_files
 from scenekit.export.assets import Assets
 from scenekit.render.splats import render
@@ -86,7 +88,7 @@ def cup_of(assets: Assets) -> Splats:
 
 @pytest.mark.parametrize("options", [{"width": 32}, {"width": 40, "depth": True, "jitter": 0.01, "pusher": "door"}])
 def test_passes_gymnasiums_checker(folder, options):
-    env = gymnasium.make(ID, folder=folder, height=32, render_mode="rgb_array", **options)
+    env = gymnasium.make(f"scenekit.export.gym:{ID}", folder=folder, height=32, render_mode="rgb_array", **options)
     check_env(env.unwrapped)
 
 
@@ -211,9 +213,29 @@ def test_wrong_option_is_an_input_error(folder, options, name):
         SceneEnv(folder, **options)
 
 
+@pytest.mark.parametrize("action", [np.zeros(2), np.array([0, np.nan, 0])])
+def test_wrong_action_is_an_input_error(folder, action):
+    env = SceneEnv(folder, width=32, height=32)
+    env.reset()
+    with pytest.raises(InputError, match="action"):
+        env.step(action)
+
+
+def test_what_stays_cannot_be_pushed(written):
+    with pytest.raises(InputError, match="table, which stays"):
+        SceneEnv(written, pusher="table")
+
+
 def test_missing_or_broken_folder_is_a_file_error(tmp_path, folder):
     with pytest.raises(FileError, match=r"scene\.xml"):
         SceneEnv(tmp_path / "nothing")
     (folder / "mjcf" / "scene.xml").write_text("<mujoco><worldbody><geom/></worldbody></mujoco>")
     with pytest.raises(FileError, match="MuJoCo loads"):
         SceneEnv(folder)
+
+
+def test_without_gymnasium_the_package_to_install_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    monkeypatch.delitem(sys.modules, "scenekit.export.gym")
+    with pytest.raises(BackendError, match=r"scenekit\[gym\]"):
+        importlib.import_module("scenekit.export.gym")
