@@ -43,7 +43,7 @@ VIEW = "view"
 FROM_GL = np.diag([1.0, -1.0, -1.0])
 """MuJoCo's cameras look along −z with y up, ours along z with y down."""
 
-LIFT = 3.0
+LIFT = 2.0
 """A push is at most so many times the weight of what is pushed, if not told otherwise."""
 
 Observation = dict[str, NDArray[Any]]
@@ -70,7 +70,7 @@ class SceneEnv(gymnasium.Env[Any, Any]):
         frame_skip: Steps of MuJoCo's per step.
         depth: Also observe depth.
         pusher: A link to push; None pushes none, or the first free one if the scene has no actuator.
-        push: Largest force along each axis [N]; None for three times the link's weight.
+        push: Largest force along each axis [N]; None for twice the link's weight.
         jitter: How far free bodies are moved at a reset, sideways, each way at most [m].
         reward: Of a step, after it; 0 if None.
         done: Whether the task is over; never if None.
