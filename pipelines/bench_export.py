@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-import tyro
 from rich.progress import track
 
 from scenekit.datasets.closed_form_solids import ClosedForm, closed_form_solids
@@ -62,7 +61,7 @@ class Config:
     """Whether obj2mjcf and trimesh's URDF get the same meshes, if they are installed."""
     output: Path | None = None
     """A new folder in which all exports are kept."""
-    export: tyro.conf.OmitArgPrefixes[ExportConfig] = field(default_factory=ExportConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     """How things become bodies, else."""
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import trimesh
+import tyro
 
 from scenekit.errors import FileError
 from scenekit.io.mesh_files import read_mesh
@@ -46,6 +47,11 @@ def test_meshes_have_z_up_and_the_size_asked_for(meshes):
     ((name, mesh),) = bench_export._meshes(Config(meshes=meshes, size=0.3))
     assert name == "brick"
     assert (mesh.vertices.amax(0) - mesh.vertices.amin(0)).tolist() == pytest.approx([0.1, 0.3, 0.2])
+
+
+def test_options_of_the_export_can_be_given():
+    config = tyro.cli(Config, args=["--size", "0.3", "--export.max-pieces", "7", "--methods", "hull", "auto"])
+    assert (config.size, config.export.max_pieces, config.methods) == (0.3, 7, ("hull", "auto"))
 
 
 def test_folder_without_meshes_is_a_file_error(tmp_path):
