@@ -45,6 +45,9 @@ SHADE = 0.55
 VIEW = np.array([0.55, -1.0, 0.6])
 """From a thing to the camera."""
 
+ROOM = 1.12
+"""How much further away the camera is than it has to be."""
+
 FIELD = math.radians(30)
 """Vertical field of view."""
 
@@ -64,7 +67,7 @@ class _Eye:
         """At the box of points, shape (p, 3)."""
         low, high = points.min(0), points.max(0)
         centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-4)
-        eye = centre + VIEW / np.linalg.norm(VIEW) * radius / math.sin(FIELD / 2)
+        eye = centre + VIEW / np.linalg.norm(VIEW) * ROOM * radius / math.sin(FIELD / 2)
         return _Eye(look_at(eye, centre), centre, radius)
 
 
@@ -178,7 +181,7 @@ def _draw_all(canvas: Pixels, placed: Sequence[Mesh]) -> None:
 def _disc(eye: _Eye) -> Mesh:
     """The floor around a thing."""
     angle = np.linspace(0, 2 * np.pi, 65)[:-1]
-    rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1) * 1.35 * eye.radius
+    rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1) * 1.15 * eye.radius
     points = np.concatenate([np.zeros((1, 3)), rim]) + eye.centre * [1, 1, 0]
     around = np.arange(64)
     faces = np.stack([0 * around, around + 1, (around + 1) % 64 + 1], 1)

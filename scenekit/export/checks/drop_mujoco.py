@@ -51,9 +51,10 @@ def drop(path: Path, links: list[str], quat: list[float], gravity: float) -> Ans
     model = spec.compile()
     data = mujoco.MjData(model)
     number = model.body(links[0]).id
-    start = model.jnt_qposadr[model.body_jntadr[number]]
-    if model.body_jntnum[number] != 1 or model.jnt_type[model.body_jntadr[number]] != mujoco.mjtJoint.mjJNT_FREE:
+    joint = model.body_jntadr[number]
+    if joint < 0 or model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE:
         raise FileError(path, got=f"{links[0]}, which is not free", wanted="a root with a free joint")
+    start = model.jnt_qposadr[joint]
     data.qpos[start : start + 7] = [0, 0, 0, *quat]
     ids = [model.body(name).id for name in links]
     data.qpos[start + 2] = RELEASE - lowest_point(_recorded(model, data, ids, steps=0))

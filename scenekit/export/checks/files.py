@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from scenekit.errors import FileError
 from scenekit.export.assets import Format
-from scenekit.export.physics_json import LinkFacts, Physics
+from scenekit.export.physics_json import AssetFacts, LinkFacts, Physics
 from scenekit.io.bounded import check_file
 
 LAYOUT: dict[Format, tuple[str, tuple[str, ...]]] = {
@@ -39,8 +39,13 @@ class AssetFile:
     name: str
     """Relative to the folder."""
     path: Path
-    links: tuple[LinkFacts, ...]
+    assets: tuple[AssetFacts, ...]
     """What is in it."""
+
+    @property
+    def links(self) -> tuple[LinkFacts, ...]:
+        """All of them, asset by asset."""
+        return tuple(link for asset in self.assets for link in asset.links)
 
 
 def formats_in(folder: Path) -> tuple[Format, ...]:
@@ -57,10 +62,13 @@ def expected_files(folder: Path, physics: Physics) -> list[AssetFile]:
     """All files of the formats that were written, there or not."""
     found = []
     for format in formats_in(folder):
-        names = [(asset_file(format, asset.name), asset.links) for asset in physics.assets]
-        names += [(name, physics.links) for name in LAYOUT[format][1]]
-        found += [AssetFile(format, name, folder / name, links) for name, links in names]
+        found += [_file(folder, format, asset_file(format, asset.name), (asset,)) for asset in physics.assets]
+        found += [_file(folder, format, name, physics.assets) for name in LAYOUT[format][1]]
     return found
+
+
+def _file(folder: Path, format: Format, name: str, assets: tuple[AssetFacts, ...]) -> AssetFile:
+    return AssetFile(format, name, folder / name, assets)
 
 
 def misled(file: AssetFile) -> Iterator[str]:

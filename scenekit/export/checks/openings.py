@@ -13,6 +13,7 @@ from scenekit.export.assets import Format
 from scenekit.export.checks.files import AssetFile, misled
 from scenekit.export.checks.readings import SAME, Difference, Reading, difference, unpacked
 from scenekit.export.physics_json import LinkFacts
+from scenekit.export.urdf import shift
 from scenekit.io.isolated import read_isolated
 
 READERS: dict[Format, tuple[tuple[str, str], ...]] = {
@@ -85,7 +86,8 @@ def _compared(file: AssetFile, read: dict[str, Reading]) -> tuple[dict[str, Diff
         if link.name not in read:
             problems.append(f"has no body {link.name}")
             continue
-        wanted = Reading(link.mass.value, np.array(link.centre.value), np.array(link.inertia.value))
+        origin = shift(link.joint).position if file.format == "urdf" else (0.0, 0.0, 0.0)
+        wanted = Reading(link.mass.value, np.subtract(link.centre.value, origin), np.array(link.inertia.value))
         differences[link.name] = found = difference(read[link.name], wanted, size_of(link))
         problems += [
             f"{name} of {link.name} is off by {off:.2g}, more than {SAME:g}"

@@ -128,7 +128,13 @@ def box_corners(half: Array) -> Array:
 
 
 def lowest_point(recording: Recording) -> float:
-    """At the first step [m]."""
+    """At the first step [m].
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not len(recording.points):
+        raise ValueError("a thing of which nothing collides")
     return float(_lowest(recording, rotation_from_quaternion(recording.quats[:1]))[0])
 
 

@@ -34,6 +34,8 @@ class Ruling:
 def rulings(file: AssetFile) -> Iterator[Ruling]:
     """What each validator of its format says of a file."""
     for validator, module in VALIDATORS[file.format]:
+        if module == "simready" and (len(file.assets) > 1 or file.assets[0].root.kind == "static"):
+            continue  # these are rules for one thing that moves
         findings: Callable[[Path], list[str] | None] = import_module(f"scenekit.export.checks.{module}").findings
         found = findings(file.path)
         yield Ruling(file.name, validator, None if found is None else tuple(found))

@@ -1,0 +1,30 @@
+"""Differences of readings are relative, and what is no number differs without end."""
+
+import numpy as np
+import pytest
+
+from scenekit.export.checks.readings import Reading, difference, packed, unpacked
+
+BOX = Reading(2.0, np.array([0.1, 0.0, 0.0]), np.diag([3.0, 2.0, 1.0]))
+
+
+def test_each_difference_is_relative_to_its_own_scale() -> None:
+    other = Reading(2.002, np.array([0.1, 0.003, 0.004]), np.diag([3.0, 2.0, 1.0]) * 1.01)
+    assert difference(other, BOX, 0.5) == pytest.approx((1e-3, 0.01, 0.01))
+
+
+def test_swapped_axes_of_inertia_are_a_difference() -> None:
+    swapped = Reading(2.0, BOX.centre, np.diag([2.0, 3.0, 1.0]))
+    assert difference(swapped, BOX, 1.0).inertia == pytest.approx(np.sqrt(2 / 14))
+
+
+@pytest.mark.parametrize("mass", [np.nan, np.inf])
+def test_what_is_no_number_is_infinitely_far(mass: float) -> None:
+    assert difference(Reading(mass, BOX.centre, BOX.inertia), BOX, 1.0).largest == np.inf
+
+
+def test_readings_come_back_from_another_process_as_they_were() -> None:
+    (name, back), *none = unpacked(packed({"box": BOX})).items()
+    assert (name, back.mass, none) == ("box", BOX.mass, [])
+    np.testing.assert_array_equal(back.inertia, BOX.inertia)
+    assert unpacked(packed({})) == {}
