@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pxr import Usd, UsdGeom, UsdPhysics
+from pxr import Usd, UsdGeom, UsdPhysics, UsdUtils
 
 from scenekit.cameras import rotation_from_quaternion
 from scenekit.errors import FileError
@@ -20,6 +20,7 @@ def warm_up() -> None:
 
 def read(path: Path) -> Answer:
     """Readings of all prims with a mass."""
+    _check_paths(path)
     stage = Usd.Stage.Open(str(path))
     _check(stage, path)
     found = {}
@@ -32,6 +33,16 @@ def read(path: Path) -> Answer:
             centre = np.array(api.GetCenterOfMassAttr().Get(), np.float64)
             found[prim.GetName()] = Reading(float(api.GetMassAttr().Get()), centre, inertia)
     return packed(found)
+
+
+def _check_paths(path: Path) -> None:
+    """That all it needs is there, in its folder."""
+    layers, assets, missing = UsdUtils.ComputeAllDependencies(str(path))
+    if missing:
+        raise FileError(path, got=f"a reference to {missing[0][:200]!r}, which is missing", wanted="all it needs")
+    for name in (*(layer.realPath for layer in layers), *assets):
+        if not Path(name).resolve().is_relative_to(path.parent.resolve()):
+            raise FileError(path, got=f"a reference to {name[:200]!r}", wanted="all it needs in its folder")
 
 
 def _check(stage: Usd.Stage, path: Path) -> None:

@@ -78,6 +78,10 @@ class CheckReport:
         for drawn in (_files_table(self), _drops_table(self) if self.drops else None):
             if drawn is not None:
                 console.print(drawn)
+        if self.stands:
+            far = max(self.stands, key=lambda stand: stand.travel)
+            moved = f"The scene, left to itself for a second: {far.link} moves most, {_mm(far.travel)}."
+            console.print(moved, markup=False, highlight=False)
         for finding in self.findings:
             console.print(f"✗ {finding.place} · {finding.program}: {finding.problem}", markup=False, highlight=False)
         for note in self.notes:
