@@ -30,7 +30,7 @@ def added(builder: newton.ModelBuilder, path: Path) -> newton.ModelBuilder:
     if path.suffix == ".xml":
         builder.add_mjcf(str(path))
     elif path.suffix == ".urdf":
-        builder.add_urdf(str(path))
+        builder.add_urdf(str(path), floating=True)  # else the root hangs on the world
     else:
         builder.add_usd(str(path))
     return builder
