@@ -43,7 +43,7 @@ def write(folder: Path, assets: Assets, state: SceneState) -> list[Path]:
 
 
 def read(folder: Path) -> dict[str, Splats]:
-    """The splats that `write` wrote, by the name of their link or `REST`; none of a scene that had none.
+    """The finite splats that `write` wrote, by the name of their link or `REST`; none of a scene that had none.
 
     Args:
         folder: Where they are, or would be: its parent is that of the export.
@@ -53,4 +53,4 @@ def read(folder: Path) -> dict[str, Splats]:
     """
     if not folder.parent.is_dir():
         raise FileError(folder.parent, got="nothing", wanted="the folder of an export", hint="scenekit export --help")
-    return {file.stem: read_splats(file) for file in sorted(folder.glob("*.ply"))}
+    return {file.stem: read_splats(file, drop_non_finite=True) for file in sorted(folder.glob("*.ply"))}

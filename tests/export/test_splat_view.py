@@ -12,6 +12,7 @@ from scenekit.errors import FileError, InputError
 from scenekit.export import splat_files
 from scenekit.export.assets import Assets
 from scenekit.export.splat_view import SplatView
+from scenekit.io.splat_files import write_splats
 from scenekit.poses import Pose
 from scenekit.render.splats import render
 from scenekit.scene import Node, SceneState
@@ -79,6 +80,14 @@ def test_missing_folder_is_an_error_and_one_without_splats_is_black(tmp_path):
     with pytest.raises(FileError, match="nothing"):
         SplatView(tmp_path / "nowhere")
     assert SplatView(tmp_path).frame({}, CAMERA, LOOK).rgb.abs().amax() == 0
+
+
+def test_gaussians_that_are_not_finite_are_not_drawn(folder, behind):
+    behind.means[3] = float("nan")
+    write_splats(folder / "splats" / "rest.ply", behind)
+    view = SplatView(folder)
+    assert len(view.world) == 60 + 199
+    assert view.frame({"cup": TURNED}, CAMERA, LOOK).rgb.isfinite().all()
 
 
 def test_nothing_is_written_of_a_scene_without_splats(tmp_path, assets):
