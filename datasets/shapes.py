@@ -295,7 +295,7 @@ def _on(body: Body, host: Body, ratio: float, rng: Rng) -> tuple[Body, Body]:
 
 def _in(body: Body, host: Body, ratio: float, rng: Rng) -> tuple[Body, Body]:
     """The first in the middle of the second."""
-    return _dropped(body, host, float(np.clip(0.6 * ratio, 0.45, 0.7)), 1.0)
+    return _dropped(body, host, float(np.clip(0.78 * ratio, 0.65, 0.85)), 1.1)
 
 
 def _dropped(body: Body, host: Body, share: float, tallest: float) -> tuple[Body, Body]:

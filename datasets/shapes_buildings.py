@@ -186,7 +186,7 @@ def igloo(rng: Rng) -> Solids:
 def well(rng: Rng) -> Solids:
     r, h = rng.uniform(0.3, 0.34), rng.uniform(0.28, 0.34)
     basin = vessel((r, 0), (r, h), wall=0.07, segments=20)
-    posts = [box((0.06, 0.06, 0.78), (x, 0, 0)) for x in (-r + 0.03, r - 0.03)]
+    posts = [box((0.06, 0.06, 0.78), (x, 0, 0)) for x in (-r + 0.037, r - 0.037)]
     beam = rod((-r, 0, 0.62), (r, 0, 0.62), 0.03)
     roof = side_plate([(-0.34, 0.74), (0.34, 0.74), (0, 1.0)], 2 * r + 0.16)
     pail = rod((0, 0, 0.3), (0, 0, 0.44), 0.07, 0.09)

@@ -229,7 +229,7 @@ def penguin(rng: Rng) -> Solids:
     belly = ball((0.8 * w, 0.1, 0.27), (0, -0.72 * w, 0.34))
     beak = rod((0, -0.1, 0.82), (0, -0.3, 0.79), 0.055, 0.01)
     wings = mirrored(ball((0.035, 0.09, 0.24), (w + 0.04, 0, 0.42), turn=(0, -14, 0), segments=14))
-    feet = mirrored(ball((0.09, 0.14, 0.04), (0.1, -0.13, 0.04), segments=12))
+    feet = mirrored(ball((0.09, 0.14, 0.045), (0.1, -0.13, 0.045), segments=12))
     eyes = mirrored(ball(0.035, (0.07, -0.125, 0.88), segments=10))
     return {"body": [body, *wings], "belly": [belly], "beak": [beak], "feet": feet, "eyes": eyes}
 
@@ -265,7 +265,7 @@ def turtle(rng: Rng) -> Solids:
         .translate((0, 0.05, 0)),
     ]
     head = [ball((0.1, 0.13, 0.1), (0, -0.48, 0.24), segments=14), rod((0, -0.25, 0.14), (0, -0.45, 0.22), 0.07)]
-    legs = [ball((0.1, 0.12, 0.09), (x, y, 0.09), segments=14) for x in (-0.8 * w, 0.8 * w) for y in (-0.2, 0.28)]
+    legs = [ball((0.1, 0.12, 0.09), (x, y, 0.08), segments=14) for x in (-0.8 * w, 0.8 * w) for y in (-0.2, 0.28)]
     tail = rod((0, 0.35, 0.1), (0, 0.52, 0.06), 0.05, 0.01)
     eyes = mirrored(ball(0.03, (0.06, -0.56, 0.28), segments=8))
     return {"shell": shell, "body": [*head, *legs, tail], "eyes": eyes}

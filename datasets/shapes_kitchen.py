@@ -24,7 +24,7 @@ from scenekit.datasets.shapes_parts import (
 )
 
 
-@noun(size=0.11, of="ceramic", parts={"body": "red blue white green yellow", "handle": "="}, holds=True)
+@noun(size=0.11, of="ceramic", parts={"body": "red blue white green yellow", "handle": "="})
 def mug(rng: Rng) -> Solids:
     r, h = 0.4, rng.uniform(0.85, 1.1)
     low, high, out = 0.22 * h, 0.8 * h, rng.uniform(0.28, 0.36)
@@ -69,7 +69,7 @@ def bottle(rng: Rng) -> Solids:
     }
 
 
-@noun(size=0.3, of="ceramic", parts={"body": "blue white purple cyan"}, holds=True)
+@noun(size=0.3, of="ceramic", parts={"body": "blue white purple cyan"})
 def vase(rng: Rng) -> Solids:
     belly, neck, rim = rng.uniform(0.27, 0.33), rng.uniform(0.07, 0.1), rng.uniform(0.17, 0.21)
     outside = (0.14, 0), (belly, 0.12), (belly, 0.5), (neck, 0.68), (neck, 0.82), (rim, 1.0)
@@ -105,11 +105,11 @@ def pan(rng: Rng) -> Solids:
     return {"body": [body], "handle": [handle]}
 
 
-@noun(size=0.3, of="steel", parts={"body": "grey blue red", "handle": "black white"}, holds=True)
+@noun(size=0.3, of="steel", parts={"body": "grey blue red", "handle": "black white"})
 def bucket(rng: Rng) -> Solids:
     low, high, h = rng.uniform(0.26, 0.3), rng.uniform(0.36, 0.4), rng.uniform(0.6, 0.7)
     loop = bent((-high, 0, h - 0.06), (-high, 0, h + 0.5), (high, 0, h + 0.5), (high, 0, h - 0.06), radius=0.025)
-    return {"body": [vessel((low, 0), (high, h), wall=0.035), ring(high, 0.03, (0, 0, h - 0.03))], "handle": [loop]}
+    return {"body": [vessel((low, 0), (high, h), wall=0.035), ring(high, 0.031, (0, 0, h - 0.043))], "handle": [loop]}
 
 
 @noun(size=0.9, of="wood", parts={"body": "brown", "hoops": "grey black"}, carries=True)

@@ -44,7 +44,7 @@ SYNONYMS = {
     "couch": "sofa", "pail": "bucket", "airplane": "plane", "aeroplane": "plane", "sailboat": "boat",
     "automobile": "car", "lorry": "truck", "locomotive": "train", "doughnut": "donut", "sneaker": "shoe",
     "boot": "shoe", "tv": "television", "bookshelf": "shelf", "present": "gift", "bunny": "rabbit",
-    "parasol": "umbrella", "tortoise": "turtle", "cog": "gear", "sphere": "ball", "box": "crate", "puppy": "dog",
+    "parasol": "umbrella", "tortoise": "turtle", "cog": "gear", "sphere": "ball", "puppy": "dog",
     "fir": "pine",
 }  # fmt: skip
 """Single words, and the word they stand for."""
@@ -209,24 +209,35 @@ def _thing(spec: Spec, adjectives: list[str | None]) -> str:
 
 
 def _paraphrase(spec: Spec, rng: Rng) -> str:
-    """The same said otherwise: synonyms, order of adjectives, "made of", articles, "a picture of"."""
-    adjectives = [spec.size, spec.color, spec.material]
-    if rng.random() < 0.3:
-        adjectives = [spec.color, spec.size, spec.material]
-    of = spec.material if spec.material and rng.random() < 0.4 else None
-    text = _thing(Spec(spec.noun), [word for word in adjectives if word != of or word is None])
-    if of:
-        text += f" made of {'wood' if of == 'wooden' else of}"
-    parts = _thing(spec, []).partition(" with ")[2]
-    text += f" with {parts}" if parts else ""
+    """The same said otherwise: synonyms, order of adjectives, "made of", "a picture of"."""
+    text = _reworded(spec, rng)
     if spec.other is not None:
         ways = {"on": ("on", "on top of"), "in": ("in", "inside"), "beside": ("beside", "next to")}
-        text += f" {rng.choice(ways[str(spec.relation)])} {_paraphrase(spec.other, rng)}"
-        return text
-    words = text.split()
-    backwards = {word: [s for s, meant in SYNONYMS.items() if meant == word] for word in words}
-    text = " ".join(str(rng.choice(backwards[w])) if backwards[w] and rng.random() < 0.25 else w for w in words)
+        text += f" {rng.choice(ways[str(spec.relation)])} {_reworded(spec.other, rng)}"
     return str(rng.choice(["", "", "a picture of ", "a 3d model of ", "a photo of "])) + text
+
+
+def _reworded(spec: Spec, rng: Rng) -> str:
+    """One thing, said otherwise."""
+    adjectives = (
+        [spec.size, spec.color, spec.material] if rng.random() < 0.7 else [spec.color, spec.size, spec.material]
+    )
+    if spec.material and rng.random() < 0.4:
+        text = (
+            _thing(Spec(spec.noun), adjectives[:2])
+            + f" made of {'wood' if spec.material == 'wooden' else spec.material}"
+        )
+    else:
+        text = _thing(Spec(spec.noun), adjectives)
+    parts = _thing(spec, []).partition(" with ")[2]
+    words = (f"{text} with {parts}" if parts else text).split()
+    for k, word in enumerate(words):
+        others = [other for other, meant in SYNONYMS.items() if meant == word]
+        if others and word not in ("wooden", "metal", "ceramic", "fabric") and rng.random() < 0.25:
+            words[k] = str(rng.choice(others))
+            if k and words[k - 1] in ("a", "an"):
+                words[k - 1] = "an" if words[k][0] in "aeiou" else "a"
+    return " ".join(words)
 
 
 class _Reader:
