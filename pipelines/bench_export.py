@@ -23,7 +23,6 @@ from scenekit.datasets.closed_form_solids import ClosedForm, closed_form_solids
 from scenekit.errors import FileError
 from scenekit.export.assets import Collision, ExportConfig, Link
 from scenekit.export.building import assets_of
-from scenekit.export.checks.report import CheckReport
 from scenekit.export.export import Exported, export
 from scenekit.io.mesh_files import read_mesh
 from scenekit.io.textures import read_texture
@@ -234,14 +233,8 @@ def _export(made: Exported) -> Export:
     if report is None:
         return Export(made.seconds, things, None, None, ())
     worst = max((opening.largest for opening in report.openings), default=0.0)
-    return Export(made.seconds, things, len(report.openings), worst, tuple(_problems(report)))
-
-
-def _problems(report: CheckReport) -> Iterator[str]:
-    for opening in report.openings:
-        yield from (f"{opening.file} in {opening.program}: {problem}" for problem in opening.problems)
-    for drop in report.drops:
-        yield from (f"{drop.asset} in {drop.engine}: {problem}" for problem in drop.problems)
+    problems = tuple(f"{finding.place} in {finding.program}: {finding.problem}" for finding in report.findings)
+    return Export(made.seconds, things, len(report.openings), worst, problems)
 
 
 def _speed(folder: Path, steps: int) -> Speed:
