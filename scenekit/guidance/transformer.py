@@ -33,7 +33,7 @@ class TransformerConfig:
     """Of attention."""
     words: int = 24
     """Most words of a prompt."""
-    vocabulary: int = 256
+    vocabulary: int = 320
     """Different words; 0 fills up, 1 is no words."""
 
     def __post_init__(self) -> None:
