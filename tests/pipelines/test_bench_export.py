@@ -79,3 +79,17 @@ def test_a_tool_that_fails_is_a_row_with_its_reason(tmp_path, meshes):
     row = export_peers._row("tool MJCF", "brick", read_mesh(meshes / "brick.obj"), 0.1, file, problem)
     assert (row.pieces, row.mass, row.loads) == (0, None, {})
     assert row.problems == ("writes nothing: RuntimeError: no such luck",)
+
+
+@pytest.mark.slow
+def test_every_tool_that_is_installed_has_its_row(tmp_path, meshes):
+    found = {row.tool: row for row in export_peers.rows(dict(bench_export._meshes(Config(meshes=meshes))), tmp_path)}
+    assert {"scenekit MJCF", "scenekit URDF", "trimesh URDF"} <= set(found)
+    for tool in ("scenekit MJCF", "scenekit URDF"):
+        row = found[tool]
+        assert all(row.loads.values()) and all(row.settles.values()), row.problems
+        assert all(row.says[fact] for fact in ("mass", "inertia", "friction", "relative paths"))
+    volume = 0.2 * 0.2 * 2 / 3 * 0.2 / 3
+    assert found["scenekit MJCF"].volume == pytest.approx(volume, rel=1e-4)
+    assert found["scenekit MJCF"].mass == pytest.approx(found["scenekit URDF"].mass, rel=1e-4)
+    assert found["trimesh URDF"].mass == pytest.approx(volume, rel=0.02)  # of 1 kg/m³
