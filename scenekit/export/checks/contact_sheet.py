@@ -45,7 +45,7 @@ SHADE = 0.55
 VIEW = np.array([0.55, -1.0, 0.6])
 """From a thing to the camera."""
 
-ROOM = 1.12
+ROOM = 1.04
 """How much further away the camera is than it has to be."""
 
 FIELD = math.radians(30)

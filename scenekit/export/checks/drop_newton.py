@@ -43,6 +43,8 @@ def drop(path: Path, files: list[str], links: list[list[str]], quats: list[list[
     names = [label.rpartition("/")[2] for label in model.body_label]
     ids = [[names.index(link) for link in asset] for asset in links]
     state = model.state()
+    joints: tuple[Any, Any] = model.joint_q, model.joint_qd
+    newton.eval_fk(model, *joints, state)  # poses of URDF's links are not there before
     poses = numbers(state.body_q)
     for asset, quat in zip(ids, quats, strict=True):
         _release(model, poses, asset, quat)
@@ -56,8 +58,11 @@ def drop(path: Path, files: list[str], links: list[list[str]], quats: list[list[
 def _on_floor(path: Path) -> newton.ModelBuilder:
     """An asset and a plane of its friction, as Newton takes the mean of two things that touch."""
     builder = read_newton.added(newton.ModelBuilder(), path)
-    shapes = zip(builder.shape_material_mu, builder.shape_flags, strict=True)
-    friction = max((mu for mu, flags in shapes if flags & newton.ShapeFlags.COLLIDE_SHAPES), default=0.5)
+    colliding = [i for i, flags in enumerate(builder.shape_flags) if flags & newton.ShapeFlags.COLLIDE_SHAPES]
+    if path.suffix in (".xml", ".urdf"):  # there a mesh that collides is convex, which Newton is not told
+        meshes = [i for i in colliding if builder.shape_type[i] == newton.GeoType.MESH]
+        builder.approximate_meshes("convex_hull", shape_indices=meshes)
+    friction = max((builder.shape_material_mu[i] for i in colliding), default=0.5)
     builder.add_ground_plane(cfg=newton.ModelBuilder.ShapeConfig(mu=friction))
     return builder
 

@@ -147,7 +147,9 @@ def _asked(module: str, function: str, path: Path, arguments: dict[str, Any], ti
     """The answer of a process of its own, or what went wrong there."""
     try:
         return read_isolated(f"{HERE}.{module}", function, path, arguments=arguments, time=time, memory=MEMORY)
-    except (FileError, BackendError) as error:
+    except BackendError as error:
+        return f"the engine is not installed: {error.got}"
+    except FileError as error:
         return f"{error.got}; wanted {error.wanted}"
 
 

@@ -106,4 +106,6 @@ def size_of(link: LinkFacts) -> float:
 
 def _said(error: FileError | BackendError) -> str:
     """What went wrong, without the name of the file, which stands beside it."""
+    if isinstance(error, BackendError):
+        return f"is not checked, its reader is not installed: {error.got}"
     return f"does not load: {error.got}" + (f"; wanted {error.wanted}" if error.wanted != "a sound file" else "")

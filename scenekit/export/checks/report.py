@@ -93,10 +93,11 @@ class CheckReport:
     def verdict(self) -> str:
         """One sentence."""
         files, things = len({opening.file for opening in self.openings}), len({drop.asset for drop in self.drops})
+        engines = " and in ".join(dict.fromkeys(drop.engine for drop in self.drops))
         if not self.passed:
             count = len(self.findings)
             return f"Failed: {count} thing{'s' if count > 1 else ''} to mend, in {self.seconds:.0f} s."
-        fell = f", {things} things settle in both engines" if things else ""
+        fell = f", {things} thing{'s' * (things > 1)} settle{'s' * (things == 1)} in {engines}" if things else ""
         return f"Passed: {files} files load and agree{fell}, in {self.seconds:.0f} s."
 
 

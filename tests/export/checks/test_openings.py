@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scenekit.export.checks import openings
 from scenekit.export.checks.files import AssetFile, expected_files
 from scenekit.export.checks.openings import opened
 from scenekit.export.physics_json import read_physics
@@ -28,12 +29,12 @@ def edit(path: Path, change: Callable[[str], str]) -> None:
 
 
 def test_every_file_loads_everywhere_and_agrees(room: Path) -> None:
-    openings = [opening for file in files(room).values() for opening in opened(file)]
-    assert not [opening for opening in openings if opening.problems]
-    assert {opening.program for opening in openings} == {"MuJoCo", "Newton", "OpenUSD", "trimesh"}
-    found = {(o.file.split("/")[0], o.program, name) for o in openings for name in o.differences}
-    assert len(found) == 7 * 3  # each format in its programs, each link with a mass
-    assert max(opening.largest for opening in openings) < 1e-5
+    found = [opening for file in files(room).values() for opening in opened(file)]
+    assert not [opening for opening in found if opening.problems]
+    assert {opening.program for opening in found} == {"MuJoCo", "Newton", "OpenUSD", "trimesh"}
+    pairs = {(o.file.split("/")[0], o.program, name) for o in found for name in o.differences}
+    assert len(pairs) == 7 * 3  # each format in its programs, each link with a mass
+    assert max(opening.largest for opening in found) < 1e-5
 
 
 def test_a_mass_that_is_a_thousandth_off_is_found_by_both_readers(copy: Path) -> None:
@@ -107,6 +108,12 @@ def test_what_is_no_model_is_named_and_not_raised(copy: Path, junk: bytes) -> No
     (copy / "usd/cup/simready/cup.usda").write_bytes(junk)
     for name in ("mjcf/cup.xml", "glb/cup.glb", "usd/cup/simready/cup.usda"):
         assert problems(copy, name)
+
+
+def test_a_program_that_is_not_installed_is_said_and_fails(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(openings.READERS, "urdf", (("Nobody", "read_nobody"),))
+    (problem,) = problems(room, "urdf/cup.urdf")
+    assert problem.startswith("Nobody: is not checked, its reader is not installed") and "read_nobody" in problem
 
 
 def test_a_mass_that_is_no_number_is_found(copy: Path) -> None:
