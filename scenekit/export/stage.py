@@ -9,6 +9,7 @@ import numpy as np
 
 from scenekit.cameras import Array, quaternion_from_rotation
 from scenekit.export.assets import Assets
+from scenekit.export.visuals import shown
 from scenekit.sim.rigid_bodies import FRICTION
 
 FLIP = np.diag([1.0, -1.0, -1.0])
@@ -46,8 +47,8 @@ def bounds(assets: Assets) -> tuple[Array, Array]:
     """Lowest and highest corner of what is seen in the world [m]; that of the origin if there is nothing."""
     corners = [np.zeros((1, 3))]
     for link in assets.links:
-        mesh = link.mesh or link.solid
-        if mesh is not None and len(mesh.faces):
+        mesh = shown(link)
+        if mesh is not None:
             T = link.body.pose.matrix
             corners.append(mesh.vertices[mesh.faces.unique()].double().numpy() @ T[:3, :3].T + T[:3, 3])
     points = np.concatenate(corners[1:] or corners)

@@ -15,14 +15,16 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from scenekit.body import Joint, Vector
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.export.assets import Asset, Assets, Link
-from scenekit.export.visuals import Visual, write_hulls, write_visual
+from scenekit.export.visuals import Visual, shown, write_hulls, write_visual
 from scenekit.io.atomic import write_text
+from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
 from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
@@ -42,11 +44,13 @@ LIGHT = 1e-6
 MUJOCO = {
     "strippath": "false",
     "fusestatic": "false",
-    "discardvisual": "false",
     "balanceinertia": "false",
     "inertiafromgeom": "false",
 }
 """Keeps MuJoCo from changing what it reads."""
+
+WEIGHTLESS = 1e-12
+"""What is seen and has less volume is flat [m³]; MuJoCo takes no less than 1e-15."""
 
 TYPES = {"fixed": "fixed", "hinge": "revolute", "slide": "prismatic"}
 """URDF's joints by our names; a hinge without limits is continuous, a ball is three of them."""
@@ -65,7 +69,7 @@ def write(folder: Path, assets: Assets) -> list[Path]:
     written = []
     for asset in assets.assets:
         robot = Element("robot", name=asset.name)
-        SubElement(SubElement(robot, "mujoco"), "compiler", MUJOCO)
+        SubElement(SubElement(robot, "mujoco"), "compiler", MUJOCO | {"discardvisual": str(_is_flat(asset)).lower()})
         for link in asset.links:
             visual, hulls = write_visual(folder, link, mtl=True), write_hulls(folder, link)
             robot.append(_link(link, visual, {number: str(path) for number, path in hulls.items()}))
@@ -80,6 +84,19 @@ def write(folder: Path, assets: Assets) -> list[Path]:
 def shift(joint: Joint | None) -> Pose:
     """T_link_urdf: from the frame of a link's URDF to that of the link, which has its origin off the joint."""
     return Pose(joint.anchor) if joint is not None and joint.kind in ("hinge", "ball") else Pose()
+
+
+def _is_flat(asset: Asset) -> bool:
+    """Whether MuJoCo, which weighs all meshes of a URDF, would refuse something that is seen and has to skip it."""
+    looks = [shown(link) for link in asset.links]
+    return any(mesh is not None and _volume(mesh) < WEIGHTLESS for mesh in looks)
+
+
+def _volume(mesh: Mesh) -> float:
+    """Of the tetrahedra of all triangles and the middle, turned inside out or not [m³]."""
+    corners = mesh.vertices[mesh.faces].double()
+    a, b, c = (corners - corners.mean((0, 1))).unbind(1)
+    return float((torch.linalg.cross(a, b) * c).sum(1).abs().sum()) / 6
 
 
 def _link(link: Link, visual: Visual | None, hulls: dict[int, str]) -> Element:

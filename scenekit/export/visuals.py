@@ -47,18 +47,22 @@ class Visual:
         yield from (path for path in (self.mesh, self.texture, self.material) if path is not None)
 
 
+def shown(link: Link) -> Mesh | None:
+    """What is seen of a link where splats are not: its mesh, else its closed surface."""
+    return next((mesh for mesh in (link.mesh, link.solid) if mesh is not None and len(mesh.faces)), None)
+
+
 def write_visual(folder: Path, link: Link, *, mtl: bool = False) -> Visual | None:
     """Writes meshes/NAME_visual.obj and textures/NAME.png; None if a link has no triangles to see.
 
-    Of what has splats only, the closed surface is shown. Simulators do not know colours of vertices, so these are baked
-    into a texture.
+    Simulators do not know colours of vertices, so these are baked into a texture.
 
     Args:
         folder: Of the format.
         link: Whose look.
         mtl: Writes an MTL file too, for readers that find the material there, and the texture beside it.
     """
-    mesh = next((mesh for mesh in (link.mesh, link.solid) if mesh is not None and len(mesh.faces)), None)
+    mesh = shown(link)
     if mesh is None:
         return None
     mesh = with_texture(mesh)

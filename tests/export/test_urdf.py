@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 import pytest
+import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
@@ -18,6 +19,7 @@ from scenekit.export import mjcf
 from scenekit.export.assets import Asset, Assets, Link
 from scenekit.export.urdf import shift, write
 from scenekit.mass import mass_properties
+from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
 from scenekit.sim.pieces import piece_mesh
@@ -153,3 +155,9 @@ def test_what_urdf_does_not_know_is_refused(tmp_path: Path) -> None:
         write(tmp_path, Assets("planes", (Asset((plane,)),)))
     with pytest.raises(InputError, match="axis"):
         write(tmp_path, Assets("none", (Asset((a_box("none", 0.0, joint=Joint("hinge", (0, 0, 0))),)),)))
+
+
+def test_what_is_flat_loads_without_its_look(tmp_path: Path, assets: Assets) -> None:
+    square = Mesh(torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]), torch.tensor([[0, 1, 2], [1, 3, 2]]))
+    write(tmp_path, Assets("flat", (Asset((replace(assets.assets[0].links[0], mesh=square),)),)))
+    assert loaded(tmp_path, "table").ngeom == 1
