@@ -72,8 +72,9 @@ def grid_kernel(features: int, task: str):
             step_y = wp.where(hashed, PRIME_Y, level.step)
             step_z = wp.where(hashed, PRIME_Z, level.step * level.step)
             for start in range(begin, wp.min(begin + blocks * 64, n), 64):
-                # Of 64 lanes each: along x, y, z the hash (I) and the weight (S) of the lower side, then of the upper one;
-                # then rows and weights of the eight corners. Made anew for each block: LLVM then sees where they are.
+                # Of 64 lanes each: along x, y, z the hash (I) and the weight (S) of the lower side, then of the upper;
+                # then rows and weights of the eight corners. Made anew for each block, or LLVM loses sight of where
+                # they are and vectorises nothing.
                 I = wp.zeros(shape=896, dtype=int)
                 S = wp.zeros(shape=896, dtype=float)
                 count = wp.min(64, n - start)
