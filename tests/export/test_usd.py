@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -292,3 +293,43 @@ def test_what_has_no_shape_is_written_too(assets: Assets, tmp_path: Path) -> Non
     link = replace(cup(assets), mesh=None, splats=None, body=replace(cup(assets).body, pieces=()))
     stage = one(tmp_path, link)
     assert [prim.GetName() for prim in stage.Traverse()] == ["cup", "cup"]
+
+
+def test_newton_reads_the_same_bodies_joints_and_places(assets: Assets, folder: Path) -> None:
+    import newton
+
+    builder = newton.ModelBuilder()
+    builder.add_usd(str(folder / "scene.usda"))
+    found = {label.rpartition("/")[2]: i for i, label in enumerate(builder.body_label)}
+    links = {link.name: link for link in assets.links if link.body.kind == "dynamic"}
+    assert set(found) == set(links)
+    for name, i in found.items():
+        body = links[name].body
+        assert builder.body_mass[i] == pytest.approx(body.mass, rel=1e-6)
+        np.testing.assert_allclose(builder.body_com[i], body.centre, atol=1e-7)
+        inertia = np.array(builder.body_inertia[i]).reshape(3, 3)
+        np.testing.assert_allclose(inertia, body.inertia, atol=1e-6 * np.abs(body.inertia).max())
+        np.testing.assert_allclose(np.array(builder.body_q[i])[:3], body.pose.position, atol=1e-6)
+    (hinge,) = (i for i, label in enumerate(builder.joint_label) if label.endswith("cabinet_door/joint"))
+    assert builder.joint_parent[hinge] == found["cabinet"]
+    assert builder.joint_child[hinge] == found["cabinet_door"]
+    joint, degree = door(assets).body.joint, builder.joint_qd_start[hinge]
+    assert joint is not None
+    limits = (builder.joint_limit_lower[degree], builder.joint_limit_upper[degree])
+    assert limits == pytest.approx(joint.limits, abs=1e-6)
+    servo = (builder.joint_target_ke[degree], builder.joint_target_kd[degree])
+    assert servo == pytest.approx((joint.gain, joint.damping), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "hinge", "slide", "ball"])
+def test_newton_holds_what_is_joined_to_the_world_where_it_stands(kind: Any, assets: Assets, tmp_path: Path) -> None:
+    import newton
+
+    link = cup(assets)
+    joint = Joint(kind, (1, 2, 3), (0.01, 0.02, 0.03))
+    one(tmp_path, replace(link, body=replace(link.body, joint=joint)))
+    builder = newton.ModelBuilder()
+    builder.add_usd(str(tmp_path / "scene.usda"))
+    assert (list(builder.joint_parent), list(builder.joint_child)) == ([-1], [0])
+    anchor = link.body.pose.matrix[:3, :3] @ joint.anchor + link.body.pose.position
+    np.testing.assert_allclose(np.array(builder.joint_X_p[0])[:3], anchor, atol=1e-6)
