@@ -143,8 +143,9 @@ def document(report: CheckReport) -> dict[str, Any]:
 
 
 def drop_rows(report: CheckReport) -> Iterator[tuple[Drop, list[str]]]:
-    """Each drop, and its figures as they are shown."""
-    for drop in report.drops:
+    """Each drop, and its figures as they are shown; what is of one thing is together."""
+    order = list(dict.fromkeys(drop.asset for drop in report.drops))
+    for drop in sorted(report.drops, key=lambda drop: order.index(drop.asset)):
         motion = drop.motion
         if motion is None:
             yield drop, ["–"] * 7
@@ -165,13 +166,15 @@ def _mm(metres: float) -> str:
 
 
 def _files_table(report: CheckReport) -> Table:
-    """A row for each file: in what it loads, and how far it is off."""
-    table = Table("file", "opened by", "off by", "time", title="Files")
-    for file in dict.fromkeys(opening.file for opening in report.openings):
-        mine = [opening for opening in report.openings if opening.file == file]
-        who = ", ".join(f"{'✓' if not o.problems else '✗'} {o.program}" for o in mine)
+    """A row for each program and format: how many files it opened, and how far they are off."""
+    table = Table("format", "opened by", "files", "off by", "time", title="Files")
+    for format, program in dict.fromkeys((o.file.split("/")[0], o.program) for o in report.openings):
+        mine = [o for o in report.openings if (o.file.split("/")[0], o.program) == (format, program)]
+        good = sum(not opening.problems for opening in mine)
         off = f"{max(opening.largest for opening in mine):.0e}" if any(o.differences for o in mine) else "–"
-        table.add_row(escape(file), who, off, f"{sum(opening.seconds for opening in mine):.1f} s")
+        mark = "✓" if good == len(mine) else "✗"
+        seconds = sum(opening.seconds for opening in mine)
+        table.add_row(format, f"{mark} {program}", f"{good} of {len(mine)}", off, f"{seconds:.1f} s")
     return table
 
 
