@@ -29,10 +29,10 @@ FOLDER = "robot"
 """Where its meshes and textures go, in the folder of the scene."""
 
 LARGEST = 1 << 28
-"""Most bytes of one of its files."""
+"""Most bytes of its XML."""
 
 MOST = 1 << 30
-"""Most bytes of all of them."""
+"""Most bytes of all its meshes and textures."""
 
 GLOBAL = ("option", "size", "visual", "statistic")
 """What of a robot is that of the scene, once it is agreed on."""
