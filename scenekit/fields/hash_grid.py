@@ -158,7 +158,7 @@ def _run(task: str, config: HashGridConfig, *tensors: Tensor) -> None:
     """Launch the kernel for a task on positions, table, features and gradient of the positions."""
     n, device = len(tensors[0]), str(tensors[0].device)
     whole = max(1, -(-n // kernels.BLOCK))
-    blocks = {"encode": BLOCKS, "gradient": whole, "atomic gradient": 1, "positions": 1 + whole // 64}[task]
+    blocks = {"encode": BLOCKS, "gradient": whole, "atomic gradient": 1, "positions": 1 + whole // 16}[task]
     chunks, together = -(-n // (kernels.BLOCK * blocks)), config.levels if task == "positions" else 1
     inputs = [n, chunks, blocks, together, _levels(config, device), *(tensor.data_ptr() for tensor in tensors)]
     items = config.levels // together * chunks

@@ -20,8 +20,8 @@ class NerfConfig:
     """Hidden layers before the density."""
     width: int = 256
     """Of the hidden layers; the view's branch has half of it."""
-    skip: int = 4
-    """Layer after which the position is put in once more."""
+    skip: int = 5
+    """Number of the layer whose activation is joined by the position once more."""
     position_frequencies: int = 10
     """L of the positions."""
     direction_frequencies: int = 4
