@@ -1,7 +1,9 @@
 """Assets as USD: a prop of each, by the rules of SimReady's Robotics-Prop, and a scene with all of them, also as usdz.
 
-    usd/NAME/simready/NAME.usda, textures/LINK.png      one asset, in folders of its own, which can be taken away alone
-    usd/scene.usda, scene.usdz                          all of them where they are, with floor, light, camera, gravity
+    usd/NAME/simready/NAME.usda      one asset, in folders of its own, which can be taken away alone
+        textures/LINK.png            its picture
+        splats/LINK.usdc             its Gaussians, binary, as text of them would be long
+    usd/scene.usda, scene.usdz       all of them where they are, with floor, light, camera, gravity
 
 Frames: metres, kilograms, Z up. The default prim of NAME.usda is /NAME, the root link's frame, where it stands still;
 the scene puts it to its place. Links are siblings, /NAME/LINK, each an Xform at T_root_link: bodies inside of bodies
@@ -20,10 +22,11 @@ from pathlib import Path
 from pxr import Gf, Kind, Usd, UsdGeom, UsdLux, UsdPhysics, UsdShade, UsdUtils
 
 from scenekit.errors import FileError
-from scenekit.export.assets import Asset, Assets
+from scenekit.export.assets import Asset, Assets, Link
 from scenekit.export.usd_body import define_body, define_contact, place
 from scenekit.export.usd_joint import define_joint
 from scenekit.export.view import view_of
+from scenekit.io import splat_usd
 from scenekit.io.atomic import write_bytes
 from scenekit.io.textures import png
 from scenekit.sim.rigid_bodies import BOUNCE, FRICTION
@@ -66,13 +69,12 @@ def asset_file(folder: Path, name: str) -> Path:
 
 def _write_asset(folder: Path, asset: Asset) -> Path:
     file = asset_file(folder, asset.name)
-    (file.parent / "textures").mkdir(parents=True)
-    stage = Usd.Stage.CreateInMemory()
+    file.parent.mkdir(parents=True)
+    stage = Usd.Stage.CreateNew(str(file))
     root = _set_up(stage, asset.name, Kind.Tokens.component)
     to_root = asset.links[0].body.pose.inverse()
     for link in asset.links:
-        if link.mesh is not None and link.mesh.texture is not None:
-            write_bytes(file.parent / "textures" / f"{link.name}.png", png(link.mesh.texture))
+        _write_beside(file.parent, link)
         define_body(stage, f"/{asset.name}/{link.name}", link, to_root @ link.body.pose)
     joined = [link for link in asset.links if link.body.joint is not None]
     for link in joined:
@@ -80,8 +82,18 @@ def _write_asset(folder: Path, asset: Asset) -> Path:
     if joined:
         UsdPhysics.ArticulationRootAPI.Apply(root)
     _add_looks(stage, root, asset)
-    stage.GetRootLayer().Export(str(file))
+    stage.Save()
     return file
+
+
+def _write_beside(folder: Path, link: Link) -> None:
+    """The picture and the Gaussians of a link, which its prims name."""
+    if link.mesh is not None and link.mesh.texture is not None:
+        (folder / "textures").mkdir(exist_ok=True)
+        write_bytes(folder / "textures" / f"{link.name}.png", png(link.mesh.texture))
+    if link.splats is not None:
+        (folder / "splats").mkdir(exist_ok=True)
+        splat_usd.write(folder / "splats" / f"{link.name}.usdc", link.splats, "z")
 
 
 def _set_up(stage: Usd.Stage, name: str, kind: str) -> Usd.Prim:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, UsdVol, Vt
 
 from scenekit.cameras import quaternion_from_rotation
 from scenekit.errors import InputError
 from scenekit.export.assets import Link
 from scenekit.io.mesh_usd import define_geometry, define_mesh
-from scenekit.io.splat_usd import define_splats
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece, RigidBody, principal_inertia
@@ -46,7 +45,8 @@ def define_body(stage: Usd.Stage, path: str, link: Link, pose: Pose) -> None:
         mesh.CreateDoubleSidedAttr(True)
         _add_normals(mesh, link.mesh)
     if link.splats is not None:
-        define_splats(stage, f"{path}/splats", link.splats)
+        splats = UsdVol.ParticleField3DGaussianSplat.Define(stage, f"{path}/splats").GetPrim()
+        splats.GetReferences().AddReference(f"./splats/{link.name}.usdc")
     _add_collision(stage, path, link)
 
 

@@ -23,8 +23,8 @@ Array = NDArray[Any]
 MAX_PRIMS = 100_000
 """A stage with more prims than this is refused; a scene of a thousand objects has some thousands."""
 
-MAX_LAYERS = 64
-"""Layers that a file may be composed of."""
+MAX_LAYERS = 1000
+"""Layers that a file may be composed of; of an exported scene one or two a thing."""
 
 SUFFIXES = (".usda", ".usdc", ".usd", ".usdz")
 """Files a layer may name; other formats would call other plugins."""
