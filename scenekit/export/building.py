@@ -82,7 +82,7 @@ def assets_of(
         made = pool.map(lambda thing: _shaped(thing, config), things)
         things = list(track(made, "Bodies", total=len(things), transient=True, disable=not progress))
     names = names_of(thing.path for thing in things)
-    links = {thing.path: _link(thing, names[thing.path]) for thing in things}
+    links = {thing.path: _link(thing, names[thing.path], config) for thing in things}
     floor = floor_height(state, config.floor, links)
     return Assets(
         legal_name(name), _grouped(links), floor=floor, scale=state.frame.scale, photos=tuple(state.photos()),
@@ -182,7 +182,7 @@ def _shaped(thing: _Thing, config: ExportConfig) -> _Thing:
 def _solid(thing: _Thing, config: ExportConfig) -> _Thing:
     solid, repair, remarks = closed_solid(thing.node)
     pieces, how, more = collision(solid.mesh, config)
-    said = [f"{thing.path} {remark}" for remark in (*remarks, *more)]
+    said = [f"{thing.path}: {remark}." for remark in (*remarks, *more)]
     return replace(thing, solid=solid, repair=repair, pieces=pieces, approximation=how, remarks=[*thing.remarks, *said])
 
 
@@ -202,7 +202,7 @@ def _standing(thing: _Thing, config: ExportConfig) -> _Thing:
     return replace(made, remarks=[*made.remarks, *why, f"{path} collides as {made.approximation}."])
 
 
-def _link(thing: _Thing, name: str) -> Link:
+def _link(thing: _Thing, name: str, config: ExportConfig) -> Link:
     path, node, solid, how = thing.path, thing.node, thing.solid, thing.approximation
     if thing.stays:
         friction = FRICTION if node.material is None else node.material.friction.value
@@ -216,8 +216,8 @@ def _link(thing: _Thing, name: str) -> Link:
     with naming(path):
         made = body_of(path, node, thing.pose, solid, thing.pieces, how)
     return Link(
-        name, path, made.body, node.mesh, node.splats, solid.mesh, False, how, thing.repair, node.material,
-        made.mass, made.centre_source, made.inertia_source, (*thing.remarks, *made.remarks),
+        name, path, made.body, node.mesh, node.splats, solid.mesh, config.collision == "sdf", how, thing.repair,
+        node.material, made.mass, made.centre_source, made.inertia_source, (*thing.remarks, *made.remarks),
     )  # fmt: skip
 
 

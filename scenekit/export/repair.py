@@ -25,7 +25,7 @@ from scenekit.validation.surface import Surface
 MOST_FACES = 200_000
 """A mesh of more is simplified to so many: simulators load slowly or refuse what has more."""
 
-SHEET = 0.6
+SHEET = 0.4
 """If the solid lost more than this share of the given area, that was a sheet, which encloses nothing."""
 
 SHEET_VOXELS = 100
@@ -93,6 +93,8 @@ def closed_solid(node: Node) -> tuple[Solid, SolidReport | None, list[str]]:
         return _as_sheet(bare, why)
     shares = f"{report.estimated:.1%} of it estimated, {report.lost:.1%} of the mesh lost"
     said = f"{why}, so mass and collision are of the solid around it, {report.how}: {shares}"
+    if report.how == "mended" and report.estimated == 0:  # nothing of it is a guess
+        return Solid(made, mass_properties(made), ""), report, [said]
     return Solid(made, mass_properties(made), said), report, []
 
 

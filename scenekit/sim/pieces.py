@@ -13,7 +13,6 @@ import manifold3d
 import numpy as np
 import torch
 import trimesh
-from scipy.spatial import ConvexHull, QhullError
 
 from scenekit.cameras import Array
 from scenekit.errors import InputError
@@ -21,6 +20,8 @@ from scenekit.mass import mass_properties
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
+from scenekit.sim.hulls import convex_hull, mesh_from
+from scenekit.sim.merging import merged
 from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
 from scenekit.surface.scores import area_samples
 from scenekit.surface.signed_distance import SignedDistance
@@ -41,14 +42,18 @@ SAMPLES = 4000
 MOST_FACES = 3000
 """CoACD gets a simplification of meshes of more faces, so that its time is bounded."""
 
+SEARCH = 10
+"""Iterations of CoACD's tree search for each cut; the pieces are merged afterwards, which forgives a poor cut."""
+
+MERGING = (0.15, 0.3, 0.5, 0.7)
+"""Pieces are merged while their common hull errs less than these parts of the threshold, as points find it; the last
+one that leaves the whole within the threshold is taken."""
+
 THICKENED = 30
 """Voxels along the longest side of a sheet that CoACD thickens."""
 
 STUB = 0.01
 """A capsule whose segment is shorter than this part of its radius is a sphere."""
-
-FLAT = 1e-6
-"""A mesh that is thinner than this part of its length has no hull."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def pieces(
     makers: dict[str, Callable[[], tuple[tuple[Piece, ...], Approximation]]] = {
         "primitive": lambda: _nearest(mesh, _primitives(used, hull), near),
         "hull": lambda: _measured(mesh, "hull", (Piece(Hull(hull)),), near),
-        "coacd": lambda: _measured(mesh, "coacd", _coacd(mesh, near, max_pieces, max_vertices, seed), near),
+        "coacd": lambda: _coacd(mesh, near, max_pieces, max_vertices, seed),
     }
     if method != "auto":
         return makers[method]()
@@ -125,25 +130,6 @@ def pieces(
         if tried[-1][1].distance <= near:
             return tried[-1]
     return min(tried, key=lambda made: made[1].distance)
-
-
-def convex_hull(points: Array, *, max_vertices: int | None = None) -> Mesh:
-    """The convex hull of points (n, 3), looking outwards; with a limit, that of the corners that Qhull takes first.
-
-    Raises:
-        InputError: If the points are not finite or lie in a plane.
-    """
-    name, wanted = "hull", "points that span a volume"
-    if len(points) < 4 or not np.isfinite(points).all():
-        raise InputError(name, got=f"{len(points)} points, or some not finite", wanted=wanted)
-    middle = points.mean(0)
-    spread = np.linalg.svd(points - middle, compute_uv=False)
-    if spread[2] <= FLAT * spread[0]:
-        raise InputError(name, got="points in a plane or on a line", wanted=wanted)
-    corners = _hull_corners(points - middle, max_vertices) + middle
-    hull = trimesh.Trimesh(corners, ConvexHull(corners).simplices, process=False)
-    hull.fix_normals()
-    return _mesh(hull.vertices, hull.faces)
 
 
 def piece_mesh(piece: Piece) -> Mesh:
@@ -186,34 +172,6 @@ def _outward(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces.flip(1)) if turned else mesh
 
 
-def _hull_corners(points: Array, most: int | None) -> Array:
-    """Corners of the hull; with a limit, from a tetrahedron on always the one farthest outside of those before."""
-    try:
-        corners = points[ConvexHull(points).vertices]
-        if most is None or len(corners) <= most:
-            return corners
-        taken = _tetrahedron(corners)
-        hull = ConvexHull(corners[taken], incremental=True)
-        while len(taken) < most:
-            outside = (corners @ hull.equations[:, :3].T + hull.equations[:, 3]).max(1)
-            taken.append(int(outside.argmax()))
-            hull.add_points(corners[taken[-1:]])
-    except QhullError as error:
-        raise InputError("hull", got=str(error).splitlines()[0], wanted="points that span a volume") from None
-    return corners[taken]
-
-
-def _tetrahedron(points: Array) -> list[int]:
-    """Four points far apart: each is the farthest from the point, line and plane of those before."""
-    taken = [int(np.linalg.norm(points, axis=1).argmax())]
-    rest = points - points[taken[0]]
-    for _ in range(3):
-        taken.append(int(np.linalg.norm(rest, axis=1).argmax()))
-        along = rest[taken[-1]] / np.linalg.norm(rest[taken[-1]])
-        rest = rest - np.outer(rest @ along, along)
-    return taken
-
-
 def _primitives(used: Array, hull: Mesh) -> list[tuple[str, Piece]]:
     """Box, sphere and capsule about the points."""
     to_box, size = trimesh.bounds.oriented_bounds(used)
@@ -244,7 +202,22 @@ def _ball(points: Array) -> tuple[Array, float]:
     return middle + found[:3], float(np.sqrt(max(found[3] + found[:3] @ found[:3], 0.0)))
 
 
-def _coacd(mesh: Mesh, threshold: float, max_pieces: int, max_vertices: int, seed: int) -> tuple[Piece, ...]:
+def _coacd(
+    mesh: Mesh, near: float, max_pieces: int, max_vertices: int, seed: int
+) -> tuple[tuple[Piece, ...], Approximation]:
+    """The fewest pieces within the threshold that are found, else the nearest: CoACD's, merged."""
+    clouds, tried = _cut(mesh, near, seed), []
+    nears = [share * near for share in MERGING]
+    for kept in reversed(merged(clouds, mesh, nears=nears, most=max_pieces, max_vertices=max_vertices)):
+        made = tuple(Piece(Hull(convex_hull(points, max_vertices=max_vertices))) for points in kept)
+        tried.append(_measured(mesh, "coacd", made, near))
+        if tried[-1][1].distance <= near:
+            break
+    return min(tried, key=lambda made: made[1].distance)
+
+
+def _cut(mesh: Mesh, threshold: float, seed: int) -> list[Array]:
+    """Corners of CoACD's pieces, as many as it likes."""
     import coacd
 
     coacd.set_log_level("error")
@@ -252,17 +225,16 @@ def _coacd(mesh: Mesh, threshold: float, max_pieces: int, max_vertices: int, see
     parts = coacd.run_coacd(
         coacd.Mesh(manifold.vertices, manifold.faces),
         threshold=threshold,
-        max_convex_hull=max_pieces,
+        max_convex_hull=-1,
         preprocess_mode="off" if whole else "on",
         preprocess_resolution=THICKENED,
         resolution=1000,
-        mcts_iterations=40,
-        decimate=True,
-        max_ch_vertex=max_vertices,
+        mcts_iterations=SEARCH,
+        merge=False,  # `merged` asks the mesh itself, and finds half as many
         seed=seed,
         real_metric=True,
     )
-    return tuple(Piece(Hull(convex_hull(vertices))) for vertices, _ in parts)
+    return [vertices for vertices, _ in parts]
 
 
 def _manifold(mesh: Mesh) -> tuple[Surface, bool]:
@@ -286,7 +258,7 @@ def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...], near: float) -> 
     """The pieces, and how far the surface of their union is from the mesh."""
     surface, rng = Surface(mesh), np.random.default_rng(0)
     union = manifold3d.Manifold.batch_boolean([_solid(piece) for piece in made], manifold3d.OpType.Add)
-    whole = _mesh(union.to_mesh64().vert_properties[:, :3], union.to_mesh64().tri_verts.astype(np.int64))
+    whole = mesh_from(union.to_mesh64().vert_properties[:, :3], union.to_mesh64().tri_verts.astype(np.int64))
     out = SignedDistance(mesh)(_samples(whole, rng))
     lost = Probe(whole.vertices.double().numpy(), whole.faces.numpy()).distance(_samples(mesh, rng))
     volume = abs(surface.solid.volume) if surface.is_closed else 0.0
@@ -309,10 +281,4 @@ def _solid(piece: Piece) -> manifold3d.Manifold:
 
 
 def _of_trimesh(solid: trimesh.Trimesh) -> Mesh:
-    return _mesh(solid.vertices, solid.faces)
-
-
-def _mesh(vertices: Array, faces: Array) -> Mesh:
-    return Mesh(
-        torch.from_numpy(np.array(vertices)).float().contiguous(), torch.from_numpy(np.array(faces)).long().contiguous()
-    )
+    return mesh_from(solid.vertices, solid.faces)

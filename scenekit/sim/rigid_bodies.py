@@ -16,7 +16,8 @@ from scenekit.poses import Pose
 from scenekit.quantities import Quantity
 from scenekit.scene import Node
 from scenekit.sim.bodies import Piece, RigidBody
-from scenekit.sim.pieces import Approximation, Method, convex_hull, pieces
+from scenekit.sim.hulls import convex_hull
+from scenekit.sim.pieces import Approximation, Method, pieces
 from scenekit.validation.surface import Surface
 
 OPAQUE = 0.5

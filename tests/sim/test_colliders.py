@@ -14,7 +14,7 @@ from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.colliders import CONTACTS, Collider, ColliderArrays, Contact
-from scenekit.sim.pieces import convex_hull
+from scenekit.sim.hulls import convex_hull
 from scenekit.sim.shapes import Box, Capsule, DistanceField, Hull, Plane, Shape, Sphere
 
 POSE = Pose((0.3, -0.2, 0.5), (0.5, -0.5, 0.1, 0.7))

@@ -15,9 +15,9 @@ from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece, RigidBody, principal_inertia
+from scenekit.sim.hulls import convex_hull
 from scenekit.sim.model import Model
 from scenekit.sim.mujoco_model import contact_reference, spec
-from scenekit.sim.pieces import convex_hull
 from scenekit.sim.rigid import SolverRigid
 from scenekit.sim.shapes import Box, Capsule, DistanceField, Hull, Plane, Sphere
 

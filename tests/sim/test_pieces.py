@@ -12,7 +12,8 @@ from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
-from scenekit.sim.pieces import Method, convex_hull, piece_mesh, pieces
+from scenekit.sim.hulls import convex_hull
+from scenekit.sim.pieces import Method, piece_mesh, pieces
 from scenekit.sim.shapes import Box, Capsule, Hull, Plane, Sphere
 from scenekit.validation.surface import Surface
 

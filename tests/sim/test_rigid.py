@@ -14,8 +14,8 @@ from scenekit.errors import InputError
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece, RigidBody
 from scenekit.sim.control import Control
+from scenekit.sim.hulls import convex_hull
 from scenekit.sim.model import Model
-from scenekit.sim.pieces import convex_hull
 from scenekit.sim.rigid import SolverRigid
 from scenekit.sim.shapes import Box, Capsule, Hull, Plane, Shape, Sphere
 from scenekit.sim.solver import SimulationError
