@@ -22,6 +22,7 @@ from scenekit.datasets.shapes_parts import (
     rod,
     turned,
 )
+from scenekit.datasets.tabletop_shapes import smooth_curve
 
 
 @noun(size=5.0, of="wood", parts={"crown": "green orange", "trunk": "brown"})
@@ -198,10 +199,11 @@ def strawberry(rng: Rng) -> Solids:
     r = rng.uniform(0.38, 0.43)
     profile = [(0, 0), (0.14, 0.0), (r * 1.1, 0.45), (r * 1.2, 0.86), (0.12, 0.9), (0, 0.86)]
     body = turned(*profile, rows=24, segments=24)
+    rising = smooth_curve(*profile, rows=24)[:20]
     seeds = [
-        ball((0.03, 0.03, 0.045), point, segments=8)
-        for k, (z, ring_radius) in enumerate(((0.2, 0.5), (0.4, 0.78), (0.6, 0.97)))
-        for point in around(7, r * ring_radius, z, start=25 * (k % 2))
+        ball((0.035, 0.035, 0.05), point, segments=8)
+        for k, z in enumerate((0.2, 0.4, 0.6))
+        for point in around(7, float(np.interp(z, rising[:, 1], rising[:, 0])), z, start=25 * (k % 2))
     ]
     leaves = [
         flat_plate([(0.0, -0.05), (0.15, -0.09), (0.34, 0), (0.15, 0.09), (0, 0.05)], 0.04)

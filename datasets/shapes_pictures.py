@@ -40,7 +40,7 @@ class Studio:
     """Across the picture [degrees]."""
     distance: float = 2.8
     """From the middle of the shape, whose longest side is 1."""
-    background: tuple[float, float, float] = (0.74, 0.76, 0.79)
+    background: tuple[float, float, float] = (0.6, 0.69, 0.8)
     """Display colour 0..1."""
     ambient: float = 0.3
     """Light from everywhere."""
@@ -121,8 +121,9 @@ def cutout(
     light = lit(shape.surface, shape.scene, points, hits.face[seen], hits.weights[seen], studio)
     fine[seen, :3] = encoded_srgb(light.astype(np.float64))
     fine[seen, 3] = 1
-    means = fine.reshape(side, samples, side, samples, 4).mean((1, 3))
-    return np.round(255 * means).astype(np.uint8)
+    grid = fine.reshape(side * samples, side * samples, 4)
+    sums = sum(grid[j::samples, i::samples] for j in range(samples) for i in range(samples))
+    return np.round(sums * (255 / samples**2)).astype(np.uint8)
 
 
 def over(rgba: NDArray[np.uint8], background: tuple[float, float, float] | Array) -> NDArray[np.uint8]:

@@ -48,6 +48,8 @@ SYNONYMS = {
     "fir": "pine",
 }  # fmt: skip
 """Single words, and the word they stand for."""
+UNCOUNTED = ("icing", "tape")
+"""Parts without an article; plurals have none either."""
 ARTICLES = ("a", "an", "the")
 MEDIA = ("picture", "photo", "image", "render", "model", "3d")
 PARTS = tuple(sorted({part for noun in NOUNS.values() for part in noun.named_parts}))
@@ -195,8 +197,8 @@ def _check_known(words: list[str]) -> None:
 
 
 def _with_article(text: str, word: str) -> str:
-    """The text with "a" or "an" in front, nothing before a plural."""
-    if word.endswith("s"):
+    """The text with "a" or "an" in front, nothing before a plural or what is not counted."""
+    if word.endswith("s") or word in UNCOUNTED:
         return text
     return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
 
