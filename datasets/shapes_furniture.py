@@ -292,4 +292,4 @@ def box(rng: Rng) -> Solids:
             (d, 90, 0.01 - w / 2, 0),
         )
     ]
-    return {"body": [walls, *flaps], "tape": [block((0.1, d + 0.015, h - 0.05))]}
+    return {"body": [walls, *flaps], "tape": [block((0.1, 0.02, h - 0.05), (0, y, 0)) for y in (-d / 2, d / 2)]}
