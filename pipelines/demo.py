@@ -1,4 +1,4 @@
-"""The whole way on one machine: photographs of a made table → splats → things with meshes → one turns to jelly."""
+"""The whole way on one machine: photographs of a made table → splats → things with meshes → physics → simulator assets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+import scenekit.pipelines.export as export
 import scenekit.pipelines.simulate as simulate
 from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture
@@ -46,6 +47,8 @@ class Config:
     """Divide the scene into things, and give them meshes."""
     simulate: bool = True
     """Let the tallest thing turn to jelly and fall, while its neighbour is thrown at it; needs meshes."""
+    export: bool = True
+    """Write the things as assets for simulators, and prove that they load; needs meshes."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -66,6 +69,13 @@ class Result:
     """Photos there were."""
     simulation: simulate.Result | None
     """What happened to the jelly."""
+    assets: export.Result | None
+    """What was written for simulators."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of the export's check."""
+        return 0 if self.assets is None else self.assets.exit_code
 
     def __str__(self) -> str:
         position, rotation = np.median(self.cameras.position), np.degrees(np.median(self.cameras.rotation))
@@ -74,6 +84,7 @@ class Result:
             f"  cameras {self.registered} of {self.photos} found; against the truth, after alignment, "
             f"{position * 1000:.1f} mm and {rotation:.3f}° (medians)"
             + (f"\n  jelly   {self.simulation.folder / 'video.mp4'}" if self.simulation else "")
+            + (f"\n  assets  {self.assets.exported.folder}: {self.assets.exported.report}" if self.assets else "")
         )
 
 
@@ -96,7 +107,9 @@ def run(config: Config) -> Result:
         )
     )
     moved = jelly(config) if config.mesh and config.simulate else None
-    return Result(result, against_truth(result.capture, folder), len(result.capture.photos), config.photos, moved)
+    assets = exported(config) if config.mesh and config.export else None
+    errors = against_truth(result.capture, folder)
+    return Result(result, errors, len(result.capture.photos), config.photos, moved, assets)
 
 
 def jelly(config: Config) -> simulate.Result:
@@ -118,6 +131,12 @@ def jelly(config: Config) -> simulate.Result:
             fresh=True,  # the scene may have been edited since the last demo
         )
     )
+
+
+def exported(config: Config) -> export.Result:
+    """The things on the table as assets for all simulators, opened, compared and dropped there."""
+    run, folder = config.output / "tabletop", config.output / "assets"
+    return export.run(export.Config(run, folder, check=True, fresh=True))
 
 
 def things(state: SceneState) -> list[str]:

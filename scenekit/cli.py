@@ -33,6 +33,11 @@ COMMANDS = {
         "Let a scene move: materials, pushes, drops.",
         "scenekit simulate kitchen --material /table/mug=jelly",
     ),
+    "export": (
+        "A scene, a mesh or splats → assets for simulators: MJCF, URDF, USD, GLB.",
+        "scenekit export kitchen -o assets --to mjcf,urdf,usd,glb --check",
+    ),
+    "check": ("Prove that exported assets load, agree, and settle.", "scenekit check assets"),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),
@@ -60,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     | 3, 4, 5 | photos, a fit or a back-end failed; see `scenekit.errors` |
     | 6 | `validate` found something as grave as --fail-on, which is `error` unless said otherwise |
     | 7 | a simulation went wrong; its frames so far are kept |
+    | 8 | exported assets did not pass their check |
     | 130 | Ctrl-C |
 
     Args:

@@ -8,7 +8,9 @@ Letters: v vertices, f faces, n Gaussians.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from scenekit.body import Vector
 from scenekit.capture.capture import Photo
@@ -49,8 +51,9 @@ class ExportConfig:
     """Keeps to what MJX and MuJoCo Warp collide fast: at most 16 pieces of a body, of at most 31 vertices."""
     default_material: str = "plastic"
     """What things without a material are made of."""
-    mass: tuple[tuple[str, float], ...] = ()
-    """Masses that are known, by path [kg]; they come before those of bodies and densities."""
+    mass: Annotated[tuple[tuple[str, float], ...], tyro.conf.Suppress] = ()
+    """Masses that are known, by path [kg]; they come before those of bodies and densities. The command line has words
+    of its own for them."""
     size: float | None = None
     """Longest side that a file without a scene, a bare mesh or bare splats, is scaled to [m]; None keeps its size."""
     loose: bool = True
