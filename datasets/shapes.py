@@ -70,7 +70,7 @@ class Body:
         return Manifold.batch_boolean(list(self.solids.values()), OpType.Add).simplify(CRUMB)
 
     @functools.cached_property
-    def surface(self) -> Surfaces:
+    def surface(self) -> ShadedSurface:
         """One closed surface of all parts."""
         return _surfaced(self, self.solid)
 
@@ -99,7 +99,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Surfaces:
+class ShadedSurface:
     """A mesh and what its pictures need beside it."""
 
     mesh: Mesh
@@ -140,13 +140,13 @@ class Shape:
         return first.parts | {f"{body.spec.noun}/{name}": mesh for body in rest for name, mesh in body.parts.items()}
 
     @functools.cached_property
-    def surface(self) -> Surfaces:
+    def surface(self) -> ShadedSurface:
         """The whole with its normals and looks."""
         normals, gloss, metal = (
             np.concatenate([getattr(body.surface, name) for body in self.bodies])
             for name in ("normals", "gloss", "metal")
         )
-        return Surfaces(self.mesh, normals, gloss, metal)
+        return ShadedSurface(self.mesh, normals, gloss, metal)
 
     @functools.cached_property
     def scene(self) -> RayScene:
@@ -242,7 +242,7 @@ def _part_colors(spec: Spec, noun: Noun, rng: Rng) -> dict[str, Array]:
     return {part: drawn[name] for part, name in names.items()}
 
 
-def _surfaced(body: Body, solid: Manifold) -> Surfaces:
+def _surfaced(body: Body, solid: Manifold) -> ShadedSurface:
     """The surface of a solid whose faces remember the part they came from."""
     look = MATERIALS.get(body.spec.material or "")
     if look and look.pattern:
@@ -270,7 +270,7 @@ def _surfaced(body: Body, solid: Manifold) -> Surfaces:
         metallic=float(metal),
         roughness=0.3 if look and look.gloss else 1.0,
     )
-    return Surfaces(
+    return ShadedSurface(
         mesh, points[:, 3:6].astype(np.float64), dressed * (look.gloss if look else 0.0), dressed * float(metal)
     )
 

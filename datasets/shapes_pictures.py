@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scenekit.cameras import Array, Camera, look_at, pinhole
 from scenekit.colors import encoded_srgb
-from scenekit.datasets.shapes import Shape, Surfaces
+from scenekit.datasets.shapes import ShadedSurface, Shape
 from scenekit.errors import InputError
 from scenekit.render.meshes import LINEAR
 from scenekit.render.raycast import Floats, Ints, RayScene, pixel_rays
@@ -132,7 +132,7 @@ def over(rgba: NDArray[np.uint8], background: tuple[float, float, float] | Array
     return np.round(rgba[..., :3] + bare * np.asarray(background, np.float32)).clip(0, 255).astype(np.uint8)
 
 
-def lit(surface: Surfaces, scene: RayScene, points: Floats, face: Ints, weights: Floats, studio: Studio) -> Floats:
+def lit(surface: ShadedSurface, scene: RayScene, points: Floats, face: Ints, weights: Floats, studio: Studio) -> Floats:
     """Linear colour that points on a surface send everywhere, shape (n, 3).
 
     albedo · (ambient + Σ strength · max(0, n·l) · visible) + highlights; metal multiplies bands that follow the normal,

@@ -122,7 +122,7 @@ class Spec:
 def hosts(relation: str) -> tuple[str, ...]:
     """The nouns that something can be on, in or beside."""
     fits = {"on": lambda noun: noun.carries, "in": lambda noun: noun.holds, "beside": lambda noun: True}[relation]
-    return tuple(name for name, noun in NOUNS.items() if fits(noun))
+    return tuple(name for name, noun in sorted(NOUNS.items()) if fits(noun))
 
 
 def caption(spec: Spec) -> str:
@@ -159,7 +159,7 @@ def parse(text: str) -> Spec:
 
 def sample_spec(rng: Rng, *, relations: float = 0.15) -> Spec:
     """A random caption's content; `relations` is the share of sentences about two things."""
-    spec = _sampled(rng, str(rng.choice(list(NOUNS))))
+    spec = _sampled(rng, str(rng.choice(sorted(NOUNS))))
     if rng.random() >= relations:
         return spec
     relation = str(rng.choice(RELATIONS))
