@@ -38,10 +38,10 @@ class Look:
 
 
 def stepping_of(region: Region) -> Stepping:
-    """Steps as in instant-ngp: a thousandth of the region's diagonal; growing with the distance if it is unbounded."""
+    """A thousandth of the diagonal, as in instant-ngp; if unbounded four times that, and growing with the distance."""
     step = 2 * region.half * 3**0.5 / 1024
     if region.unbounded:
-        return Stepping(2 * step, cone=1 / 128, near=0.05 * region.half, far=1e2 * region.half)
+        return Stepping(4 * step, cone=1 / 64, near=0.05 * region.half, far=1e2 * region.half)
     return Stepping(step, near=0.0, far=1e2 * region.half)
 
 
