@@ -35,6 +35,8 @@ class HashFieldConfig:
     """Degree of the spherical harmonics of the direction."""
     activation: Literal["exp", "softplus"] = "exp"
     """What makes densities positive."""
+    bias: float = 0.0
+    """Added before the activation."""
     blob_scale: float = 0.0
     """Density before the activation that is added in the middle: scale · (1 − ‖x‖ / std), x in half sides of the
     region; 10 starts a text's object as a ball (Magic3D as in threestudio)."""
@@ -73,7 +75,7 @@ class HashField(nn.Module):
     def _geometry(self, x: Tensor) -> tuple[Tensor, Tensor]:
         u = self.region.unit(x)
         raw = self.density_net(self.grid(u))
-        thick = raw[:, 0]
+        thick = raw[:, 0] + self.config.bias
         if self.config.blob_scale:
             r = (x - x.new_tensor(self.region.middle)).norm(dim=-1) / self.region.half
             thick = thick + self.config.blob_scale * (1 - r / self.config.blob_std)

@@ -18,9 +18,6 @@ from scenekit._kernels.launch import launch
 from scenekit.errors import InputError
 from scenekit.fields.contraction import Region
 
-SHARE = 0.1
-"""Part of the mean density that makes a cell occupied at any rate."""
-
 
 class Rays(NamedTuple):
     """n half-lines."""
@@ -88,7 +85,7 @@ class OccupancyGrid:
         Args:
             region: Of the field.
             cells: Along a side.
-            threshold: Optical thickness of a step above which a cell is occupied, or `SHARE` of the mean density.
+            threshold: Optical thickness of a step above which a cell is occupied; so is one above the mean density.
             decay: What is left of a cell's density at each update.
         """
         if not 1 <= cells <= 512:
@@ -125,7 +122,7 @@ class OccupancyGrid:
             u = (corner + torch.rand(len(part), 3, generator=rng)) / self.cells
             self.density[part] = torch.maximum(self.density[part], density(self.region.world(u)).float())
         # Without the mean, a field that is thin everywhere at first would be given up before it has learned anything.
-        least = torch.clamp(self.threshold / self._steps(stepping), max=SHARE * float(self.density.mean()))
+        least = torch.clamp(self.threshold / self._steps(stepping), max=float(self.density.mean()))
         self.occupied = (self.density > least).to(torch.uint8)
 
     def _steps(self, stepping: Stepping) -> Tensor:

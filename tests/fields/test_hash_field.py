@@ -16,7 +16,7 @@ def directions(n: int) -> torch.Tensor:
 
 
 def test_the_blob_is_densest_in_the_middle() -> None:
-    config = HashFieldConfig(GRID, activation="softplus", blob_scale=10.0, blob_std=0.5)
+    config = HashFieldConfig(GRID, activation="softplus", bias=0.0, blob_scale=10.0, blob_std=0.5)
     field = HashField(Region((1.0, 0.0, 0.0), 2.0), config)
     r = torch.tensor([0.0, 0.25, 0.5, 0.75])
     density = field.density(torch.stack([1 + 2 * r, 0 * r, 0 * r], 1)) * 2

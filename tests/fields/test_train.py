@@ -20,15 +20,16 @@ from scenekit.fields.train import FieldConfig, FieldTrainer, Samples, distortion
 from scenekit.fields.volume import Blended
 
 REGION = Region((0.0, 0.0, 0.0), 1.0)
-CAMERA = Camera("PINHOLE", 24, 24, (26.0, 26.0, 12.0, 12.0))
+CAMERA = Camera("PINHOLE", 40, 40, (60.0, 60.0, 20.0, 20.0))
 SMALL = FieldConfig(
     steps=250,
     samples=1 << 13,
     rays=256,
     cells=24,
     warm_up=64,
+    rate=3e-2,
     hash_field=HashFieldConfig(
-        grid=HashGridConfig(levels=6, log2_rows=12, coarsest=4, finest=32), hidden=32, view_dependent=False
+        grid=HashGridConfig(levels=6, log2_rows=14, coarsest=4, finest=64), hidden=32, view_dependent=False
     ),
     checkpoint_every=20,
 )
@@ -52,7 +53,7 @@ def ball_view(name: str, T: np.ndarray) -> View:
     inside = b * b - rays.origins.square().sum(-1) + 0.6**2
     hit = rays.origins + (-b - inside.clamp(min=0).sqrt())[:, None] * rays.directions
     color = torch.where((inside > 0)[:, None], 0.5 + hit / 1.5, torch.zeros(3))
-    image = (color.clamp(0, 1) * 255).round().to(torch.uint8).reshape(24, 24, 3)
+    image = (color.clamp(0, 1) * 255).round().to(torch.uint8).reshape(40, 40, 3)
     K, viewmat = torch.from_numpy(CAMERA.K).float(), torch.from_numpy(inverse_pose(T)).float()
     return View(name, image, K, viewmat)
 
@@ -67,9 +68,9 @@ def test_a_hash_field_learns_a_ball_from_eight_views(views: list[View]) -> None:
     result = fit_field(views, REGION, SMALL, held_out=[unseen], progress=False)
     assert result.held_out[-1].psnr > 21
     frame = render_field(result.field, CAMERA, pose(0.4, 0.1), result.look, with_normals=True)
-    assert abs(float(frame.depth[12, 12]) - 2.4) < 0.15
-    assert float(frame.alpha[12, 12]) > 0.95 and float(frame.alpha[0, 0]) < 0.1
-    normal = torch.nn.functional.normalize(frame.normals[12, 12], dim=0)
+    assert abs(float(frame.depth[20, 20]) - 2.4) < 0.06
+    assert float(frame.alpha[20, 20]) > 0.95 and float(frame.alpha[0, 0]) < 0.1
+    normal = torch.nn.functional.normalize(frame.normals[20, 20], dim=0)
     toward = torch.from_numpy(pose(0.4, 0.1)[:3, 3]).float() / 3
     assert float(normal @ toward) > 0.7
 
@@ -101,12 +102,12 @@ def test_a_resumed_fit_goes_on_bit_for_bit(views: list[View], tmp_path: Path) ->
 
 
 def test_pixels_outside_of_the_mask_are_not_drawn(views: list[View]) -> None:
-    mask = torch.zeros(24, 24, dtype=torch.bool)
+    mask = torch.zeros(40, 40, dtype=torch.bool)
     mask[5, 7] = True
     trainer = FieldTrainer([replace(views[0], mask=mask)], REGION, SMALL)
     rays, colors = trainer.pixels.draw(10, torch.Generator().manual_seed(0))
     wanted, _ = camera_rays(CAMERA, pose(0, 0.5))
-    torch.testing.assert_close(rays.directions, wanted.directions[5 * 24 + 7].expand(10, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(rays.directions, wanted.directions[5 * 40 + 7].expand(10, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(colors[0], views[0].image[5, 7] / 255)
     with pytest.raises(InputError, match="mask"):
         FieldTrainer([replace(views[0], mask=torch.zeros_like(mask))], REGION, SMALL)
