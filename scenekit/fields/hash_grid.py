@@ -18,6 +18,10 @@ Backend = Literal["warp", "torch"]
 
 PRIMES = (1, 2_654_435_761, 805_459_861)
 """Factors of the spatial hash."""
+MAX_ROWS = 2**26
+"""Rows of all tables that the kernels can address."""
+MAX_NUMBERS = 2**30
+"""Numbers of an encoding that they can."""
 BLOCKS = 16
 """Blocks of points in an item of a launch."""
 
@@ -50,10 +54,9 @@ class HashGridConfig:
                 raise InputError(f"hash grid: {name}", got=getattr(self, name), wanted=f"1 to {most}")
         if self.finest < self.coarsest:
             raise InputError("hash grid: finest", got=self.finest, wanted=f"at least coarsest, {self.coarsest}")
-        if self.levels * 2**self.log2_rows * self.features > 2**29:
-            raise InputError(
-                "hash grid: tables", got=f"{self.levels} of 2^{self.log2_rows} rows", wanted="2 GiB or less"
-            )
+        if self.levels * 2**self.log2_rows > MAX_ROWS:
+            got = f"{self.levels} levels of 2^{self.log2_rows} rows"
+            raise InputError("hash grid: tables", got=got, wanted=f"at most {MAX_ROWS} rows together")
 
     @property
     def resolutions(self) -> list[int]:
@@ -132,6 +135,8 @@ class _Encode(torch.autograd.Function):
         if positions.dtype != torch.float32 or positions.shape[1:] != (3,):
             got = f"{positions.dtype} {tuple(positions.shape)}"
             raise InputError("positions", got=got, wanted="float32 (n, 3)", hint="backend='torch' takes any dtype.")
+        if len(positions) * max(3, config.levels * config.features) >= MAX_NUMBERS:
+            raise InputError("positions", got=f"{len(positions)} at once", wanted="fewer", hint="Encode them in parts.")
         positions, table = positions.detach().contiguous(), table.detach().contiguous()
         out = positions.new_empty(config.levels * config.features, len(positions))
         _run("encode", config, positions, table, out, table)

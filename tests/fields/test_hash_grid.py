@@ -74,6 +74,8 @@ def test_no_points_give_no_features() -> None:
 def test_bad_sizes_and_positions_are_named() -> None:
     with pytest.raises(InputError, match="log2_rows"):
         HashGridConfig(log2_rows=40)
+    with pytest.raises(InputError, match="tables"):
+        HashGridConfig(levels=64, log2_rows=24)
     with pytest.raises(InputError, match="finest"):
         HashGridConfig(coarsest=64, finest=32)
     with pytest.raises(InputError, match="positions"):
