@@ -3,7 +3,7 @@
 Level l divides the cube into cells, and a corner's features are a row of the table: numbered where the level's table
 holds all corners, else hashed. Points go by blocks of 64: LLVM vectorises places, hashes and weights over the lanes of
 scratch arrays; what follows, loading rows from all over the table, is bound by the cache and goes point by point.
-Features are stored feature by feature, (levels · features, n), so that a block writes whole cache lines.
+Features and their gradients are stored feature by feature, (levels · features, n): a block writes whole cache lines.
 Arrays are opened by address, so that their strides are constants.
 """
 
@@ -46,8 +46,7 @@ def grid_kernel(features: int, task: str):
 
     @wp.kernel(module="unique", module_options=OPTIONS)
     def kernel(first: int, stride: int, n: int, chunks: int, blocks: int, together: int, levels: wp.array(dtype=Level),
-               positions: wp.uint64, table: wp.uint64, encoded: wp.uint64, step_f: int, step_n: int,
-               d_positions: wp.uint64):
+               positions: wp.uint64, table: wp.uint64, features_out: wp.uint64, d_positions: wp.uint64):
         """One item is `blocks` blocks of points, of `chunks` such, at `together` levels.
 
         Items of a level are neighbours, as its table is hot. For "gradient" an item is a whole level, which owns its
@@ -56,8 +55,7 @@ def grid_kernel(features: int, task: str):
         Args:
             positions: (n, 3).
             table: Rows of all levels; for both "gradient" tasks what is added to.
-            encoded: (levels · features, n) with steps `step_f` and `step_n` between neighbours; for all but "encode"
-                their gradient.
+            features_out: (levels · features, n); for all but "encode" their gradient.
             d_positions: (n, 3), zeros, for "positions".
         """
         item = first + wp.tid() * stride
@@ -65,7 +63,7 @@ def grid_kernel(features: int, task: str):
         begin = (item - part * chunks) * blocks * 64
         P = wp.array(ptr=positions, shape=(LENGTH,), dtype=float)
         T = wp.array(ptr=table, shape=(LENGTH,), dtype=row)
-        F = wp.array(ptr=encoded, shape=(LENGTH,), dtype=float)
+        F = wp.array(ptr=features_out, shape=(LENGTH,), dtype=float)
         G = wp.array(ptr=d_positions, shape=(LENGTH,), dtype=float)
         for l in range(part * together, (part + 1) * together):
             level = levels[l]
@@ -112,6 +110,7 @@ def grid_kernel(features: int, task: str):
                     else:
                         for lane in range(64):
                             I[to + lane] = level.row + I[x + lane] + I[y + lane] + I[z + lane]
+                at = l * features * n + start
                 if wp.static(task == "encode"):
                     for lane in range(count):
                         sum = row()
@@ -119,12 +118,12 @@ def grid_kernel(features: int, task: str):
                             c = 384 + ((corner & 7) << 6) + (lane & 63)
                             sum += S[c] * T[I[c] & 0x3FFFFFF]
                         for f in range(features):
-                            F[((l * features + f) * step_f + (start + lane) * step_n) & 0x3FFFFFFF] = sum[f]
+                            F[(at + f * n + lane) & 0x3FFFFFFF] = sum[f]
                 else:
                     for lane in range(count):
                         d = row()
                         for f in range(features):
-                            d[f] = F[((l * features + f) * step_f + (start + lane) * step_n) & 0x3FFFFFFF]
+                            d[f] = F[(at + f * n + lane) & 0x3FFFFFFF]
                         for corner in range(8):
                             c = 384 + ((corner & 7) << 6) + (lane & 63)
                             r = I[c] & 0x3FFFFFF

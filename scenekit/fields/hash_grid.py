@@ -148,7 +148,7 @@ class _Encode(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         positions, table = ctx.saved_tensors
-        d_positions, d_table = None, None
+        d_out, d_positions, d_table = d_out.contiguous(), None, None
         if ctx.needs_input_grad[1]:
             d_table = torch.zeros_like(table)
             task = "gradient" if table.device.type == "cpu" else "atomic gradient"
@@ -165,9 +165,7 @@ def _run(task: str, config: HashGridConfig, *tensors: Tensor) -> None:
     whole = max(1, -(-n // kernels.BLOCK))
     blocks = {"encode": BLOCKS, "gradient": whole, "atomic gradient": 1, "positions": 1 + whole // 16}[task]
     chunks, together = -(-n // (kernels.BLOCK * blocks)), config.levels if task == "positions" else 1
-    positions, table, encoded, d_positions = (tensor.data_ptr() for tensor in tensors)
-    inputs = [n, chunks, blocks, together, _levels(config, device)]
-    inputs += [positions, table, encoded, *tensors[2].stride(), d_positions]
+    inputs = [n, chunks, blocks, together, _levels(config, device), *(tensor.data_ptr() for tensor in tensors)]
     items = config.levels // together * chunks
     launch(kernels.grid_kernel(config.features, task), items, inputs, device, interleaved=True)
 
