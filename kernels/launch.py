@@ -9,6 +9,7 @@ in the result.
 import itertools
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,7 @@ def _cores() -> int:
 
 
 _init()
+_one = threading.Lock()  # Warp loads a kernel's module when it is first asked for, and crashes if two threads ask
 _pool: ThreadPoolExecutor | None = None
 _threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or _cores()
 
@@ -85,10 +87,11 @@ def record(
         return lambda: None
     if device != "cpu":
         return wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device, record_cmd=True).launch
-    first, *others = (
-        wp.launch(kernel, size, inputs=[start, stride, *inputs], device="cpu", record_cmd=True).launch
-        for start, stride, size in _parts(count, interleaved, min(_threads, most or _threads))
-    )
+    with _one:
+        first, *others = (
+            wp.launch(kernel, size, inputs=[start, stride, *inputs], device="cpu", record_cmd=True).launch
+            for start, stride, size in _parts(count, interleaved, min(_threads, most or _threads))
+        )
 
     def run() -> None:
         waiting = [_workers().submit(other) for other in others]
@@ -111,6 +114,7 @@ def _parts(count: int, interleaved: bool, threads: int) -> list[tuple[int, int, 
 
 def _workers() -> ThreadPoolExecutor:
     global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="scenekit-kernel")
-    return _pool
+    with _one:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="scenekit-kernel")
+        return _pool

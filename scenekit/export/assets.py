@@ -43,8 +43,8 @@ class ExportConfig:
     """How near the collision's surface is to be to the visual one, as a part of the longest side of the thing."""
     threshold: float | None = None
     """The same in metres, for all things, instead of `tolerance`."""
-    max_pieces: int = 64
-    """Most convex pieces of a body."""
+    max_pieces: int = 128
+    """Most convex pieces of a body; smooth things take a few dozen, rough scans more."""
     max_vertices: int = 64
     """Most vertices of a piece."""
     mjx: bool = False

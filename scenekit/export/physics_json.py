@@ -109,6 +109,7 @@ class CollisionFacts:
     tolerance: float
     sdf: bool
     """It collides as the distance field of the solid, where a format knows it."""
+    buried: float
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,7 @@ def _collision(link: Link) -> CollisionFacts | None:
     corners = (len(piece.shape.mesh.vertices) for piece in link.body.pieces if isinstance(piece.shape, Hull))
     return CollisionFacts(
         how.method, how.count, max(corners, default=0), how.missing, how.excess, how.distance, how.mean,
-        how.volume_ratio, how.threshold, link.sdf,
+        how.volume_ratio, how.threshold, link.sdf, how.buried,
     )  # fmt: skip
 
 

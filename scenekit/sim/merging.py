@@ -14,9 +14,9 @@ from scipy.spatial import ConvexHull, QhullError
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
+from scenekit.sim.crevices import surface_points
 from scenekit.sim.hulls import hull_corners
 from scenekit.surface.signed_distance import SignedDistance
-from scenekit.validation.surface import Surface
 
 SAMPLES = 150
 """Points on a hull at which it is asked how far outside of the solid it is."""
@@ -26,7 +26,7 @@ ON_SOLID = 2500
 
 
 def merged(
-    clouds: Sequence[Array], mesh: Mesh, *, nears: Sequence[float], most: int, max_vertices: int
+    clouds: Sequence[Array], mesh: Mesh, *, nears: Sequence[float], threshold: float, most: int, max_vertices: int
 ) -> list[list[Array]]:
     """Fewer clouds of points, each the corners of a convex piece, that are as good for a solid as all.
 
@@ -38,21 +38,22 @@ def merged(
         clouds: Points of each piece, shape (n, 3) each [m].
         mesh: The solid.
         nears: Errors that are allowed, smallest first [m].
+        threshold: Distance from the solid that is near enough in the end; crevices that it closes do not count [m].
         most: Pieces that are allowed.
         max_vertices: Corners that a piece may have.
 
     Returns:
         The pieces for each of `nears`.
     """
-    merging = _Merging(clouds, mesh, nears[-1])
+    merging = _Merging(clouds, mesh, threshold)
     return [merging.until(near, most, max_vertices) for near in nears]
 
 
 class _Merging:
-    def __init__(self, clouds: Sequence[Array], mesh: Mesh, reach: float):
+    def __init__(self, clouds: Sequence[Array], mesh: Mesh, threshold: float):
         self.pieces = {i: _corners(points) for i, points in enumerate(clouds)}
-        self.solid, self.reach = SignedDistance(mesh), reach
-        self.surface = Surface(mesh).sample(ON_SOLID)[0]
+        self.solid, self.reach = SignedDistance(mesh), threshold
+        self.surface = surface_points(mesh, self.solid, radius=threshold, count=ON_SOLID).reached
         self.queue: list[tuple[float, int, int, bool]] = []
         self._ask((i, j) for i in self.pieces for j in self.pieces if i < j)
 

@@ -20,10 +20,11 @@ from scenekit.mass import mass_properties
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
+from scenekit.sim.crevices import surface_points
+from scenekit.sim.cutting import cut
 from scenekit.sim.hulls import convex_hull, mesh_from
 from scenekit.sim.merging import merged
 from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
-from scenekit.surface.scores import area_samples
 from scenekit.surface.signed_distance import SignedDistance
 from scenekit.surface.simplify import simplified
 from scenekit.surface.solid import SolidConfig, solid
@@ -39,18 +40,15 @@ TOLERANCE = 0.01
 SAMPLES = 4000
 """Points spread over each of two surfaces to measure how far apart they are."""
 
-MOST_FACES = 3000
+MOST_FACES = 12_000
 """CoACD gets a simplification of meshes of more faces, so that its time is bounded."""
 
-SEARCH = 10
-"""Iterations of CoACD's tree search for each cut; the pieces are merged afterwards, which forgives a poor cut."""
+SIMPLER = 0.125
+"""CoACD gets a simplification within this part of the threshold: its time grows with the faces."""
 
 MERGING = (0.15, 0.3, 0.5, 0.7)
 """Pieces are merged while their common hull errs less than these parts of the threshold, as points find it; the last
 one that leaves the whole within the threshold is taken."""
-
-THICKENED = 30
-"""Voxels along the longest side of a sheet that CoACD thickens."""
 
 STUB = 0.01
 """A capsule whose segment is shorter than this part of its radius is a sphere."""
@@ -65,7 +63,8 @@ class Approximation:
     count: int
     """Pieces."""
     missing: float
-    """Largest distance of a point of the mesh from the surface of the pieces [m]."""
+    """Largest distance of a point of the mesh from the surface of the pieces [m], where a ball of the threshold's
+    radius can touch the mesh; see `scenekit.sim.crevices`."""
     excess: float
     """Largest distance by which the pieces stick out of the mesh [m]; walls between pieces, inside, do not count."""
     mean: float
@@ -74,6 +73,8 @@ class Approximation:
     """Volume of the pieces over that of the mesh; None if the mesh is open."""
     threshold: float
     """Distance that would have been near enough [m]."""
+    buried: float = 0.0
+    """Largest distance where no such ball can: how deep crevices are that the pieces close [m]."""
 
     @property
     def distance(self) -> float:
@@ -205,10 +206,14 @@ def _ball(points: Array) -> tuple[Array, float]:
 def _coacd(
     mesh: Mesh, near: float, max_pieces: int, max_vertices: int, seed: int
 ) -> tuple[tuple[Piece, ...], Approximation]:
-    """The fewest pieces within the threshold that are found, else the nearest: CoACD's, merged."""
-    clouds, tried = _cut(mesh, near, seed), []
-    nears = [share * near for share in MERGING]
-    for kept in reversed(merged(clouds, mesh, nears=nears, most=max_pieces, max_vertices=max_vertices)):
+    """The fewest pieces within the threshold that are found, else the nearest: CoACD's, merged; else the hull."""
+    manifold, is_solid = _manifold(mesh, near)
+    clouds = cut(manifold.vertices, manifold.faces, threshold=near, is_solid=is_solid, seed=seed)
+    if clouds is None:
+        used = mesh.vertices[mesh.faces.unique()].double().numpy()
+        return _measured(mesh, "hull", (Piece(Hull(convex_hull(used, max_vertices=max_vertices))),), near)
+    nears, tried = [share * near for share in MERGING], []
+    for kept in reversed(merged(clouds, mesh, nears=nears, threshold=near, most=max_pieces, max_vertices=max_vertices)):
         made = tuple(Piece(Hull(convex_hull(points, max_vertices=max_vertices))) for points in kept)
         tried.append(_measured(mesh, "coacd", made, near))
         if tried[-1][1].distance <= near:
@@ -216,30 +221,10 @@ def _coacd(
     return min(tried, key=lambda made: made[1].distance)
 
 
-def _cut(mesh: Mesh, threshold: float, seed: int) -> list[Array]:
-    """Corners of CoACD's pieces, as many as it likes."""
-    import coacd
-
-    coacd.set_log_level("error")
-    manifold, whole = _manifold(mesh)
-    parts = coacd.run_coacd(
-        coacd.Mesh(manifold.vertices, manifold.faces),
-        threshold=threshold,
-        max_convex_hull=-1,
-        preprocess_mode="off" if whole else "on",
-        preprocess_resolution=THICKENED,
-        resolution=1000,
-        mcts_iterations=SEARCH,
-        merge=False,  # `merged` asks the mesh itself, and finds half as many
-        seed=seed,
-        real_metric=True,
-    )
-    return [vertices for vertices, _ in parts]
-
-
-def _manifold(mesh: Mesh) -> tuple[Surface, bool]:
+def _manifold(mesh: Mesh, near: float) -> tuple[Surface, bool]:
     """A surface of few faces for CoACD, and whether it is that of a solid; a sheet, which encloses nothing, is none."""
-    surface = Surface(simplified(mesh, faces=MOST_FACES))
+    simpler = simplified(mesh, error=SIMPLER * near)
+    surface = Surface(simplified(simpler, faces=MOST_FACES))
     if surface.is_closed and bool((surface.faces_at == 2).all()):
         return surface, True
     try:
@@ -256,28 +241,22 @@ def _nearest(
 
 def _measured(mesh: Mesh, method: str, made: tuple[Piece, ...], near: float) -> tuple[tuple[Piece, ...], Approximation]:
     """The pieces, and how far the surface of their union is from the mesh."""
-    surface, rng = Surface(mesh), np.random.default_rng(0)
+    surface, solid = Surface(mesh), SignedDistance(mesh)
     union = manifold3d.Manifold.batch_boolean([_solid(piece) for piece in made], manifold3d.OpType.Add)
     whole = mesh_from(union.to_mesh64().vert_properties[:, :3], union.to_mesh64().tri_verts.astype(np.int64))
-    out = SignedDistance(mesh)(_samples(whole, rng))
-    lost = Probe(whole.vertices.double().numpy(), whole.faces.numpy()).distance(_samples(mesh, rng))
+    walls = Surface(whole)
+    out = solid(np.concatenate([walls.sample(SAMPLES)[0], walls.used]))
+    points, probe = surface_points(mesh, solid, radius=near, count=SAMPLES), Probe(walls.vertices, walls.faces)
+    reached, hidden = (probe.distance(part) if len(part) else np.zeros(1) for part in points)
     volume = abs(surface.solid.volume) if surface.is_closed else 0.0
     ratio = float(union.volume()) / volume if volume else None
     excess = max(float(out.max()), 0.0)
-    return made, Approximation(method, len(made), float(lost.max()), excess, float(lost.mean()), ratio, near)
-
-
-def _samples(mesh: Mesh, rng: np.random.Generator) -> Array:
-    """Points spread over the area, and the corners, which are where convex pieces are farthest."""
-    corners = mesh.vertices[mesh.faces.unique()].double().numpy()
-    step = max(1, len(corners) // SAMPLES)
-    return np.concatenate([area_samples(mesh, SAMPLES, rng), corners[::step]])
+    missing, buried, mean = float(reached.max()), float(hidden.max()), float(np.concatenate([reached, hidden]).mean())
+    return made, Approximation(method, len(made), missing, excess, mean, ratio, near, buried)
 
 
 def _solid(piece: Piece) -> manifold3d.Manifold:
-    mesh = piece_mesh(piece)
-    arrays = mesh.vertices.double().numpy(), mesh.faces.numpy().astype(np.uint64)
-    return manifold3d.Manifold(manifold3d.Mesh64(vert_properties=arrays[0], tri_verts=arrays[1]))
+    return manifold3d.Manifold.hull_points(piece_mesh(piece).vertices.double().numpy())  # all pieces are convex
 
 
 def _of_trimesh(solid: trimesh.Trimesh) -> Mesh:
