@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from scenekit.export.checks.check import check
+from scenekit.export.checks import check as checks
 from scenekit.export.checks.report import CheckReport
 
 
@@ -30,4 +30,4 @@ def run(config: Config) -> CheckReport:
     Raises:
         FileError: If it is no export, or the report cannot be written.
     """
-    return check(config.folder, drop=config.drop, progress=True)
+    return checks.check(config.folder, drop=config.drop, progress=True)

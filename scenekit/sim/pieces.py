@@ -44,7 +44,10 @@ MOST_FACES = 12_000
 """CoACD gets a simplification of meshes of more faces, so that its time is bounded."""
 
 SIMPLER = 0.125
-"""CoACD gets a simplification within this part of the threshold: its time grows with the faces."""
+"""CoACD gets a simplification within this part of the threshold, as its time grows with the faces …"""
+
+FEW_FACES = 4000
+"""… but not of a mesh of fewer than these: slivers that stick out would be lost."""
 
 MERGING = (0.15, 0.3, 0.5, 0.7)
 """Pieces are merged while their common hull errs less than these parts of the threshold, as points find it; the last
@@ -223,8 +226,9 @@ def _coacd(
 
 def _manifold(mesh: Mesh, near: float) -> tuple[Surface, bool]:
     """A surface of few faces for CoACD, and whether it is that of a solid; a sheet, which encloses nothing, is none."""
-    simpler = simplified(mesh, error=SIMPLER * near)
-    surface = Surface(simplified(simpler, faces=MOST_FACES))
+    if len(mesh.faces) > FEW_FACES:
+        mesh = simplified(simplified(mesh, error=SIMPLER * near), faces=MOST_FACES)
+    surface = Surface(mesh)
     if surface.is_closed and bool((surface.faces_at == 2).all()):
         return surface, True
     try:
