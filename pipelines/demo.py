@@ -1,4 +1,4 @@
-"""The whole way on one machine: photographs of a made table → splats → things with meshes → physics → simulator assets."""
+"""The whole way on one machine: photographs of a made table → splats → meshes → physics → simulator assets."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class Result:
             f"  cameras {self.registered} of {self.photos} found; against the truth, after alignment, "
             f"{position * 1000:.1f} mm and {rotation:.3f}° (medians)"
             + (f"\n  jelly   {self.simulation.folder / 'video.mp4'}" if self.simulation else "")
-            + (f"\n  assets  {self.assets.exported.folder}: {self.assets.exported.report}" if self.assets else "")
+            + (f"\n  assets  {self.assets.exported.folder / 'check.html'}" if self.assets else "")
+            + (f"\n  {self.assets.exported.report.verdict}" if self.assets and self.assets.exported.report else "")
         )
 
 
