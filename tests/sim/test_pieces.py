@@ -123,6 +123,35 @@ def test_a_mesh_that_is_inside_out_is_as_good_as_turned() -> None:
     assert reports[1].volume_ratio == pytest.approx(reports[0].volume_ratio, rel=0.2)
 
 
+def grooved(width: float) -> Mesh:
+    """A cube with sides of 10 cm and a groove through all of it, 6 cm deep."""
+    groove = trimesh.creation.box((width, 0.2, 0.06)).apply_translation((0, 0, 0.02))
+    return mesh_of(trimesh.boolean.difference([trimesh.creation.box((0.1, 0.1, 0.1)), groove], engine="manifold"))
+
+
+def test_a_slit_narrower_than_twice_the_threshold_may_be_closed_and_is_told_apart() -> None:
+    made, report = pieces(grooved(0.004), threshold=0.005)
+    assert report.method == "box" and len(made) == 1
+    assert report.distance == pytest.approx(0.002, rel=0.05), (
+        "the middle of the opening is half its width from its edges"
+    )
+    assert report.buried == pytest.approx(0.048, rel=0.05), "the walls are that deep inside"
+
+
+def test_a_groove_that_is_wider_counts() -> None:
+    _, report = pieces(grooved(0.02), method="hull", threshold=0.005)
+    assert report.missing == pytest.approx(0.04, rel=0.1)
+    made, near = pieces(grooved(0.02), threshold=0.005)
+    assert len(made) >= 3 and near.distance < 0.005
+
+
+def test_a_mesh_that_cannot_be_cut_has_its_hull(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scenekit.sim.cutting.SECONDS", 0.01)
+    made, report = pieces(cup(), method="coacd", threshold=0.005)
+    assert report.method == "hull" and len(made) == 1
+    assert report.distance > report.threshold == 0.005
+
+
 @pytest.mark.parametrize("shape", [Box((0.1, 0.2, 0.3)), Sphere(0.2), Capsule(0.1, 0.3)])
 def test_the_mesh_of_a_primitive_is_closed_and_has_its_volume(shape: Box | Sphere | Capsule) -> None:
     surface = Surface(piece_mesh(Piece(shape, Pose((1.0, 2.0, 3.0), (0.5, 0.5, 0.5, 0.5)))))
