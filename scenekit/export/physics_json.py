@@ -17,6 +17,7 @@ from scenekit.body import Joint, Vector
 from scenekit.cameras import Array, quaternion_from_rotation
 from scenekit.errors import FileError, InputError
 from scenekit.export.assets import Asset, Assets, Link
+from scenekit.export.folder import PHYSICS
 from scenekit.export.names import LEGAL, LONGEST
 from scenekit.io.bounded import parse_json, read_bytes
 from scenekit.io.typed_json import as_json, from_json
@@ -26,9 +27,6 @@ from scenekit.quantities import Quantity
 from scenekit.sim.bodies import principal_inertia
 from scenekit.sim.shapes import Hull
 from scenekit.validation.surface import Surface
-
-FILE = "physics.json"
-"""What it is called in the folder of an export."""
 
 SCHEMA = 1
 """The version of the layout."""
@@ -205,7 +203,7 @@ def read_physics(folder: Path) -> Physics:
     Raises:
         FileError: If it is missing, of another schema, or anything in it is not what it should be.
     """
-    file = Path(folder) / FILE
+    file = Path(folder) / PHYSICS
     document = parse_json(file, read_bytes(file, "the facts of an export"))
     if document.get("schema") != SCHEMA:
         raise FileError(file, got=f"schema {str(document.get('schema'))[:20]!r}", wanted=f"schema {SCHEMA}")

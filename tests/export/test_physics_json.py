@@ -12,11 +12,12 @@ import pytest
 from scenekit.cameras import rotation_from_quaternion
 from scenekit.errors import FileError
 from scenekit.export.assets import Assets
-from scenekit.export.physics_json import FILE, facts, physics_of, read_physics
+from scenekit.export.folder import PHYSICS
+from scenekit.export.physics_json import facts, physics_of, read_physics
 
 
 def written(folder: Path, document: Any) -> Path:
-    (folder / FILE).write_text(document if isinstance(document, str) else json.dumps(document))
+    (folder / PHYSICS).write_text(document if isinstance(document, str) else json.dumps(document))
     return folder
 
 
@@ -90,5 +91,5 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_folder_without_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=FILE):
+    with pytest.raises(FileError, match=PHYSICS):
         read_physics(tmp_path)

@@ -16,7 +16,8 @@ from scenekit.export.checks.files import asset_file, formats_in
 from scenekit.export.checks.limits import EXPLOSION, broken
 from scenekit.export.checks.openings import HERE, MEMORY, size_of
 from scenekit.export.checks.recording import Motion, Recording, measured
-from scenekit.export.physics_json import FILE, AssetFacts, Physics
+from scenekit.export.folder import PHYSICS
+from scenekit.export.physics_json import AssetFacts, Physics
 from scenekit.io.isolated import Answer, read_isolated
 
 SECONDS = 120.0
@@ -108,7 +109,7 @@ def dropped_in_newton(folder: Path, physics: Physics, assets: Sequence[AssetFact
         "quats": [list(asset.root.pose.quat) for asset in assets],
         "gravity": _gravity(physics),
     }
-    answer = _asked("drop_newton", "drop", folder / FILE, arguments, NEWTON_SECONDS)
+    answer = _asked("drop_newton", "drop", folder / PHYSICS, arguments, NEWTON_SECONDS)
     if isinstance(answer, str) and len(assets) > 1:
         for asset in assets:
             yield from dropped_in_newton(folder, physics, [asset])

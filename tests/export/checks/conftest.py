@@ -7,7 +7,8 @@ import pytest
 
 from scenekit.export import glb, mjcf, urdf, usd
 from scenekit.export.assets import Assets
-from scenekit.export.physics_json import FILE, facts
+from scenekit.export.folder import PHYSICS
+from scenekit.export.physics_json import facts
 from scenekit.runs import write_json
 
 
@@ -18,7 +19,7 @@ def room(assets: Assets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, writer in (("mjcf", mjcf), ("urdf", urdf), ("usd", usd), ("glb", glb)):
         (folder / name).mkdir()
         writer.write(folder / name, assets)
-    write_json(folder / FILE, facts(assets))
+    write_json(folder / PHYSICS, facts(assets))
     return folder
 
 
