@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scenekit import edits as edits
     from scenekit import selection as selection
     from scenekit.capture import open_capture as open_capture
+    from scenekit.export.export import export as export
     from scenekit.io.mesh_files import read_mesh as read_mesh
     from scenekit.io.mesh_files import write_mesh as write_mesh
     from scenekit.io.splat_files import read_splats as read_splats
@@ -52,8 +53,8 @@ _DOORS = {
 }
 """Every public name and the module that owns it. None is called like a module or sub-package, which would hide it."""
 
-_ROOMS = ("edits", "selection")
-"""Sub-packages that are doors themselves: `scenekit.edits.Move`."""
+_ROOMS = ("edits", "export", "selection")
+"""Sub-packages that are doors themselves: `scenekit.edits.Move`; `scenekit.export` can also be called."""
 
 __all__ = sorted([*_DOORS, *_ROOMS])
 
