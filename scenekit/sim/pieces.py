@@ -22,7 +22,7 @@ from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
 from scenekit.sim.crevices import surface_points
 from scenekit.sim.cutting import cut
-from scenekit.sim.hulls import convex_hull, mesh_from
+from scenekit.sim.hulls import convex_hull, hull_corners, mesh_from
 from scenekit.sim.merging import merged
 from scenekit.sim.shapes import Box, Capsule, Hull, Sphere
 from scenekit.surface.signed_distance import SignedDistance
@@ -52,6 +52,9 @@ FEW_FACES = 4000
 MERGING = (0.15, 0.3, 0.5, 0.7)
 """Pieces are merged while their common hull errs less than these parts of the threshold, as points find it; the last
 one that leaves the whole within the threshold is taken."""
+
+BOX_CORNERS = 64
+"""Corners of a hull by which its box is turned: the time grows with their square."""
 
 STUB = 0.01
 """A capsule whose segment is shorter than this part of its radius is a sphere."""
@@ -178,8 +181,7 @@ def _outward(mesh: Mesh) -> Mesh:
 
 def _primitives(used: Array, hull: Mesh) -> list[tuple[str, Piece]]:
     """Box, sphere and capsule about the points."""
-    to_box, size = trimesh.bounds.oriented_bounds(used)
-    box = Piece(Box(tuple((size / 2).tolist())), Pose.from_matrix(np.linalg.inv(to_box)))
+    box = _box(used)
     solid = mass_properties(hull)
     _, axes = np.linalg.eigh(solid.inertia)
     axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])
@@ -196,6 +198,17 @@ def _primitives(used: Array, hull: Mesh) -> list[tuple[str, Piece]]:
         T[:3, :3], T[:3, 3] = R, solid.centre + R @ middle
         found.append(("capsule", Piece(Capsule(radius, length), Pose.from_matrix(T))))
     return found
+
+
+def _box(used: Array) -> Piece:
+    """The oriented box of least volume about the hull's foremost corners, as large as holds all points."""
+    to_box, _ = trimesh.bounds.oriented_bounds(hull_corners(used, BOX_CORNERS))
+    R = to_box[:3, :3].T
+    local = used @ R
+    low, high = local.min(0), local.max(0)
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = R, R @ (low + high) / 2
+    return Piece(Box(tuple(((high - low) / 2).tolist())), Pose.from_matrix(T))
 
 
 def _ball(points: Array) -> tuple[Array, float]:
