@@ -38,6 +38,10 @@ COMMANDS = {
         "scenekit export kitchen -o assets --to mjcf,urdf,usd,glb --check",
     ),
     "check": ("Prove that exported assets load, agree, and settle.", "scenekit check assets"),
+    "guidance": (
+        "Train the prior of text to 3D on made pictures, or draw from it.",
+        'scenekit guidance sample "a red mug" --weights prior/prior.safetensors',
+    ),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),

@@ -31,7 +31,7 @@ class TransformerConfig:
     """Blocks."""
     heads: int = 4
     """Of attention."""
-    words: int = 24
+    words: int = 40
     """Most words of a prompt."""
     vocabulary: int = 320
     """Different words; 0 fills up, 1 is no words."""
