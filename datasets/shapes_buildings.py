@@ -30,7 +30,7 @@ from scenekit.datasets.shapes_parts import (
     },
     details={"chimney": "brown grey"},
 )
-def house(rng: Rng) -> Solids:
+def _house(rng: Rng) -> Solids:
     w, d, wall = rng.uniform(0.7, 0.8), rng.uniform(0.55, 0.7), rng.uniform(0.4, 0.48)
     ridge = wall + rng.uniform(0.32, 0.4)
     body = plate([(-w / 2, 0), (w / 2, 0), (w / 2, wall), (0, ridge - 0.03), (-w / 2, wall)], d)
@@ -54,7 +54,7 @@ def house(rng: Rng) -> Solids:
     parts={"walls": "grey brown white", "roof": "red blue green"},
     details={"windows": "black", "door": "brown black"},
 )
-def tower(rng: Rng) -> Solids:
+def _tower(rng: Rng) -> Solids:
     r, h = rng.uniform(0.14, 0.17), rng.uniform(0.62, 0.7)
     walls = [
         rod((0, 0, 0), (0, 0, h), 1.1 * r, r, segments=20),
@@ -66,7 +66,7 @@ def tower(rng: Rng) -> Solids:
 
 
 @noun(size=50.0, of="stone", parts={"walls": "grey brown white", "roofs": "blue red", "gate": "brown black"})
-def castle(rng: Rng) -> Solids:
+def _castle(rng: Rng) -> Solids:
     half, h, r = 0.37, rng.uniform(0.26, 0.32), rng.uniform(0.1, 0.12)
     outer = box((2 * half, 2 * half, h))
     walls = cut(outer, box((2 * half - 0.16, 2 * half - 0.16, h), (0, 0, 0.06)))
@@ -90,7 +90,7 @@ def castle(rng: Rng) -> Solids:
     parts={"walls": "white brown", "roof": "red brown", "sails": "white grey"},
     details={"door": "brown black"},
 )
-def windmill(rng: Rng) -> Solids:
+def _windmill(rng: Rng) -> Solids:
     low, high, h = rng.uniform(0.2, 0.23), rng.uniform(0.12, 0.14), rng.uniform(0.52, 0.58)
     hub = h + 0.06
     walls = rod((0, 0, 0), (0, 0, h), low, high, segments=8)
@@ -112,7 +112,7 @@ def windmill(rng: Rng) -> Solids:
     parts={"body": "white", "stripes": "red blue black", "lantern": "yellow"},
     details={"cap": "red black"},
 )
-def lighthouse(rng: Rng) -> Solids:
+def _lighthouse(rng: Rng) -> Solids:
     low, high, h = rng.uniform(0.17, 0.2), rng.uniform(0.1, 0.12), 0.76
 
     def radius(z: float) -> float:
@@ -139,7 +139,7 @@ def lighthouse(rng: Rng) -> Solids:
     parts={"body": "orange green blue red", "opening": "black brown"},
     details={"poles": "brown grey"},
 )
-def tent(rng: Rng) -> Solids:
+def _tent(rng: Rng) -> Solids:
     w, h = rng.uniform(0.75, 0.9), rng.uniform(0.55, 0.65)
     body = plate([(-w / 2, 0), (w / 2, 0), (0.02, h), (-0.02, h)], 1.0)
     opening = plate([(-0.2 * w, 0), (0.2 * w, 0), (0, 0.72 * h)], 0.03, (0, -0.5, 0))
@@ -148,7 +148,7 @@ def tent(rng: Rng) -> Solids:
 
 
 @noun(size=20.0, of="stone", parts={"body": "grey brown red", "railing": "="})
-def bridge(rng: Rng) -> Solids:
+def _bridge(rng: Rng) -> Solids:
     w, h, r = rng.uniform(0.24, 0.3), rng.uniform(0.34, 0.4), 0.15
     deck = [(-0.5, 0), (0.5, 0), (0.5, h - 0.1), (0.2, h), (-0.2, h), (-0.5, h - 0.1)]
     arches = [plate(circle((r, 1.75 * r), (x, 0)), 1.0) for x in (-0.24, 0.24)]
@@ -167,7 +167,7 @@ def bridge(rng: Rng) -> Solids:
 
 
 @noun(size=4.0, of="snow", parts={"body": "white"}, details={"opening": "black", "grooves": "grey"})
-def igloo(rng: Rng) -> Solids:
+def _igloo(rng: Rng) -> Solids:
     r = rng.uniform(0.42, 0.46)
     angle = np.radians(np.linspace(0, 90, 10))
     dome = lathe((0, 0), *zip(r * np.cos(angle), r * np.sin(angle), strict=True), segments=28)
@@ -183,7 +183,7 @@ def igloo(rng: Rng) -> Solids:
 
 
 @noun(size=1.2, of="stone", parts={"body": "grey brown red", "roof": "red brown", "bucket": "brown"})
-def well(rng: Rng) -> Solids:
+def _well(rng: Rng) -> Solids:
     r, h = rng.uniform(0.3, 0.34), rng.uniform(0.28, 0.34)
     basin = vessel((r, 0), (r, h), wall=0.07, segments=20)
     posts = [box((0.06, 0.06, 0.78), (x, 0, 0)) for x in (-r + 0.037, r - 0.037)]
@@ -195,7 +195,7 @@ def well(rng: Rng) -> Solids:
 
 
 @noun(size=1.5, of="wood", parts={"body": "white brown green"})
-def fence(rng: Rng) -> Solids:
+def _fence(rng: Rng) -> Solids:
     h, count = rng.uniform(0.42, 0.52), 6
     w = 0.11
     pickets = [

@@ -25,7 +25,7 @@ from scenekit.datasets.shapes_parts import (
     parts={"body": "white", "hat": "black red blue", "nose": "orange", "scarf": "red green blue"},
     details={"coal": "black"},
 )
-def snowman(rng: Rng) -> Solids:
+def _snowman(rng: Rng) -> Solids:
     low, mid, top = rng.uniform(0.25, 0.28), rng.uniform(0.18, 0.2), rng.uniform(0.13, 0.145)
     belly = 1.55 * low + mid
     head = belly + 0.8 * mid + top
@@ -53,7 +53,7 @@ def snowman(rng: Rng) -> Solids:
     parts={"body": "grey blue red yellow", "head": "=", "arms": "=", "legs": "="},
     details={"eyes": "yellow cyan", "panel": "black white", "antenna": "red orange"},
 )
-def robot(rng: Rng) -> Solids:
+def _robot(rng: Rng) -> Solids:
     w, d = rng.uniform(0.34, 0.4), rng.uniform(0.22, 0.26)
     head = [box((0.3, 0.22, 0.22), (0, 0, 0.66), edge=0.02), rod((0, 0, 0.58), (0, 0, 0.68), 0.07)]
     arms = [
@@ -89,7 +89,7 @@ def robot(rng: Rng) -> Solids:
     parts={"body": "yellow white brown", "beak": "orange red", "wings": "="},
     details={"eyes": "black white"},
 )
-def duck(rng: Rng) -> Solids:
+def _duck(rng: Rng) -> Solids:
     r = rng.uniform(0.2, 0.23)
     body = ball((0.29, 0.42, 0.25), (0, 0.06, 0.25)).trim_by_plane((0, 0, 1), 0.04)
     tail = hull(ball(0.12, (0, 0.36, 0.33), segments=12), ball(0.03, (0, 0.54, 0.5), segments=12))
@@ -110,7 +110,7 @@ def duck(rng: Rng) -> Solids:
     parts={"body": "orange blue yellow", "fins": "= red", "tail": "= red"},
     details={"eyes": "black white"},
 )
-def fish(rng: Rng) -> Solids:
+def _fish(rng: Rng) -> Solids:
     h, w = rng.uniform(0.2, 0.25), rng.uniform(0.1, 0.13)
     z = 0.32
     body = ball((w, 0.36, h), (0, -0.1, z))
@@ -128,7 +128,7 @@ def fish(rng: Rng) -> Solids:
     parts={"body": "brown white black grey", "ears": "= brown black", "collar": "red blue"},
     details={"nose": "black white"},
 )
-def dog(rng: Rng) -> Solids:
+def _dog(rng: Rng) -> Solids:
     leg, length = rng.uniform(0.26, 0.34), rng.uniform(0.5, 0.58)
     back = leg + 0.1
     trunk = [box((0.24, length, 0.24), (0, 0.06, leg - 0.02), edge=0.05)]
@@ -169,7 +169,7 @@ def dog(rng: Rng) -> Solids:
     parts={"body": "white brown grey", "ears": "= pink", "tail": "white"},
     details={"eyes": "black", "nose": "pink red"},
 )
-def rabbit(rng: Rng) -> Solids:
+def _rabbit(rng: Rng) -> Solids:
     ear, r = rng.uniform(0.17, 0.21), rng.uniform(0.15, 0.17)
     body = ball((0.22, 0.26, 0.25), (0, 0.06, 0.24)).trim_by_plane((0, 0, 1), 0.02)
     head = ball((r, r, r), (0, -0.14, 0.54))
@@ -193,7 +193,7 @@ def rabbit(rng: Rng) -> Solids:
     parts={"body": "brown pink white", "snout": "orange white brown", "bow": "red blue"},
     details={"eyes": "black"},
 )
-def teddy(rng: Rng) -> Solids:
+def _teddy(rng: Rng) -> Solids:
     r, belly = rng.uniform(0.19, 0.21), rng.uniform(0.22, 0.25)
     head = 0.28 + belly + 0.55 * r
     body = [
@@ -221,7 +221,7 @@ def teddy(rng: Rng) -> Solids:
     parts={"body": "black blue", "belly": "white", "beak": "orange yellow", "feet": "orange yellow"},
     details={"eyes": "white black"},
 )
-def penguin(rng: Rng) -> Solids:
+def _penguin(rng: Rng) -> Solids:
     w, h = rng.uniform(0.22, 0.26), rng.uniform(0.68, 0.74)
     body = turned(
         (0, 0.04), (w, 0.04), (w * 1.2, 0.3), (0.16, h), (0.19, 0.9), (0.1, 1.0), (0, 1.0), rows=22, segments=24
@@ -240,7 +240,7 @@ def penguin(rng: Rng) -> Solids:
     parts={"body": "yellow grey pink", "shell": "brown orange red"},
     details={"spiral": "white yellow"},
 )
-def snail(rng: Rng) -> Solids:
+def _snail(rng: Rng) -> Solids:
     r = rng.uniform(0.25, 0.29)
     body = bent((0, 0.5, 0.04), (0, 0.1, 0.09), (0, -0.36, 0.08), (0, -0.42, 0.42), radius=0.085, columns=10)
     horns = [
@@ -256,7 +256,7 @@ def snail(rng: Rng) -> Solids:
 
 
 @noun(size=0.5, of="stone", parts={"shell": "green brown", "body": "yellow green"}, details={"eyes": "black"})
-def turtle(rng: Rng) -> Solids:
+def _turtle(rng: Rng) -> Solids:
     w, h = rng.uniform(0.3, 0.34), rng.uniform(0.26, 0.3)
     shell = [
         ball((w, 0.36, h), (0, 0.05, 0.12)).trim_by_plane((0, 0, 1), 0.1),
@@ -272,7 +272,7 @@ def turtle(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="ceramic", parts={"body": "pink", "snout": "= red", "ears": "="}, details={"eyes": "black"})
-def pig(rng: Rng) -> Solids:
+def _pig(rng: Rng) -> Solids:
     w, h = rng.uniform(0.23, 0.27), rng.uniform(0.22, 0.26)
     body = ball((w, 0.4, h), (0, 0.05, 0.16 + h))
     legs = [rod((x, y, 0), (x, y, 0.22), 0.075) for x in (-0.13, 0.13) for y in (-0.15, 0.27)]

@@ -29,14 +29,14 @@ def _legs(x: float, y: float, height: float, thick: float) -> list:
 
 
 @noun(size=1.2, of="wood", parts={"body": "brown white", "legs": "="}, carries=True)
-def table(rng: Rng) -> Solids:
+def _table(rng: Rng) -> Solids:
     depth, h, leg = rng.uniform(0.55, 0.7), rng.uniform(0.5, 0.62), rng.uniform(0.07, 0.09)
     top = block((1, depth, 0.07), (0, 0, h - 0.07))
     return {"body": [top], "legs": _legs(0.5 - leg, depth / 2 - leg, h - 0.03, leg)}
 
 
 @noun(size=0.9, of="wood", parts={"body": "brown red blue", "legs": "=", "seat": "="}, carries=True)
-def chair(rng: Rng) -> Solids:
+def _chair(rng: Rng) -> Solids:
     seat, w, leg = rng.uniform(0.42, 0.48), rng.uniform(0.44, 0.5), 0.06
     posts = [block((leg, leg, 1.0 - seat), (i * (w / 2 - leg / 2), w / 2 - leg / 2, seat)) for i in (-1, 1)]
     back = [block((w, 0.05, 0.12), (0, w / 2 - leg / 2, z)) for z in (0.66, 0.85)]
@@ -48,7 +48,7 @@ def chair(rng: Rng) -> Solids:
 
 
 @noun(size=0.65, of="wood", parts={"body": "brown red", "legs": "= grey"}, carries=True)
-def stool(rng: Rng) -> Solids:
+def _stool(rng: Rng) -> Solids:
     r, out = rng.uniform(0.26, 0.3), rng.uniform(0.28, 0.33)
     legs = [rod((out * x, out * y, 0), (0.6 * r * x, 0.6 * r * y, 0.92), 0.035) for x, y in _corners()]
     rungs = ring(0.27, 0.022, (0, 0, 0.35), segments=24)
@@ -60,7 +60,7 @@ def _corners() -> list[tuple[float, float]]:
 
 
 @noun(size=1.5, of="wood", parts={"body": "brown green", "legs": "black grey"}, carries=True)
-def bench(rng: Rng) -> Solids:
+def _bench(rng: Rng) -> Solids:
     seat, d = rng.uniform(0.24, 0.28), rng.uniform(0.26, 0.32)
     slats = [block((1, 0.3 * d, 0.04), (0, y, seat)) for y in (-0.35 * d, 0, 0.35 * d)]
     back = [block((1, 0.04, 0.075), (0, d / 2, z)) for z in (seat + 0.12, seat + 0.22)]
@@ -83,7 +83,7 @@ def bench(rng: Rng) -> Solids:
     details={"mattress": "white"},
     carries=True,
 )
-def bed(rng: Rng) -> Solids:
+def _bed(rng: Rng) -> Solids:
     w, head, foot = rng.uniform(0.55, 0.68), rng.uniform(0.42, 0.5), rng.uniform(0.25, 0.3)
     frame = [
         block((w, 0.9, 0.08), (0, 0, 0.1)),
@@ -103,7 +103,7 @@ def bed(rng: Rng) -> Solids:
     details={"feet": "black brown"},
     carries=True,
 )
-def sofa(rng: Rng) -> Solids:
+def _sofa(rng: Rng) -> Solids:
     d, h, arm = rng.uniform(0.4, 0.46), rng.uniform(0.4, 0.46), rng.uniform(0.11, 0.14)
     base = block((1, d, 0.2), (0, 0, 0.05), edge=0.02)
     back = block((1, 0.14, h - 0.05), (0, d / 2 - 0.05, 0.05), edge=0.03)
@@ -114,7 +114,7 @@ def sofa(rng: Rng) -> Solids:
 
 
 @noun(size=1.6, of="wood", parts={"body": "brown white"}, details={"reds": "red", "blues": "blue", "greens": "green"})
-def shelf(rng: Rng) -> Solids:
+def _shelf(rng: Rng) -> Solids:
     w, d, boards = rng.uniform(0.55, 0.65), rng.uniform(0.22, 0.28), int(rng.integers(4, 6))
     sides = [block((0.04, d, 1), (i * (w / 2 - 0.02), 0, 0)) for i in (-1, 1)]
     levels = [block((w, d, 0.04), (0, 0, z)) for z in np.linspace(0, 0.96, boards)]
@@ -128,7 +128,7 @@ def shelf(rng: Rng) -> Solids:
 
 
 @noun(size=0.5, of="plastic", parts={"shade": "white yellow red", "base": "black grey brown"})
-def lamp(rng: Rng) -> Solids:
+def _lamp(rng: Rng) -> Solids:
     top, low, h = rng.uniform(0.13, 0.18), rng.uniform(0.28, 0.33), rng.uniform(0.33, 0.4)
     shade = lathe((0, 1 - h), (low, 1 - h), (top, 1.0), (0, 1.0))
     base = [lathe((0, 0), (0.22, 0), (0.2, 0.05), (0.05, 0.09), (0, 0.09)), rod((0, 0, 0.05), (0, 0, 1 - h / 2), 0.035)]
@@ -141,7 +141,7 @@ def lamp(rng: Rng) -> Solids:
     parts={"body": "white red", "holder": "yellow grey", "flame": "orange"},
     details={"wick": "black"},
 )
-def candle(rng: Rng) -> Solids:
+def _candle(rng: Rng) -> Solids:
     r, h = rng.uniform(0.1, 0.13), rng.uniform(0.68, 0.74)
     flame = lathe((0, h + 0.06), (0.05, h + 0.1), (0.065, h + 0.15), (0.03, h + 0.24), (0, h + 0.32), segments=16)
     handle = ring(0.09, 0.025, (0.33, 0, 0.07), turn=(90, 0, 0), segments=16)
@@ -161,7 +161,7 @@ def candle(rng: Rng) -> Solids:
     details={"title": "yellow white"},
     carries=True,
 )
-def book(rng: Rng) -> Solids:
+def _book(rng: Rng) -> Solids:
     w, t, h = rng.uniform(0.66, 0.76), rng.uniform(0.18, 0.26), 1.0
     covers = [block((w, h, 0.035), (0, 0, z)) for z in (0, t)]
     spine = block((0.04, h, t + 0.035), (-w / 2, 0, 0), edge=0.01)
@@ -179,7 +179,7 @@ def book(rng: Rng) -> Solids:
     parts={"case": "red brown black blue", "face": "white"},
     details={"hands": "black", "feet": "="},
 )
-def clock(rng: Rng) -> Solids:
+def _clock(rng: Rng) -> Solids:
     hour, minute = rng.uniform(0, 360, 2)
     hands = [
         block((0.05, 0.03, length), (0, -0.115, 0.0), turn=(0, float(angle), 0)).translate((0, 0, 0.56))
@@ -206,7 +206,7 @@ def clock(rng: Rng) -> Solids:
     parts={"case": "black brown grey", "screen": "cyan blue", "legs": "="},
     details={"knobs": "white"},
 )
-def television(rng: Rng) -> Solids:
+def _television(rng: Rng) -> Solids:
     w, h, d = 1.0, rng.uniform(0.6, 0.68), rng.uniform(0.22, 0.3)
     case = block((w, d, h), (0, 0, 0.16), edge=0.03)
     screen = block((0.68, 0.04, h - 0.18), (-0.09, -d / 2, 0.25))
@@ -217,7 +217,7 @@ def television(rng: Rng) -> Solids:
 
 
 @noun(size=2.0, of="wood", parts={"body": "brown grey yellow"})
-def ladder(rng: Rng) -> Solids:
+def _ladder(rng: Rng) -> Solids:
     w, spread, steps = rng.uniform(0.2, 0.24), rng.uniform(0.22, 0.28), 5
     front = [rod((i * w, -spread, 0), (0.7 * i * w, 0, 1), 0.03) for i in (-1, 1)]
     back = [rod((i * w, spread, 0), (0.7 * i * w, 0, 1), 0.025) for i in (-1, 1)]
@@ -227,7 +227,7 @@ def ladder(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="cardboard", parts={"body": "red blue green pink", "ribbon": "yellow white"})
-def gift(rng: Rng) -> Solids:
+def _gift(rng: Rng) -> Solids:
     w, h = rng.uniform(0.75, 0.9), rng.uniform(0.55, 0.7)
     ribbon = [block((0.14, w + 0.03, h + 0.02)), block((w + 0.03, 0.14, h + 0.02))]
     loops = [ring(0.12, 0.04, (0.13 * i, 0, h + 0.12), turn=(90, 0, 0), segments=18) for i in (-1, 1)]
@@ -235,7 +235,7 @@ def gift(rng: Rng) -> Solids:
 
 
 @noun(size=0.5, of="wood", parts={"body": "brown"}, carries=True)
-def crate(rng: Rng) -> Solids:
+def _crate(rng: Rng) -> Solids:
     h, t = rng.uniform(0.8, 1.0), 0.09
     core = block((0.88, 0.88, h - 0.1), (0, 0, 0.05))
     posts = [block((t, t, h), (x, y, 0)) for x in (-0.455, 0.455) for y in (-0.455, 0.455)]
@@ -254,7 +254,7 @@ def crate(rng: Rng) -> Solids:
 
 
 @noun(size=1.1, of="wood", parts={"body": "brown orange red", "neck": "brown black"}, details={"hole": "black white"})
-def guitar(rng: Rng) -> Solids:
+def _guitar(rng: Rng) -> Solids:
     upper, lower, d = rng.uniform(0.13, 0.15), rng.uniform(0.19, 0.22), 0.11
     body = [
         plate(circle(lower, (0, 0.2)), d),
@@ -267,7 +267,7 @@ def guitar(rng: Rng) -> Solids:
 
 
 @noun(size=0.5, of="steel", parts={"body": "yellow grey", "plinth": "black brown"})
-def trophy(rng: Rng) -> Solids:
+def _trophy(rng: Rng) -> Solids:
     r = rng.uniform(0.26, 0.3)
     cup = vessel((0.08, 0.42), (0.22, 0.5), (r, 0.98), wall=0.04)
     stem = rod((0, 0, 0.18), (0, 0, 0.48), 0.09, 0.05)
@@ -279,7 +279,7 @@ def trophy(rng: Rng) -> Solids:
 
 
 @noun(size=0.4, of="cardboard", parts={"body": "brown orange white", "tape": "yellow white"}, holds=True)
-def box(rng: Rng) -> Solids:
+def _box(rng: Rng) -> Solids:
     w, d, h, t = 0.66, rng.uniform(0.5, 0.62), rng.uniform(0.3, 0.36), 0.03
     walls = cut(block((w, d, h)), block((w - 2 * t, d - 2 * t, h), (0, 0, t)))
     droop, reach = rng.uniform(20, 40), 0.17

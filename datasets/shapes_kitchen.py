@@ -25,7 +25,7 @@ from scenekit.datasets.shapes_parts import (
 
 
 @noun(size=0.11, of="ceramic", parts={"body": "red blue white green yellow", "handle": "="})
-def mug(rng: Rng) -> Solids:
+def _mug(rng: Rng) -> Solids:
     r, h = 0.4, rng.uniform(0.85, 1.1)
     low, high, out = 0.22 * h, 0.8 * h, rng.uniform(0.28, 0.36)
     handle = bent((r - 0.03, 0, high), (r + out, 0, high), (r + out, 0, low), (r - 0.03, 0, low), radius=0.065)
@@ -33,7 +33,7 @@ def mug(rng: Rng) -> Solids:
 
 
 @noun(size=0.15, of="ceramic", parts={"body": "white pink blue", "saucer": "="}, holds=True)
-def cup(rng: Rng) -> Solids:
+def _cup(rng: Rng) -> Solids:
     r, h = rng.uniform(0.32, 0.38), rng.uniform(0.36, 0.44)
     bowl = vessel((0.16, 0.05), (0.16, 0.1), (r * 0.95, 0.2), (r, h), wall=0.035, rounded=True)
     handle = ring(0.11, 0.035, (r + 0.05, 0, 0.62 * h), turn=(90, 0, 0), segments=20)
@@ -43,21 +43,21 @@ def cup(rng: Rng) -> Solids:
 
 
 @noun(size=0.22, of="ceramic", parts={"body": "blue white orange green"}, holds=True)
-def bowl(rng: Rng) -> Solids:
+def _bowl(rng: Rng) -> Solids:
     h, foot = rng.uniform(0.42, 0.52), rng.uniform(0.18, 0.25)
     rim = vessel((foot, 0), (foot, 0.05), (0.45, 0.12), (0.5, h), wall=0.045, rounded=True)
     return {"body": [rim]}
 
 
 @noun(size=0.26, of="ceramic", parts={"body": "white blue yellow"}, carries=True)
-def plate(rng: Rng) -> Solids:
+def _plate(rng: Rng) -> Solids:
     flat, h = rng.uniform(0.27, 0.32), rng.uniform(0.1, 0.13)
     outside, inside = [(flat, 0), (0.48, h - 0.03)], [(0.5, h), (0.37, 0.75 * h), (flat, 0.035)]
     return {"body": [lathe((0, 0), *outside, *inside, (0, 0.035))]}
 
 
 @noun(size=0.28, of="plastic", parts={"body": "green brown blue", "cap": "red white black", "label": "white yellow"})
-def bottle(rng: Rng) -> Solids:
+def _bottle(rng: Rng) -> Solids:
     r, shoulder = rng.uniform(0.15, 0.18), rng.uniform(0.55, 0.62)
     body = lathe(
         (0, 0), (r, 0), (r, shoulder), (0.85 * r, shoulder + 0.06), (0.06, shoulder + 0.2), (0.06, 0.92), (0, 0.92)
@@ -70,14 +70,14 @@ def bottle(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="ceramic", parts={"body": "blue white purple cyan"})
-def vase(rng: Rng) -> Solids:
+def _vase(rng: Rng) -> Solids:
     belly, neck, rim = rng.uniform(0.27, 0.33), rng.uniform(0.07, 0.1), rng.uniform(0.17, 0.21)
     outside = (0.14, 0), (belly, 0.12), (belly, 0.5), (neck, 0.68), (neck, 0.82), (rim, 1.0)
     return {"body": [vessel(*outside, wall=0.035, rounded=True)]}
 
 
 @noun(size=0.18, of="ceramic", parts={"body": "yellow white cyan", "lid": "red brown blue"})
-def jar(rng: Rng) -> Solids:
+def _jar(rng: Rng) -> Solids:
     r, h = rng.uniform(0.33, 0.4), rng.uniform(0.7, 0.8)
     knob = ball(0.08, (0, 0, h + 0.21))
     lid = lathe((0, h), (r + 0.01, h), (r + 0.01, h + 0.1), (0.1, h + 0.17), (0, h + 0.17))
@@ -88,7 +88,7 @@ def jar(rng: Rng) -> Solids:
 
 
 @noun(size=0.25, of="ceramic", parts={"body": "white blue red green", "lid": "=", "spout": "=", "handle": "="})
-def teapot(rng: Rng) -> Solids:
+def _teapot(rng: Rng) -> Solids:
     r, h = rng.uniform(0.34, 0.38), rng.uniform(0.5, 0.56)
     body = turned((0, 0), (0.22, 0), (r + 0.05, 0.12), (r + 0.05, 0.42), (0.2, h), (0, h))
     spout = bent((-0.25, 0, 0.18), (-0.5, 0, 0.2), (-0.5, 0, 0.42), (-0.66, 0, 0.52), radius=0.065)
@@ -98,7 +98,7 @@ def teapot(rng: Rng) -> Solids:
 
 
 @noun(size=0.45, of="steel", parts={"body": "black grey", "handle": "brown black red"}, holds=True)
-def pan(rng: Rng) -> Solids:
+def _pan(rng: Rng) -> Solids:
     h, length = rng.uniform(0.1, 0.13), rng.uniform(0.45, 0.52)
     body = vessel((0.25, 0), (0.3, h), wall=0.03)
     handle = rod((0.26, 0, 0.75 * h), (0.3 + length, 0, h + 0.08), 0.035)
@@ -106,14 +106,14 @@ def pan(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="steel", parts={"body": "grey blue red", "handle": "black white"})
-def bucket(rng: Rng) -> Solids:
+def _bucket(rng: Rng) -> Solids:
     low, high, h = rng.uniform(0.26, 0.3), rng.uniform(0.36, 0.4), rng.uniform(0.6, 0.7)
     loop = bent((-high, 0, h - 0.06), (-high, 0, h + 0.5), (high, 0, h + 0.5), (high, 0, h - 0.06), radius=0.025)
     return {"body": [vessel((low, 0), (high, h), wall=0.035), ring(high, 0.031, (0, 0, h - 0.043))], "handle": [loop]}
 
 
 @noun(size=0.9, of="wood", parts={"body": "brown", "hoops": "grey black"}, carries=True)
-def barrel(rng: Rng) -> Solids:
+def _barrel(rng: Rng) -> Solids:
     r, h = rng.uniform(0.28, 0.31), 1.0
     belly = rng.uniform(1.2, 1.3)
     z = np.linspace(0, h, 13)
@@ -133,14 +133,14 @@ def barrel(rng: Rng) -> Solids:
 
 
 @noun(size=0.2, of="steel", parts={"body": "grey yellow"})
-def spoon(rng: Rng) -> Solids:
+def _spoon(rng: Rng) -> Solids:
     w = rng.uniform(0.13, 0.16)
     spoon_bowl = cut(ball((w, 0.07, 0.2), (0, 0, 0.8)), ball((w - 0.03, 0.06, 0.17), (0, -0.05, 0.8)))
     return {"body": [spoon_bowl, rod((0, 0.03, 0.62), (0, 0.03, 0.0), 0.03, 0.045)]}
 
 
 @noun(size=0.2, of="steel", parts={"body": "grey yellow"})
-def fork(rng: Rng) -> Solids:
+def _fork(rng: Rng) -> Solids:
     w = rng.uniform(0.12, 0.15)
     head = cut_out([(-w, 0.7), (-0.6 * w, 0.58), (0.6 * w, 0.58), (w, 0.7), (w, 0.76), (-w, 0.76)], 0.05)
     tines = [box((0.045, 0.05, 0.27), (x, 0, 0.73)) for x in np.linspace(-w + 0.022, w - 0.022, 4)]
@@ -148,7 +148,7 @@ def fork(rng: Rng) -> Solids:
 
 
 @noun(size=0.12, of="foam", parts={"body": "yellow orange"})
-def cheese(rng: Rng) -> Solids:
+def _cheese(rng: Rng) -> Solids:
     h = rng.uniform(0.38, 0.48)
     wedge = cut_out([(-0.5, -0.25), (0.5, -0.32), (0.5, 0.32)], h).rotate((-90, 0, 0)).translate((0, 0, h / 2))
     pits = [
@@ -166,7 +166,7 @@ def cheese(rng: Rng) -> Solids:
     parts={"body": "pink brown white", "icing": "white pink", "candles": "blue red"},
     details={"flames": "yellow"},
 )
-def cake(rng: Rng) -> Solids:
+def _cake(rng: Rng) -> Solids:
     r, h = 0.46, rng.uniform(0.36, 0.42)
     icing = [rod((0, 0, h - 0.05), (0, 0, h + 0.05), r + 0.02, segments=32)]
     drops = [ball((0.07, 0.07, 0.1), point) for point in around(10, r - 0.02, h - 0.06)]
@@ -177,7 +177,7 @@ def cake(rng: Rng) -> Solids:
 
 
 @noun(size=0.12, of="foam", parts={"cream": "pink white brown", "cone": "orange brown"})
-def icecream(rng: Rng) -> Solids:
+def _icecream(rng: Rng) -> Solids:
     h = rng.uniform(0.55, 0.62)
     scoop = ball(0.24, (0, 0, h + 0.1))
     skirt = ring(0.2, 0.06, (0, 0, h + 0.01))

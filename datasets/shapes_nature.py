@@ -26,7 +26,7 @@ from scenekit.datasets.tabletop_shapes import smooth_curve
 
 
 @noun(size=5.0, of="wood", parts={"crown": "green orange", "trunk": "brown"})
-def tree(rng: Rng) -> Solids:
+def _tree(rng: Rng) -> Solids:
     h, r = rng.uniform(0.32, 0.4), rng.uniform(0.26, 0.3)
     blobs = [ball((r, r, 0.28), (0, 0, 0.7))]
     blobs += [
@@ -38,7 +38,7 @@ def tree(rng: Rng) -> Solids:
 
 
 @noun(size=8.0, of="wood", parts={"needles": "green cyan white", "trunk": "brown"})
-def pine(rng: Rng) -> Solids:
+def _pine(rng: Rng) -> Solids:
     r, tiers = rng.uniform(0.3, 0.36), 4
     z = np.linspace(0.16, 0.74, tiers)
     cones = [
@@ -50,7 +50,7 @@ def pine(rng: Rng) -> Solids:
 
 
 @noun(size=6.0, of="wood", parts={"leaves": "green", "trunk": "brown"}, details={"coconuts": "brown orange"})
-def palm(rng: Rng) -> Solids:
+def _palm(rng: Rng) -> Solids:
     lean = rng.uniform(0.05, 0.14)
     trunk = bent((0, 0, 0), (0, 0, 0.3), (lean, 0, 0.55), (lean, 0, 0.82), radius=0.045, columns=8)
     leaf = [(0.02, 0.84, 0.02), (0.16, 0.93, 0.07), (0.3, 0.89, 0.075), (0.42, 0.74, 0.02)]
@@ -63,7 +63,7 @@ def palm(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="fruit", parts={"body": "green", "pot": "orange brown red", "flower": "pink yellow"})
-def cactus(rng: Rng) -> Solids:
+def _cactus(rng: Rng) -> Solids:
     r = rng.uniform(0.1, 0.12)
     low, high = rng.uniform(0.4, 0.5), rng.uniform(0.48, 0.58)
     body = [bent((0, 0, 0.2), (0, 0, 0.6), (0, 0, 0.95), radius=r, rows=5, columns=12)]
@@ -76,7 +76,7 @@ def cactus(rng: Rng) -> Solids:
 
 
 @noun(size=0.1, of="foam", parts={"cap": "red brown orange", "stem": "white"}, details={"spots": "white yellow"})
-def mushroom(rng: Rng) -> Solids:
+def _mushroom(rng: Rng) -> Solids:
     r, h = rng.uniform(0.42, 0.48), rng.uniform(0.46, 0.56)
     top = rng.uniform(0.32, 0.4)
     angle = np.radians(np.linspace(0, 90, 8))
@@ -98,7 +98,7 @@ def mushroom(rng: Rng) -> Solids:
     parts={"petals": "red yellow pink purple white", "centre": "yellow brown orange"},
     details={"stem": "green"},
 )
-def flower(rng: Rng) -> Solids:
+def _flower(rng: Rng) -> Solids:
     r, count = rng.uniform(0.13, 0.16), int(rng.integers(6, 9))
     z = 1 - 1.9 * r
     petals = [
@@ -116,7 +116,7 @@ def flower(rng: Rng) -> Solids:
 
 
 @noun(size=0.08, of="fruit", parts={"body": "red green yellow", "leaf": "green"}, details={"stem": "brown"})
-def apple(rng: Rng) -> Solids:
+def _apple(rng: Rng) -> Solids:
     r, h = rng.uniform(0.45, 0.5), rng.uniform(0.82, 0.92)
     body = turned(
         (0, 0.06), (0.18, 0), (r * 1.08, 0.15), (r * 1.22, 0.75 * h), (0.34, h * 1.06), (0, 0.78 * h), rows=24
@@ -127,7 +127,7 @@ def apple(rng: Rng) -> Solids:
 
 
 @noun(size=0.1, of="fruit", parts={"body": "green yellow", "leaf": "green"}, details={"stem": "brown"})
-def pear(rng: Rng) -> Solids:
+def _pear(rng: Rng) -> Solids:
     r, neck = rng.uniform(0.33, 0.37), rng.uniform(0.14, 0.17)
     body = turned(
         (0, 0.02), (0.2, 0), (r * 1.2, 0.1), (r * 1.1, 0.45), (0.8 * neck, 0.56), (neck, 0.88), (0, 0.9), rows=24
@@ -137,7 +137,7 @@ def pear(rng: Rng) -> Solids:
 
 
 @noun(size=0.2, of="fruit", parts={"body": "yellow green", "tips": "brown black"})
-def banana(rng: Rng) -> Solids:
+def _banana(rng: Rng) -> Solids:
     reach, thick = rng.uniform(62, 72), rng.uniform(0.1, 0.12)
     angles = np.radians(np.linspace(-reach, reach, 13))
     radius = thick * (np.cos(np.linspace(-1.35, 1.35, 13)) * 0.75 + 0.25)
@@ -150,7 +150,7 @@ def banana(rng: Rng) -> Solids:
 
 
 @noun(size=0.2, of="fruit", parts={"body": "orange purple", "leaves": "green"})
-def carrot(rng: Rng) -> Solids:
+def _carrot(rng: Rng) -> Solids:
     r, shoulder = rng.uniform(0.13, 0.16), rng.uniform(0.62, 0.68)
     body = turned(
         (0, 0), (0.03, 0.0), (r * 1.05, 0.8 * shoulder), (r * 1.15, shoulder + 0.03), (0, shoulder + 0.02), segments=20
@@ -169,7 +169,7 @@ def carrot(rng: Rng) -> Solids:
 
 
 @noun(size=0.35, of="fruit", parts={"body": "orange green white", "stem": "green brown"})
-def pumpkin(rng: Rng) -> Solids:
+def _pumpkin(rng: Rng) -> Solids:
     ribs, h = int(rng.integers(8, 11)), rng.uniform(0.34, 0.4)
     lobes = [ball((0.17, 0.27, h), (0.0, 0.22, h), segments=16).rotate((0, 0, 360 / ribs * k)) for k in range(ribs)]
     stem = bent((0, 0, 1.6 * h), (0, 0, 2.1 * h), (0.12, 0, 2.4 * h), radius=0.055, columns=8)
@@ -177,7 +177,7 @@ def pumpkin(rng: Rng) -> Solids:
 
 
 @noun(size=0.25, of="fruit", parts={"body": "orange yellow brown", "leaves": "green"})
-def pineapple(rng: Rng) -> Solids:
+def _pineapple(rng: Rng) -> Solids:
     r, h = rng.uniform(0.24, 0.27), rng.uniform(0.55, 0.6)
     body = turned((0, 0), (0.2, 0), (r * 1.15, 0.15), (r * 1.1, 0.45), (0.13, h), (0, h), segments=20)
     scales = [
@@ -195,7 +195,7 @@ def pineapple(rng: Rng) -> Solids:
 
 
 @noun(size=0.04, of="fruit", parts={"body": "red pink", "leaves": "green"}, details={"seeds": "yellow white"})
-def strawberry(rng: Rng) -> Solids:
+def _strawberry(rng: Rng) -> Solids:
     r = rng.uniform(0.38, 0.43)
     profile = [(0, 0), (0.14, 0.0), (r * 1.1, 0.45), (r * 1.2, 0.86), (0.12, 0.9), (0, 0.86)]
     body = turned(*profile, rows=24, segments=24)

@@ -30,7 +30,7 @@ from scenekit.datasets.shapes_parts import (
 
 
 @noun(size=0.2, of="rubber", parts={"body": "red blue orange", "stripe": "white yellow"})
-def ball(rng: Rng) -> Solids:
+def _ball(rng: Rng) -> Solids:
     tilt = rng.uniform(-25, 25)
     w = rng.uniform(0.05, 0.08)
     stripe = (
@@ -42,27 +42,27 @@ def ball(rng: Rng) -> Solids:
 
 
 @noun(size=0.1, of="wood", parts={"body": "red blue green yellow"}, carries=True)
-def cube(rng: Rng) -> Solids:
+def _cube(rng: Rng) -> Solids:
     return {"body": [box((1, 1, 1), edge=rng.uniform(0.0, 0.05))]}
 
 
 @noun(size=0.1, of="plastic", parts={"body": "orange yellow red purple"})
-def cone(rng: Rng) -> Solids:
+def _cone(rng: Rng) -> Solids:
     return {"body": [rod((0, 0, 0), (0, 0, 1), rng.uniform(0.38, 0.48), 0.0, segments=32)]}
 
 
 @noun(size=0.1, of="stone", parts={"body": "yellow brown orange"})
-def pyramid(rng: Rng) -> Solids:
+def _pyramid(rng: Rng) -> Solids:
     return {"body": [rod((0, 0, 0), (0, 0, rng.uniform(0.75, 1.0)), 0.7, 0.0, segments=4).rotate((0, 0, 45))]}
 
 
 @noun(size=0.1, of="wood", parts={"body": "green purple red"}, carries=True)
-def cylinder(rng: Rng) -> Solids:
+def _cylinder(rng: Rng) -> Solids:
     return {"body": [rod((0, 0, 0), (0, 0, 1), rng.uniform(0.3, 0.4), segments=32)]}
 
 
 @noun(size=0.1, of="foam", parts={"dough": "brown orange", "icing": "pink white"}, details={"sprinkles": "blue green"})
-def donut(rng: Rng) -> Solids:
+def _donut(rng: Rng) -> Solids:
     thick = rng.uniform(0.15, 0.18)
     r = 0.5 - thick
     dough = torus(r, thick, (0, 0, thick))
@@ -76,7 +76,7 @@ def donut(rng: Rng) -> Solids:
 
 
 @noun(size=0.03, of="steel", parts={"band": "yellow grey", "gem": "cyan red green"})
-def ring(rng: Rng) -> Solids:
+def _ring(rng: Rng) -> Solids:
     thick = rng.uniform(0.045, 0.06)
     band = torus(0.36, thick, (0, 0, 0.36 + thick), turn=(90, 0, 0))
     top = 0.72 + 2 * thick
@@ -85,7 +85,7 @@ def ring(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="fabric", parts={"body": "black brown grey", "band": "red white blue"})
-def hat(rng: Rng) -> Solids:
+def _hat(rng: Rng) -> Solids:
     r, h = rng.uniform(0.26, 0.29), rng.uniform(0.5, 0.62)
     brim = turned((0, 0), (0.44, 0.0), (0.5, 0.06), (0.5, 0.09), (0.3, 0.05), (0, 0.05))
     crown = lathe((0, 0.02), (r, 0.02), (1.08 * r, h), (0, h))
@@ -93,7 +93,7 @@ def hat(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="steel", parts={"body": "yellow grey", "gems": "red blue green"})
-def crown(rng: Rng) -> Solids:
+def _crown(rng: Rng) -> Solids:
     count, h = int(rng.integers(5, 7)), rng.uniform(0.55, 0.65)
     wall = cut(
         rod((0, 0, 0), (0, 0, h), 0.4, 0.48, segments=36), rod((0, 0, -0.1), (0, 0, h + 0.1), 0.35, 0.44, segments=36)
@@ -107,7 +107,7 @@ def crown(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="steel", parts={"head": "grey black red", "handle": "brown yellow"})
-def hammer(rng: Rng) -> Solids:
+def _hammer(rng: Rng) -> Solids:
     length, w = rng.uniform(0.44, 0.52), rng.uniform(0.13, 0.16)
     z = 1 - w / 2
     face = rod((-0.5 * length, 0, z), (0.05, 0, z), w / 2)
@@ -118,7 +118,7 @@ def hammer(rng: Rng) -> Solids:
 
 
 @noun(size=0.07, of="steel", parts={"body": "yellow grey"})
-def key(rng: Rng) -> Solids:
+def _key(rng: Rng) -> Solids:
     r, depth = rng.uniform(0.17, 0.2), 0.09
     z = 1 - r
     bow = cut(disc(r, depth, (0, 0, z)), disc(0.5 * r, 1.0, (0, 0, z)))
@@ -128,7 +128,7 @@ def key(rng: Rng) -> Solids:
 
 
 @noun(size=1.0, of="steel", parts={"blade": "grey white", "hilt": "yellow brown"})
-def sword(rng: Rng) -> Solids:
+def _sword(rng: Rng) -> Solids:
     w = rng.uniform(0.05, 0.065)
     blade = plate([(0, 0), (w, 0.1), (w, 0.72), (-w, 0.72), (-w, 0.1)], 0.04)
     hilt = [
@@ -140,7 +140,7 @@ def sword(rng: Rng) -> Solids:
 
 
 @noun(size=0.9, of="fabric", parts={"canopy": "red blue yellow purple", "handle": "brown black"})
-def umbrella(rng: Rng) -> Solids:
+def _umbrella(rng: Rng) -> Solids:
     r, drop = 0.5, rng.uniform(0.24, 0.3)
     angle = np.linspace(0, np.pi / 2, 7)
     outer = [(r * float(np.sin(a)), 0.95 - drop + drop * float(np.cos(a))) for a in angle]
@@ -152,7 +152,7 @@ def umbrella(rng: Rng) -> Solids:
 
 
 @noun(size=0.2, of="steel", parts={"body": "yellow grey"}, details={"handle": "brown black", "clapper": "black grey"})
-def bell(rng: Rng) -> Solids:
+def _bell(rng: Rng) -> Solids:
     r, h = rng.uniform(0.36, 0.42), rng.uniform(0.58, 0.66)
     body = turned((0, 0.1), (r - 0.08, 0.06), (r, 0.06), (0.62 * r, 0.2), (0.6 * r, 0.55), (0.3 * r, h), (0, h))
     handle = torus(0.1, 0.035, (0, 0, h + 0.09), turn=(90, 0, 0), segments=18)
@@ -160,7 +160,7 @@ def bell(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="plastic", parts={"body": "yellow red blue"})
-def star(rng: Rng) -> Solids:
+def _star(rng: Rng) -> Solids:
     inner = rng.uniform(0.19, 0.23)
     angle = np.pi / 2 + np.arange(10) * np.pi / 5
     radius = np.where(np.arange(10) % 2, inner, 0.52)
@@ -178,7 +178,7 @@ def star(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="plastic", parts={"body": "red pink purple"})
-def heart(rng: Rng) -> Solids:
+def _heart(rng: Rng) -> Solids:
     t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     x = 16 * np.sin(t) ** 3
     z = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
@@ -189,7 +189,7 @@ def heart(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="steel", parts={"weights": "black red grey", "bar": "grey black"})
-def dumbbell(rng: Rng) -> Solids:
+def _dumbbell(rng: Rng) -> Solids:
     big = rng.uniform(0.19, 0.23)
     weights = [
         rod((i * a, 0, big), (i * b, 0, big), s * big, segments=24)
@@ -200,7 +200,7 @@ def dumbbell(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="steel", parts={"body": "grey yellow black"})
-def gear(rng: Rng) -> Solids:
+def _gear(rng: Rng) -> Solids:
     teeth, depth = int(rng.integers(8, 11)), rng.uniform(0.16, 0.22)
     r = 0.37
     tooth = plate([(-0.085, r - 0.05), (0.085, r - 0.05), (0.055, 0.5), (-0.055, 0.5)], depth)
@@ -209,7 +209,7 @@ def gear(rng: Rng) -> Solids:
 
 
 @noun(size=0.3, of="rubber", parts={"body": "brown black red white", "sole": "white black", "laces": "white yellow"})
-def shoe(rng: Rng) -> Solids:
+def _shoe(rng: Rng) -> Solids:
     h = rng.uniform(0.42, 0.48)
     sole = flat_plate(circle((0.17, 0.5)), 0.09)
     upper = hull(
@@ -227,7 +227,7 @@ def shoe(rng: Rng) -> Solids:
 
 
 @noun(size=0.9, of="steel", parts={"body": "grey black"})
-def anvil(rng: Rng) -> Solids:
+def _anvil(rng: Rng) -> Solids:
     w = rng.uniform(0.2, 0.25)
     foot = hull(box((0.56, w + 0.12, 0.08)), box((0.4, w, 0.04), (0, 0, 0.12)))
     waist = box((0.28, 0.7 * w, 0.3), (0, 0, 0.1))
@@ -243,7 +243,7 @@ def anvil(rng: Rng) -> Solids:
     details={"skins": "white yellow"},
     carries=True,
 )
-def drum(rng: Rng) -> Solids:
+def _drum(rng: Rng) -> Solids:
     r, h = 0.45, rng.uniform(0.5, 0.6)
     rims = [rod((0, 0, z), (0, 0, z + 0.07), r + 0.03, segments=32) for z in (0.0, h - 0.06)]
     skin = rod((0, 0, h), (0, 0, h + 0.02), r - 0.02, segments=32)

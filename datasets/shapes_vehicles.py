@@ -29,7 +29,7 @@ from scenekit.datasets.shapes_parts import (
     parts={"body": "red blue green yellow", "wheels": "black grey", "windows": "cyan"},
     details={"lamps": "yellow white"},
 )
-def car(rng: Rng) -> Solids:
+def _car(rng: Rng) -> Solids:
     w, r = rng.uniform(0.4, 0.46), rng.uniform(0.1, 0.115)
     hood, roof = rng.uniform(0.25, 0.28), rng.uniform(0.4, 0.45)
     body = box((w, 1, hood - 0.09), (0, 0, 0.09), edge=0.03)
@@ -53,7 +53,7 @@ def car(rng: Rng) -> Solids:
     parts={"cab": "red blue orange green", "cargo": "white grey yellow", "wheels": "black grey"},
     details={"windows": "cyan", "lamps": "yellow white"},
 )
-def truck(rng: Rng) -> Solids:
+def _truck(rng: Rng) -> Solids:
     w, h, r = rng.uniform(0.34, 0.38), rng.uniform(0.42, 0.5), 0.085
     cab = box((w, 0.24, 0.3), (0, -0.37, 0.08), edge=0.03)
     cargo = box((w + 0.03, 0.66, h - 0.06), (0, 0.16, 0.12))
@@ -70,7 +70,7 @@ def truck(rng: Rng) -> Solids:
     parts={"body": "red yellow blue", "wheels": "black", "windows": "cyan white"},
     details={"lamps": "yellow white"},
 )
-def bus(rng: Rng) -> Solids:
+def _bus(rng: Rng) -> Solids:
     w, h, r = rng.uniform(0.28, 0.32), rng.uniform(0.34, 0.4), 0.075
     body = box((w, 1, h), (0, 0, 0.05), edge=0.025)
     panes = [box((w + 0.015, 0.13, 0.13), (0, y, h - 0.12)) for y in np.linspace(-0.36, 0.39, 5)]
@@ -86,7 +86,7 @@ def bus(rng: Rng) -> Solids:
     parts={"body": "black green red blue", "wheels": "red black grey", "chimney": "="},
     details={"lamp": "yellow"},
 )
-def train(rng: Rng) -> Solids:
+def _train(rng: Rng) -> Solids:
     r, h = rng.uniform(0.14, 0.165), rng.uniform(0.5, 0.56)
     boiler = rod((0, -0.48, 0.3), (0, 0.2, 0.3), r, segments=24)
     cab = [box((0.36, 0.3, h - 0.14), (0, 0.32, 0.14)), box((0.42, 0.36, 0.04), (0, 0.32, h))]
@@ -109,7 +109,7 @@ def train(rng: Rng) -> Solids:
     parts={"hull": "brown red blue white", "sail": "white yellow red"},
     details={"mast": "brown grey"},
 )
-def boat(rng: Rng) -> Solids:
+def _boat(rng: Rng) -> Solids:
     w, deck, h = rng.uniform(0.26, 0.32), rng.uniform(0.16, 0.2), 1.0
     ribs = [(-0.42, 0.02, 0.02), (-0.2, 0.75, 0.0), (0.1, 1.0, 0.0), (0.36, 0.75, 0.02)]
     bottom = [box((w * s * 0.55 + 0.02, 0.02, 0.02), (0, 0.9 * y, z)) for y, s, z in ribs]
@@ -127,7 +127,7 @@ def boat(rng: Rng) -> Solids:
     parts={"body": "white grey yellow", "wings": "= red blue", "tail": "= red blue"},
     details={"windows": "blue black"},
 )
-def plane(rng: Rng) -> Solids:
+def _plane(rng: Rng) -> Solids:
     r, span, sweep = rng.uniform(0.075, 0.09), rng.uniform(0.45, 0.5), rng.uniform(0.05, 0.16)
     body = turned((0, -0.5), (0.9 * r, -0.46), (r, -0.3), (r, 0.15), (0.25 * r, 0.5), (0, 0.5), segments=20).rotate(
         (-90, 0, 0)
@@ -154,7 +154,7 @@ def plane(rng: Rng) -> Solids:
     parts={"body": "red blue yellow", "windows": "cyan white", "tail": "="},
     details={"rotor": "grey black"},
 )
-def helicopter(rng: Rng) -> Solids:
+def _helicopter(rng: Rng) -> Solids:
     r, tail = rng.uniform(0.16, 0.19), rng.uniform(0.42, 0.48)
     body = ball((r, 0.27, r), (0, -0.12, 0.28))
     windows = ball((0.92 * r, 0.2, 0.85 * r), (0, -0.22, 0.31))
@@ -184,7 +184,7 @@ def helicopter(rng: Rng) -> Solids:
     parts={"body": "white grey", "nose": "red blue", "fins": "red blue"},
     details={"window": "cyan", "flame": "orange"},
 )
-def rocket(rng: Rng) -> Solids:
+def _rocket(rng: Rng) -> Solids:
     r, neck = rng.uniform(0.13, 0.16), rng.uniform(0.64, 0.72)
     body = turned((0, 0.08), (0.75 * r, 0.08), (r, 0.3), (r, 0.5), (0.62 * r, neck + 0.02), (0, neck + 0.02))
     nose = turned((0, neck), (0.66 * r, neck), (0.4 * r, neck + 0.18), (0, 1.0))
@@ -201,7 +201,7 @@ def rocket(rng: Rng) -> Solids:
 
 
 @noun(size=18.0, of="fabric", parts={"envelope": "red yellow blue", "basket": "brown", "stripes": "white yellow"})
-def balloon(rng: Rng) -> Solids:
+def _balloon(rng: Rng) -> Solids:
     r = rng.uniform(0.36, 0.4)
     profile = [(0, 0.24), (0.08, 0.24), (r + 0.1, 0.48), (r + 0.08, 0.98), (0, 1.0)]
     envelope = turned(*profile, rows=24, segments=24)
@@ -222,7 +222,7 @@ def balloon(rng: Rng) -> Solids:
     parts={"body": "yellow grey blue", "windows": "cyan white", "tower": "="},
     details={"propeller": "grey black"},
 )
-def submarine(rng: Rng) -> Solids:
+def _submarine(rng: Rng) -> Solids:
     r = rng.uniform(0.17, 0.2)
     body = ball((r, 0.47, r), (0, 0, r), segments=24)
     tower = box((0.13, 0.24, 0.17), (0, -0.02, 2 * r - 0.06), edge=0.02)
@@ -244,7 +244,7 @@ def submarine(rng: Rng) -> Solids:
     parts={"body": "green red blue", "wheels": "black", "cab": "= white"},
     details={"chimney": "grey black", "rims": "yellow"},
 )
-def tractor(rng: Rng) -> Solids:
+def _tractor(rng: Rng) -> Solids:
     big, small = rng.uniform(0.26, 0.29), rng.uniform(0.14, 0.16)
     hood = box((0.26, 0.52, 0.22), (0, -0.2, 0.22), edge=0.02)
     rear = box((0.3, 0.36, 0.26), (0, 0.2, 0.2))
