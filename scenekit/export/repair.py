@@ -19,6 +19,7 @@ from scenekit.surface.isosurface import isosurface
 from scenekit.surface.simplify import simplified
 from scenekit.surface.solid import SIMPLER, SolidConfig, SolidReport, faults, simplified_solid, solid
 from scenekit.surface.transfer import colored_like
+from scenekit.validation.crossings import crossings
 from scenekit.validation.splats import finite
 from scenekit.validation.surface import Surface
 
@@ -27,6 +28,9 @@ MOST_FACES = 200_000
 
 SHEET = 0.4
 """If the solid lost more than this share of the given area, that was a sheet, which encloses nothing."""
+
+CROWDED = 600
+"""Pairs of boxes of faces for each face, beyond which triangles are no surface: a fine one has some ten."""
 
 SHEET_VOXELS = 100
 """Voxels along the longest side of a sheet; it becomes two of them thick."""
@@ -82,8 +86,11 @@ def closed_solid(node: Node) -> tuple[Solid, SolidReport | None, list[str]]:
     wrong = faults(bare, one_shell=False)
     if not wrong:
         return Solid(bare, mass_properties(bare), ""), None, []
-    if not Surface(bare).areas.sum() > 0:
+    surface = Surface(bare)
+    if not surface.areas.sum() > 0:
         raise InputError("mesh", got="only faces without area", wanted="a surface")
+    if not crossings(surface.vertices, surface.faces, budget=CROWDED * len(surface.faces) + 10_000).complete:
+        raise InputError("mesh", got=f"{len(surface.faces)} faces in each other's way all over", wanted="a surface")
     why = f"its mesh is no solid ({', '.join(wrong)})"
     try:
         made, report = solid(bare, SolidConfig(one_shell=False))

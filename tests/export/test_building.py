@@ -200,6 +200,13 @@ def test_faces_that_are_not_finite_are_left_out() -> None:
     assert link.body.mass == pytest.approx(BALL, rel=0.03) and any("not finite" in remark for remark in link.remarks)
 
 
+def soup() -> Mesh:
+    """Triangles between any three of many points: all of them cross."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.stack([torch.randperm(3000, generator=generator) for _ in range(3)], 1)
+    return Mesh(torch.rand(3000, 3, generator=generator), corners)
+
+
 LINE = Mesh(torch.tensor([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]]), torch.tensor([[0, 1, 2]]))
 
 
@@ -209,6 +216,7 @@ LINE = Mesh(torch.tensor([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]]), torch.tensor([[0,
         ("nothing|no node", lambda: assets_of(scene(Node("empty")), HULL)),
         ("/thing: mesh.*area", lambda: single(LINE)),
         ("/thing: mesh.*finite", lambda: single(Mesh(LINE.vertices * math.nan, LINE.faces))),
+        ("/thing: mesh.*all over", lambda: single(soup())),
         ("--size", lambda: single(box(1000, 1, 1))),
         ("--size", lambda: single(box(1e-6, 1e-6, 1e-6))),
         ("size", lambda: assets_of(scene(Node("a", mesh=LINE), Node("b", mesh=LINE)), ExportConfig(size=1.0))),
