@@ -1,6 +1,6 @@
 """The proof that an export can be used: every file loads, all files agree, and things settle when they are dropped.
 
-physics.json ─► every file, opened by independent programs ─► masses, centres, inertias compared
+physics.json ─► every file, opened by independent programs ─► masses, centres, inertias, places compared
              ─► rules of formats ─► each thing dropped in MuJoCo and in Newton ─► report with a picture
 """
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from scenekit.errors import FileError
 from scenekit.export.assets import Format
-from scenekit.export.physics_json import AssetFacts, LinkFacts, Physics
+from scenekit.export.physics_json import AssetFacts, Physics
 from scenekit.io.bounded import check_file
 
 LAYOUT: dict[Format, tuple[str, tuple[str, ...]]] = {
@@ -41,11 +41,8 @@ class AssetFile:
     path: Path
     assets: tuple[AssetFacts, ...]
     """What is in it."""
-
-    @property
-    def links(self) -> tuple[LinkFacts, ...]:
-        """All of them, asset by asset."""
-        return tuple(link for asset in self.assets for link in asset.links)
+    is_scene: bool
+    """Whether all are at their places; else the one that is there has its root at the origin."""
 
 
 def formats_in(folder: Path) -> tuple[Format, ...]:
@@ -62,13 +59,13 @@ def expected_files(folder: Path, physics: Physics) -> list[AssetFile]:
     """All files of the formats that were written, there or not."""
     found = []
     for format in formats_in(folder):
-        found += [_file(folder, format, asset_file(format, asset.name), (asset,)) for asset in physics.assets]
-        found += [_file(folder, format, name, physics.assets) for name in LAYOUT[format][1]]
+        found += [_file(folder, format, asset_file(format, asset.name), (asset,), False) for asset in physics.assets]
+        found += [_file(folder, format, name, physics.assets, True) for name in LAYOUT[format][1]]
     return found
 
 
-def _file(folder: Path, format: Format, name: str, assets: tuple[AssetFacts, ...]) -> AssetFile:
-    return AssetFile(format, name, folder / name, assets)
+def _file(folder: Path, format: Format, name: str, assets: tuple[AssetFacts, ...], is_scene: bool) -> AssetFile:
+    return AssetFile(format, name, folder / name, assets, is_scene)
 
 
 def misled(file: AssetFile) -> Iterator[str]:

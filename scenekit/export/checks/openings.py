@@ -15,6 +15,7 @@ from scenekit.export.checks.readings import SAME, Difference, Reading, differenc
 from scenekit.export.physics_json import LinkFacts
 from scenekit.export.urdf import shift
 from scenekit.io.isolated import read_isolated
+from scenekit.poses import Pose
 
 READERS: dict[Format, tuple[tuple[str, str], ...]] = {
     "mjcf": (("MuJoCo", "read_mujoco"), ("Newton", "read_newton")),
@@ -80,14 +81,16 @@ def opened(file: AssetFile) -> Iterator[Opening]:
 def _compared(file: AssetFile, read: dict[str, Reading]) -> tuple[dict[str, Difference], tuple[str, ...]]:
     """How far what a program reads is from what physics.json says, and what is wrong with it."""
     differences, problems = dict[str, Difference](), list[str]()
-    for link in file.links:
+    for origin, link in ((asset.root.pose, link) for asset in file.assets for link in asset.links):
         if link.kind != "dynamic" or link.mass is None:
             continue
         if link.name not in read:
             problems.append(f"has no body {link.name}")
             continue
-        origin = shift(link.joint).position if file.format == "urdf" else (0.0, 0.0, 0.0)
-        wanted = Reading(link.mass.value, np.subtract(link.centre.value, origin), np.array(link.inertia.value))
+        moved = shift(link.joint) if file.format == "urdf" else Pose()
+        pose = (link.pose if file.is_scene else origin.inverse() @ link.pose) @ moved
+        centre = np.subtract(link.centre.value, moved.position)
+        wanted = Reading(link.mass.value, centre, np.array(link.inertia.value), pose.matrix)
         differences[link.name] = found = difference(read[link.name], wanted, size_of(link))
         problems += [
             f"{name} of {link.name} is off by {off:.2g}, more than {SAME:g}"

@@ -17,6 +17,9 @@ from scenekit.io.isolated import Answer
 HEADER = struct.Struct("<4sIIII")
 """Magic, version and length of a GLB; length and kind of its first chunk, which is JSON."""
 
+Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+"""From glTF's axes, Y up, to ours."""
+
 
 def warm_up() -> None:
     """trimesh loads little later."""
@@ -35,7 +38,10 @@ def read(path: Path) -> Answer:
             raise FileError(path, got=f"{name} with vertices that are not finite", wanted="finite numbers")
     known = {node.get("name", ""): node.get("extras", {}).get("scenekit", {}) for node in document.get("nodes", [])}
     return packed({
-        name: Reading(float(told["mass"]), np.array(told["centre"], float), np.array(told["inertia"], float))
+        name: Reading(
+            float(told["mass"]), np.array(told["centre"], float), np.array(told["inertia"], float),
+            Z_UP @ scene.graph.get(name)[0],
+        )
         for name, told in known.items()
         if "mass" in told
     })  # fmt: skip

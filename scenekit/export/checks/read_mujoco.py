@@ -24,11 +24,12 @@ def read(path: Path) -> Answer:
 
 def readings(model: mujoco.MjModel) -> dict[str, Reading]:
     """Of all bodies but the world, by name."""
-    found = {}
+    found, data = {}, mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
     for number in range(1, model.nbody):
-        R = rotation_from_quaternion(model.body_iquat[number])
+        R, pose = rotation_from_quaternion(model.body_iquat[number]), np.eye(4)
         inertia = R @ np.diag(model.body_inertia[number]) @ R.T
-        found[model.body(number).name] = Reading(
-            float(model.body_mass[number]), model.body_ipos[number].copy(), inertia
-        )
+        pose[:3, :3], pose[:3, 3] = data.xmat[number].reshape(3, 3), data.xpos[number]
+        mass, centre = float(model.body_mass[number]), model.body_ipos[number].copy()
+        found[model.body(number).name] = Reading(mass, centre, inertia, pose)
     return found

@@ -9,7 +9,7 @@ import newton
 import numpy as np
 import warp as wp
 
-from scenekit.cameras import Array
+from scenekit.cameras import Array, rotation_from_quaternion
 from scenekit.export.checks.readings import Reading, packed
 from scenekit.io.isolated import Answer
 
@@ -38,7 +38,15 @@ def added(builder: newton.ModelBuilder, path: Path) -> newton.ModelBuilder:
 
 def readings(model: newton.Model) -> dict[str, Reading]:
     """Of all bodies, by the last name of their path; Newton keeps inertia about the centre, in axes of the body."""
-    rows = zip(numbers(model.body_mass), numbers(model.body_com), numbers(model.body_inertia), strict=True)
+    if not model.body_count:  # only what stays
+        return {}
+    state = model.state()
+    joints: tuple[Any, Any] = model.joint_q, model.joint_qd
+    newton.eval_fk(model, *joints, state)  # poses of URDF's links are not there before
+    poses = np.tile(np.eye(4), (model.body_count, 1, 1))
+    at = numbers(state.body_q)
+    poses[:, :3, :3], poses[:, :3, 3] = rotation_from_quaternion(at[:, [6, 3, 4, 5]]), at[:, :3]
+    rows = zip(numbers(model.body_mass), numbers(model.body_com), numbers(model.body_inertia), poses, strict=True)
     names = (label.rpartition("/")[2] for label in model.body_label)
     return {name: Reading(float(mass), *row) for name, (mass, *row) in zip(names, rows, strict=True)}
 

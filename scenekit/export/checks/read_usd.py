@@ -23,7 +23,7 @@ def read(path: Path) -> Answer:
     _check_paths(path)
     stage = Usd.Stage.Open(str(path))
     _check(stage, path)
-    found = {}
+    found, placed = {}, UsdGeom.XformCache()
     for prim in stage.Traverse():
         if prim.HasAPI(UsdPhysics.RigidBodyAPI) and prim.HasAPI(UsdPhysics.MassAPI):
             api = UsdPhysics.MassAPI(prim)
@@ -31,7 +31,8 @@ def read(path: Path) -> Answer:
             R = rotation_from_quaternion(np.array([axes.GetReal(), *axes.GetImaginary()], np.float64))
             inertia = R @ np.diag(np.array(api.GetDiagonalInertiaAttr().Get(), np.float64)) @ R.T
             centre = np.array(api.GetCenterOfMassAttr().Get(), np.float64)
-            found[prim.GetName()] = Reading(float(api.GetMassAttr().Get()), centre, inertia)
+            pose = np.array(placed.GetLocalToWorldTransform(prim), np.float64).T  # OpenUSD's vectors are rows
+            found[prim.GetName()] = Reading(float(api.GetMassAttr().Get()), centre, inertia, pose)
     return packed(found)
 
 

@@ -1,4 +1,4 @@
-"""Readings: mass, centre and inertia of a link, as a program read them from a file, and how far two are apart."""
+"""Readings: where a link is and how its mass is spread, as a program read it from a file, and how far two are apart."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Reading:
     """Centre of mass [m], shape (3,)."""
     inertia: Array
     """About the centre, axes of the link [kg m²], shape (3, 3)."""
+    pose: Array
+    """T_file_link: where it is when all joints are at 0 [m], shape (4, 4)."""
 
 
 class Difference(NamedTuple):
@@ -35,10 +37,12 @@ class Difference(NamedTuple):
     """To the size of the link."""
     inertia: float
     """To the norm of the inertia tensor."""
+    pose: float
+    """Of its places to the size of the link, or the angle between its rotations [rad], whichever is larger."""
 
     @property
     def largest(self) -> float:
-        """Of the three; infinite where one is no number."""
+        """Of the four; infinite where one is no number."""
         return max(self) if np.isfinite(self).all() else float("inf")
 
 
@@ -55,6 +59,10 @@ def difference(read: Reading, wanted: Reading, size: float) -> Difference:
             float(abs(read.mass - wanted.mass) / np.float64(wanted.mass)),
             float(np.linalg.norm(read.centre - wanted.centre) / np.float64(size)),
             float(np.linalg.norm(read.inertia - wanted.inertia) / np.linalg.norm(wanted.inertia)),
+            max(
+                float(np.linalg.norm(read.pose[:3, 3] - wanted.pose[:3, 3]) / np.float64(size)),
+                float(np.linalg.norm(read.pose[:3, :3] - wanted.pose[:3, :3]) / np.sqrt(2)),  # of small angles
+            ),
         )
 
 
@@ -65,11 +73,12 @@ def packed(readings: dict[str, Reading]) -> Answer:
         "mass": np.array([reading.mass for reading in found], np.float64),
         "centre": np.array([reading.centre for reading in found], np.float64).reshape(-1, 3),
         "inertia": np.array([reading.inertia for reading in found], np.float64).reshape(-1, 3, 3),
+        "pose": np.array([reading.pose for reading in found], np.float64).reshape(-1, 4, 4),
     })  # fmt: skip
 
 
 def unpacked(answer: Answer) -> dict[str, Reading]:
     """The readings that `packed` made."""
-    arrays = (answer.arrays[name] for name in ("mass", "centre", "inertia"))
+    arrays = (answer.arrays[name] for name in ("mass", "centre", "inertia", "pose"))
     rows = zip(answer.facts["names"], *arrays, strict=True)
-    return {name: Reading(float(mass), centre, inertia) for name, mass, centre, inertia in rows}
+    return {name: Reading(float(mass), *others) for name, mass, *others in rows}

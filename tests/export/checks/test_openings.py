@@ -54,6 +54,13 @@ def test_axes_of_inertia_that_are_swapped_are_found(copy: Path) -> None:
     assert len(found) == 4 and all("inertia of cabinet" in problem for problem in found)
 
 
+def test_a_door_that_hangs_elsewhere_is_found_by_both_readers(copy: Path) -> None:
+    edit(copy / "urdf/cabinet.urdf", lambda text: text.replace('xyz="-0.15 -0.111 0.0"', 'xyz="-0.15 -0.121 0.0"'))
+    assert [text.split(" is off")[0] for text in problems(copy, "urdf/cabinet.urdf")] == [
+        "MuJoCo: pose of cabinet_door", "Newton: pose of cabinet_door",
+    ]  # fmt: skip
+
+
 def test_a_glb_that_is_cut_short_is_found(copy: Path) -> None:
     path = copy / "glb/cup.glb"
     path.write_bytes(path.read_bytes()[:-200])
