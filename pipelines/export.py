@@ -13,11 +13,11 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from scenekit.body import Vector
-from scenekit.errors import InputError
 from scenekit.export.assets import ExportConfig, Format, Link
 from scenekit.export.export import FORMATS, Exported, export
 from scenekit.export.robot import Robot
 from scenekit.io.splat_files import Up
+from scenekit.node_values import node_values, numbers
 from scenekit.opening import open_scene
 from scenekit.tables import aligned
 
@@ -117,7 +117,8 @@ def run(config: Config) -> Result:
     Raises:
         ScenekitError: If the scene or the robot cannot be read, a thing cannot be a body, or the folder not be written.
     """
-    masses = tuple(map(_mass, config.mass))
+    said = node_values("--mass", config.mass, value="KG")
+    masses = tuple((node, numbers("--mass", text, "KG")[0]) for node, text in said.items())
     robot = Robot(config.with_robot, config.robot_at, config.robot_yaw) if config.with_robot else None
     exported = export(
         open_scene(config.scene, up=config.up),
@@ -142,13 +143,3 @@ def table(links: tuple[Link, ...]) -> list[str]:
             f"{1e3 * found.distance:.2g}",
         ))  # fmt: skip
     return aligned(rows)
-
-
-def _mass(word: str) -> tuple[str, float]:
-    node, equals, kilograms = word.partition("=")
-    try:
-        if node.startswith("/") and equals:
-            return node, float(kilograms)
-    except ValueError:
-        pass
-    raise InputError("--mass", got=repr(word), wanted="NODE=KG, such as /table/mug=0.31")

@@ -26,6 +26,7 @@ from scenekit.io.animation import write_ply_sequence, write_usd_animation
 from scenekit.io.mesh_atlas import joined
 from scenekit.io.video import write_video
 from scenekit.meshes import Mesh
+from scenekit.node_values import node_values, numbers
 from scenekit.opening import open_scene
 from scenekit.render.meshes import Shading, render_mesh
 from scenekit.render.splats import render
@@ -154,9 +155,11 @@ def scenario_of(config: Config) -> Scenario:
         InputError: If an option is not NODE=VALUE, or there are both.
     """
     words = {
-        "material": _pairs("material", config.material),
-        "push": {node: _vector("push", text) for node, text in _pairs("push", config.push).items()},
-        "drop": {node: _numbers("drop", text, 1)[0] for node, text in _pairs("drop", config.drop).items()},
+        "material": node_values("--material", config.material),
+        "push": {node: _vector(text) for node, text in node_values("--push", config.push).items()},
+        "drop": {
+            node: numbers("--drop", text, "HEIGHT")[0] for node, text in node_values("--drop", config.drop).items()
+        },
     }
     if config.scenario is None:
         return Scenario(**words)  # type: ignore[arg-type]
@@ -255,26 +258,6 @@ def _whole_mesh(scene: SceneState) -> Mesh:
     return joined(posed)[0]
 
 
-def _pairs(name: str, words: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        node, equals, value = word.partition("=")
-        if not (equals and node.startswith("/") and value):
-            raise InputError(f"--{name}", got=repr(word), wanted="NODE=VALUE, such as /table/mug=…")
-        pairs[node] = value
-    return pairs
-
-
-def _vector(name: str, text: str) -> Vector:
-    x, y, z = _numbers(name, text, 3)
+def _vector(text: str) -> Vector:
+    x, y, z = numbers("--push", text, "X,Y,Z")
     return x, y, z
-
-
-def _numbers(name: str, text: str, count: int) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not np.isfinite(values).all():
-        raise InputError(f"--{name}", got=repr(text), wanted="a number" if count == 1 else "three numbers: X,Y,Z")
-    return values

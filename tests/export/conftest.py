@@ -1,6 +1,9 @@
 """Small assets, made by hand: a textured cup with splats, a cabinet whose door hangs on a hinge, a table that stays."""
 
 import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +100,15 @@ def a_table() -> Asset:
     piece = Piece(Box((0.6, 0.4, 0.025)))
     body = RigidBody("/table", "static", Pose((0, 0, 0.4)), 0.0, none, np.zeros((3, 3)), (piece,), 0.6, 1.0)
     return Asset((Link("table", "/table", body, top, material=materials["wood"]),))
+
+
+def moved(factory: pytest.TempPathFactory, name: str, write: Callable[[Path], list[Path]]) -> Path:
+    """A folder that was written, all of whose files were told, and that was moved elsewhere then."""
+    made = factory.mktemp("written") / name
+    made.mkdir()
+    files = write(made)
+    assert sorted(files) == sorted(path for path in made.rglob("*") if path.is_file())
+    return Path(shutil.move(made, factory.mktemp("moved") / "elsewhere"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """MJCF, as MuJoCo reads it back."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,17 +24,12 @@ from scenekit.sim.model import Model
 from scenekit.sim.mujoco_model import spec
 from scenekit.sim.shapes import Capsule, Sphere
 
-from .conftest import a_cup, link, mesh_of
+from .conftest import a_cup, link, mesh_of, moved
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, assets: Assets) -> Path:
-    """Written, then moved."""
-    made = tmp_path_factory.mktemp("written") / "mjcf"
-    made.mkdir()
-    files = write(made, assets)
-    assert sorted(files) == sorted(path for path in made.rglob("*") if path.is_file())
-    return Path(shutil.move(made, tmp_path_factory.mktemp("moved") / "elsewhere"))
+    return moved(tmp_path_factory, "mjcf", lambda made: write(made, assets))
 
 
 def loaded(folder: Path, name: str) -> mujoco.MjModel:

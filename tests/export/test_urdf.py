@@ -1,6 +1,5 @@
 """URDF, as MuJoCo and the XML itself say."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,18 +24,13 @@ from scenekit.sim.bodies import Piece
 from scenekit.sim.pieces import piece_mesh
 from scenekit.sim.shapes import Capsule, Plane
 
-from .conftest import link, mesh_of
+from .conftest import link, mesh_of, moved
 from .test_mjcf import poses
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, assets: Assets) -> Path:
-    """Written, then moved."""
-    made = tmp_path_factory.mktemp("written") / "urdf"
-    made.mkdir()
-    files = write(made, assets)
-    assert sorted(files) == sorted(path for path in made.rglob("*") if path.is_file())
-    return Path(shutil.move(made, tmp_path_factory.mktemp("moved") / "elsewhere"))
+    return moved(tmp_path_factory, "urdf", lambda made: write(made, assets))
 
 
 def loaded(folder: Path, name: str) -> mujoco.MjModel:
