@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from scenekit.errors import InputError
 from scenekit.guidance.prior import Views
 
@@ -50,3 +53,22 @@ def viewed(prompt: str, views: Views, *, half_width: float = HALF_WIDTH) -> list
     """The prompt with the side of each of n views behind it: "a red mug, front view"."""
     angles = zip(views.azimuth.tolist(), views.elevation.tolist(), strict=True)
     return [f"{prompt}, {side_of(azimuth, up, half_width=half_width)} view" for azimuth, up in angles]
+
+
+def perpendicular_negatives(prompt: str, views: Views, *, weight: float) -> list[tuple[list[str], Tensor]]:
+    """Prompts of the sides that each of n views does not see, and how much they are not wanted, for Perp-Neg.
+
+    Args:
+        prompt: What is wanted.
+        views: n of them.
+        weight: Below zero; −2 of threestudio.
+
+    Returns:
+        Pairs of n prompts and weights (n,), which `guided_epsilon` takes as negatives.
+    """
+    names = [side_of(azimuth, up) for azimuth, up in zip(views.azimuth.tolist(), views.elevation.tolist(), strict=True)]
+    sides: tuple[Side, ...] = ("front", "side", "back")
+    return [
+        ([f"{prompt}, {side} view"] * len(views), torch.tensor([0.0 if name == side else weight for name in names]))
+        for side in sides
+    ]

@@ -23,7 +23,7 @@ class TransformerConfig:
 
     side: int = 64
     """Of the pictures [px]."""
-    patch: int = 8
+    patch: int = 16
     """Side of a patch [px]."""
     width: int = 256
     """d."""
