@@ -268,10 +268,10 @@ class _Run:
         self._since = [tuple(facts) for facts in found.header["since"]]
 
     def _fingerprint(self) -> dict[str, Any]:
-        kind = type(self.representation).__name__
+        made, guide = self.representation, self.guide
         return {
             "config": asdict(self.config),
-            "guide": asdict(self.guide.config),
-            "prompt": self.guide.prompt,
-            "kind": kind,
+            "guide": asdict(guide.config),
+            "words": [guide.prompt, guide.negative, guide.view_words, guide.knows_views, guide.perp_neg],
+            "representation": [type(made).__name__, asdict(made.config)],
         }

@@ -49,6 +49,11 @@ class Moment:
 class Representation(Protocol):
     """Splats, a radiance field or a mesh in the making, with its optimiser."""
 
+    @property
+    def config(self) -> Any:
+        """A frozen dataclass: how it is made. A checkpoint goes on with an equal one only."""
+        ...
+
     def render(
         self,
         cameras: ViewCameras,
