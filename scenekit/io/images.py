@@ -177,6 +177,17 @@ def read_image(path: str | Path, *, background: int | None = None) -> NDArray[np
     return np.asarray(image.convert("RGB"))
 
 
+def read_rgba(path: str | Path, *, max_side: int) -> NDArray[np.uint8]:
+    """Colours and opacity 0..255 of an upright image, reduced to a longest side [px], shape (h, w, 4).
+
+    Raises:
+        FileError: As `read_image`.
+    """
+    image = _eight_bits(_decoded(Path(path))).convert("RGBA")
+    image.thumbnail((max_side, max_side), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
 def check_image(path: str | Path) -> None:
     """Reads all of an image's data, at the lowest resolution the format offers, to see that it is whole.
 
