@@ -1,13 +1,15 @@
-"""The embedded prior of text to 3D: makes its pictures, trains it, and shows what it knows.
+"""The embedded prior of text to 3D and its judge: makes their pictures, trains them, and shows what they know.
 
 `train` makes pictures of procedural things (`scenekit.datasets.shapes`), learns from them, and leaves the weights in a
-folder; the same command goes on where it was stopped. `sample` draws pictures from weights.
+folder; the same command goes on where it was stopped. `sample` draws pictures from weights. `judge` trains, on other
+pictures, what says how well a picture fits a sentence.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ import tyro
 
 from scenekit.datasets.shapes import VOCABULARY
 from scenekit.datasets.shapes_shards import ShardConfig, read_shards, write_shards
+from scenekit.guidance.judge_training import JudgeTrainer, JudgeTrainingConfig, SeenThings
 from scenekit.guidance.prior import Views
 from scenekit.guidance.sampling import sampled
 from scenekit.guidance.shapes_prior import WEIGHTS, ShapesPrior
@@ -67,12 +70,32 @@ class Sample:
     """Chance of the noise."""
 
 
+@dataclass(frozen=True)
+class Judge:
+    """Makes other pictures, and trains a judge on them."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("judge")
+    """Pictures and weights go here."""
+    workers: int = 2
+    """Processes that make pictures."""
+    shapes: Annotated[ShardConfig, tyro.conf.arg(name="shapes")] = field(
+        default_factory=lambda: ShardConfig(variant="judge", objects=4096, seed=2024)
+    )
+    """What is learned from."""
+    training: Annotated[JudgeTrainingConfig, tyro.conf.arg(name="")] = field(default_factory=JudgeTrainingConfig)
+    """How."""
+
+
 @tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes)
 @dataclass(frozen=True)
 class Config:
     """Options of `scenekit guidance`."""
 
-    action: Annotated[Train, tyro.conf.subcommand("train")] | Annotated[Sample, tyro.conf.subcommand("sample")]
+    action: (
+        Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Sample, tyro.conf.subcommand("sample")]
+        | Annotated[Judge, tyro.conf.subcommand("judge")]
+    )
     """What to do."""
 
 
@@ -85,10 +108,10 @@ class Result:
     seconds: float
     """Time in all [s]."""
     loss: float | None = None
-    """Mean squared error of the clean picture, over the last hundred steps of the training."""
+    """Over the last hundred steps of the training: of a prior, the mean squared error of the clean picture."""
 
     def __str__(self) -> str:
-        error = "" if self.loss is None else f", error {self.loss:.4f}"
+        error = "" if self.loss is None else f", loss {self.loss:.4f}"
         return f"{self.file}{error}, {self.seconds:.1f} s"
 
 
@@ -104,6 +127,9 @@ def run(config: Config) -> Result:
         file = config.action.output / "prior.safetensors"
         trainer.prior.save(file, note=f"{trainer.step} steps, {len(trainer.pictures)} pictures")
         return Result(file, time.perf_counter() - start, float(np.mean(trainer.losses[-100:])))
+    if isinstance(config.action, Judge):
+        judge_file, loss = judge_trained(config.action)
+        return Result(judge_file, time.perf_counter() - start, loss)
     pictures = drawn(config.action)
     write_image(config.action.output, pictures)
     return Result(config.action.output, time.perf_counter() - start)
@@ -116,6 +142,25 @@ def trained(action: Train) -> Trainer:
     trainer = Trainer(pictures, VOCABULARY, action.training, folder=action.output)
     trainer.train(progress=True)
     return trainer
+
+
+def judge_trained(action: Judge) -> tuple[Path, float]:
+    """The file of a judge that has taken all its steps, and its loss."""
+    write_shards(action.output / "shapes", action.shapes, workers=action.workers)
+    trainer = JudgeTrainer(seen_things(action.output / "shapes"), VOCABULARY, action.training)
+    file = action.output / "judge.safetensors"
+    trainer.train(file, progress=True)
+    return file, float(np.mean(trainer.losses[-100:]))
+
+
+def seen_things(folder: Path) -> SeenThings:
+    """The things of all shards in a folder."""
+    shards = list(read_shards(folder))
+    rgba, azimuth, elevation = (
+        np.concatenate([getattr(shard, name) for shard in shards]) for name in ("rgba", "azimuth", "elevation")
+    )
+    captions = [ways for shard in shards for ways in shard.captions]
+    return SeenThings(rgba, captions, np.radians(azimuth), np.radians(elevation))
 
 
 def pictures_of(folder: Path) -> Pictures:
@@ -138,13 +183,25 @@ def pictures_of(folder: Path) -> Pictures:
 
 def drawn(action: Sample) -> np.ndarray:
     """Samples of each prompt from all sides, side by side, uint8, shape (h, w, 3)."""
-    prior, generator = ShapesPrior.load(action.weights), torch.Generator().manual_seed(action.seed)
+    prior = ShapesPrior.load(action.weights)
+    return tiled(samples(prior, action.prompts, action.steps, action.eta, action.scale, action.seed))
+
+
+def samples(
+    prior: ShapesPrior, prompts: Sequence[str], steps: int, eta: float, scale: float, seed: int
+) -> torch.Tensor:
+    """What a prior draws of p prompts from all sides, display colours 0..1, shape (p, SIDES, 3, s, s)."""
     turns = torch.arange(SIDES) * 2 * math.pi / SIDES
-    views = Views(turns.repeat(len(action.prompts)), torch.full((SIDES * len(action.prompts),), ELEVATION))
-    words = [prompt for prompt in action.prompts for _ in range(SIDES)]
+    views = Views(turns.repeat(len(prompts)), torch.full((SIDES * len(prompts),), ELEVATION))
+    words = [prompt for prompt in prompts for _ in range(SIDES)]
     latents = sampled(
         prior, prior.condition(words, views), prior.condition([""] * len(words), None),
-        steps=action.steps, eta=action.eta, scale=action.scale, generator=generator,
+        steps=steps, eta=eta, scale=scale, generator=torch.Generator().manual_seed(seed),
     )  # fmt: skip
-    rows = prior.decode(latents).unflatten(0, (len(action.prompts), SIDES)).permute(0, 3, 1, 4, 2).flatten(2, 3)
-    return (255 * rows.flatten(0, 1)).round().to(torch.uint8).numpy()
+    return prior.decode(latents).unflatten(0, (len(prompts), SIDES))
+
+
+def tiled(pictures: torch.Tensor) -> np.ndarray:
+    """Pictures 0..1 (rows, columns, 3, s, s) as one, uint8, shape (rows · s, columns · s, 3)."""
+    whole = pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    return (255 * whole).round().to(torch.uint8).numpy()

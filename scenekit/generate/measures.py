@@ -1,0 +1,172 @@
+"""What things made from words are worth: do they show what was said, have one face, and look alike from all sides?
+
+    found = r_precision(Judge.load(), pictures, prompts)
+    two = faced(judge, pictures_from_all_around).is_two_faced
+
+Letters: p prompts, c pictures of each thing, h w picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scenekit.cameras import inverse_pose
+from scenekit.errors import InputError
+from scenekit.guidance.judge import SIDES
+from scenekit.guidance.view_cameras import ViewCameras
+from scenekit.meshes import Mesh
+from scenekit.scene import Node, SceneState
+from scenekit.validation import Finding, findings
+
+SECOND_FACE = 0.5
+"""From this likelihood of a second front on a thing is two-faced."""
+
+APART = 120.0
+"""Two fronts are two only this far apart [degrees]: one reaches over a quarter of the circle, and a bit further."""
+
+
+class PictureJudge(Protocol):
+    """What says how well pictures fit sentences: `scenekit.guidance.judge.Judge`, or CLIP."""
+
+    def scores(self, pictures: Tensor, prompts: Sequence[str]) -> Tensor:
+        """Of pictures of display colours 0..1 (b, 3, h, w) and p prompts, higher where they fit, shape (b, p)."""
+        ...
+
+
+class SideJudge(Protocol):
+    """What says from which side things are seen."""
+
+    def sides(self, pictures: Tensor) -> Tensor:
+        """How likely each of `SIDES` is what pictures (b, 3, h, w) show, shape (b, 5)."""
+        ...
+
+
+class RPrecision(NamedTuple):
+    """Which things are recognised."""
+
+    share: float
+    """Of prompts whose own things fit them best of all prompts."""
+    right: Tensor
+    """Whether each is, shape (p,)."""
+    scores: Tensor
+    """Of each thing (row) for each prompt (column), mean over its pictures, shape (p, p)."""
+
+    @property
+    def taken_for(self) -> list[int]:
+        """The number of the prompt that each thing fits best."""
+        return [int(i) for i in self.scores.argmax(1)]
+
+
+def r_precision(judge: PictureJudge, pictures: Tensor, prompts: Sequence[str]) -> RPrecision:
+    """How many things fit their own prompt better than any of the others (Park et al. 2021; DreamFusion §4).
+
+    Args:
+        judge: Whose scores count.
+        pictures: Display colours 0..1 of the thing of each prompt, from c sides, shape (p, c, 3, h, w).
+        prompts: p different sentences; by chance 1/p is right.
+
+    Raises:
+        InputError: If the numbers differ, or two prompts are the same.
+    """
+    if pictures.ndim != 5 or len(pictures) != len(prompts) or len(set(prompts)) != len(prompts):
+        got = f"{tuple(pictures.shape)} pictures, {len(prompts)} prompts, {len(set(prompts))} different"
+        raise InputError("R-precision", got=got, wanted="(p, c, 3, h, w) pictures of p different prompts")
+    scores = judge.scores(pictures.flatten(0, 1), prompts).unflatten(0, pictures.shape[:2]).mean(1)
+    right = scores.argmax(1) == torch.arange(len(prompts))
+    return RPrecision(float(right.float().mean()), right, scores)
+
+
+class Faced(NamedTuple):
+    """From where a thing shows a front."""
+
+    front: Tensor
+    """Likelihood of the front from each side, mean with the neighbours, shape (c,)."""
+    second: float
+    """Likelihood that there are two: the largest, over pairs of sides `APART` or more, of the smaller one's."""
+
+    @property
+    def is_two_faced(self) -> bool:
+        """Whether there are two."""
+        return self.second >= SECOND_FACE
+
+
+def faced(judge: SideJudge, pictures: Tensor) -> Faced:
+    """Looks for a second front, as a thing has whose every side was made from the same prompt (the Janus problem).
+
+    What counts is whether two sides far apart are both judged to be the front, not where they are, so that things made
+    by a prior that knows no directions are judged as well. A thing that is judged to have no front is not two-faced.
+
+    Args:
+        judge: Of sides.
+        pictures: Display colours 0..1 from c sides, at equal steps all around, 15° or so above, shape (c, 3, h, w).
+
+    Raises:
+        InputError: If there are fewer than eight sides.
+    """
+    c = len(pictures)
+    if c < 8:
+        raise InputError("pictures from all around", got=c, wanted="at least 8")
+    front = judge.sides(pictures)[:, SIDES.index("front")]
+    front = (front.roll(1) + front + front.roll(-1)) / 3
+    apart = (360 / c * (torch.arange(c)[:, None] - torch.arange(c))) % 360
+    pairs = torch.minimum(front[:, None], front).where((apart >= APART) & (apart <= 360 - APART), -torch.inf)
+    return Faced(front, float(pairs.max()))
+
+
+def view_consistency(pictures: Tensor, depths: Tensor, cameras: ViewCameras, *, tolerance: float = 0.02) -> float:
+    """How alike points of a surface look in neighbouring pictures, PSNR [dB]; infinite if all are the same.
+
+    Pixels of each picture are lifted by their depth, projected into the next one, and compared there where that sees
+    the same point. Depth may be another representation's: a mesh's, for pictures of splats.
+
+    Args:
+        pictures: Display colours 0..1, the neighbours of each beside it, shape (c, 3, h, w).
+        depths: Along the optical axis [longest sides], infinite where nothing is seen, shape (c, h, w).
+        cameras: c of them, all around: the first is beside the last.
+        tolerance: Largest difference of depth of the same point, as a part of it.
+
+    Raises:
+        InputError: If no two neighbours see the same point.
+    """
+    errors = [
+        _differences(pictures, depths, cameras, i, j, tolerance)
+        for i in range(len(pictures))
+        for j in ((i + 1) % len(pictures), (i - 1) % len(pictures))
+    ]
+    squared = torch.cat(errors).square()
+    if not squared.numel():
+        raise InputError("pictures", got="no point that two neighbours see", wanted="a thing, and sides that overlap")
+    return float(-10 * squared.mean().log10())
+
+
+def _differences(pictures: Tensor, depths: Tensor, cameras: ViewCameras, i: int, j: int, tolerance: float) -> Tensor:
+    """Colours of picture j, less those of picture i, of points that both see, shape (points, 3)."""
+    v, u = torch.isfinite(depths[i]).nonzero(as_tuple=True)
+    pixels = np.stack([u + 0.5, v + 0.5], 1).astype(np.float64)
+    rays = cameras.cameras[i].unproject(pixels)
+    T = inverse_pose(cameras.T_world_cam[j]) @ cameras.T_world_cam[i]
+    points = (rays * depths[i][v, u, None].numpy()) @ T[:3, :3].T + T[:3, 3]
+    h, w = depths.shape[1:]
+    places = torch.from_numpy(cameras.cameras[j].project(points)).float()
+    grid = (2 * places / torch.tensor([w, h]) - 1)[None, None]
+    there = _sampled(depths[j][None], grid, "nearest")[0]
+    z = torch.from_numpy(points[:, 2]).float()
+    same = ((there - z).abs() < tolerance * z) & (grid[0, 0].abs() < 1).all(1)
+    return (_sampled(pictures[j], grid, "bilinear").T - pictures[i][:, v, u].T)[same]
+
+
+def _sampled(image: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """(d, h, w) at places of −1..1 (1, 1, n, 2), shape (d, n)."""
+    return functional.grid_sample(image[None], grid, mode=mode, padding_mode="border", align_corners=False)[0, :, 0]
+
+
+def flaws(mesh: Mesh) -> list[Finding]:
+    """What `validate` calls impossible about a mesh, by itself in a scene [m]: its errors."""
+    state = SceneState(Node("", children=(Node("thing", mesh=mesh),)))
+    return [finding for finding in findings(state) if finding.severity == "error"]

@@ -1,0 +1,56 @@
+"""Files of a small network's weights: safetensors in float16, with a JSON header that says what network they are of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from scenekit.errors import FileError
+from scenekit.io.atomic import written_atomically
+
+MAX_BYTES = 200_000_000
+"""Largest file of weights that is read."""
+
+
+def write_weights(path: str | Path, network: nn.Module, header: Mapping[str, Any]) -> None:
+    """Writes all that a network holds as float16, atomically.
+
+    Args:
+        path: Ends in .safetensors.
+        network: Trained.
+        header: What is needed to build it again; anything JSON holds.
+    """
+    tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    with written_atomically(path) as temporary:
+        save_file(tensors, temporary, metadata={"scenekit": json.dumps(header)})
+
+
+def read_weights(path: str | Path, *, wanted: str, hint: str = "") -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header and the weights, as float32.
+
+    Args:
+        path: What `write_weights` wrote.
+        wanted: What the file is to be, for errors.
+        hint: What makes such a file, for errors.
+
+    Raises:
+        FileError: If it is missing, too large or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(path, got="nothing", wanted=wanted, hint=hint)
+    if path.stat().st_size > MAX_BYTES:
+        raise FileError(path, got=f"{path.stat().st_size} bytes", wanted=f"at most {MAX_BYTES}")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["scenekit"])
+            return header, {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise FileError(path, got=f"{type(error).__name__}: {error}"[:200], wanted=wanted) from None
