@@ -1,8 +1,8 @@
 """Ray marching over an occupancy grid (Müller et al. 2022), and the blending of what was sampled (Max 1995).
 
 One item is a ray, which owns its samples: they are counted, then written one after the other, "packed". A ray's
-possible samples lie at t₀ + jitter·δ(t₀), then t + δ(t) on and on, δ(t) = max(step, cone·t); those in an empty cell are
-left out. So the grid never moves a sample, and marching with everything occupied gives all of them.
+possible samples lie at t₀ + jitter·δ(t₀), then t + δ(t) on and on, δ(t) = max(step, cone·t, bend·t²); those in an empty
+cell are left out. So the grid never moves a sample, and marching with everything occupied gives all of them.
 """
 
 import warp as wp
@@ -26,8 +26,16 @@ class March:
     """Shortest step [m]."""
     cone: float
     """Step over distance, where that is longer."""
+    bend: float
+    """Step over squared distance, where that is longer still [1/m]."""
     most: int
     """Samples of a ray at which it ends."""
+
+
+@wp.func
+def step_at(t: float, m: March):
+    """Length of the step that begins at distance t."""
+    return wp.max(m.step, t * wp.max(m.cone, m.bend * t))
 
 
 @wp.func
@@ -68,7 +76,7 @@ def exit_of(p: wp.vec3, d: wp.vec3, u: wp.vec3, m: March):
 def next_sample(t: float, far: float, o: wp.vec3, d: wp.vec3, m: March, occupied: wp.array(dtype=wp.uint8)):
     """The first possible sample at or after `t` that lies in an occupied cell, or one beyond `far`."""
     while t < far:
-        delta = wp.max(m.step, m.cone * t)
+        delta = step_at(t, m)
         middle = t + 0.5 * delta
         p = o + middle * d
         u = unit_of(p, m)
@@ -77,8 +85,8 @@ def next_sample(t: float, far: float, o: wp.vec3, d: wp.vec3, m: March, occupied
             return t
         beyond = middle + exit_of(p, d, u, m)
         t = t + delta
-        while t + 0.5 * wp.max(m.step, m.cone * t) < beyond and t < far:
-            t = t + wp.max(m.step, m.cone * t)
+        while t + 0.5 * step_at(t, m) < beyond and t < far:
+            t = t + step_at(t, m)
     return t
 
 
@@ -88,12 +96,12 @@ def count(first: int, stride: int, m: March, origins: wp.array(dtype=wp.vec3), d
           occupied: wp.array(dtype=wp.uint8), counts: wp.array(dtype=int)):
     """How many samples each ray has."""
     ray = first + wp.tid() * stride
-    t = near[ray] + jitter[ray] * wp.max(m.step, m.cone * near[ray])
+    t = near[ray] + jitter[ray] * step_at(near[ray], m)
     n = int(0)
     t = next_sample(t, far[ray], origins[ray], directions[ray], m, occupied)
     while t < far[ray] and n < m.most:
         n = n + 1
-        t = t + wp.max(m.step, m.cone * t)
+        t = t + step_at(t, m)
         t = next_sample(t, far[ray], origins[ray], directions[ray], m, occupied)
     counts[ray] = n
 
@@ -105,10 +113,10 @@ def fill(first: int, stride: int, m: March, origins: wp.array(dtype=wp.vec3), di
          lengths: wp.array(dtype=float), rays: wp.array(dtype=wp.int64)):
     """Where each sample's interval begins, its length, and its ray."""
     ray = first + wp.tid() * stride
-    t = near[ray] + jitter[ray] * wp.max(m.step, m.cone * near[ray])
+    t = near[ray] + jitter[ray] * step_at(near[ray], m)
     for k in range(offsets[ray], offsets[ray + 1]):
         t = next_sample(t, far[ray], origins[ray], directions[ray], m, occupied)
-        delta = wp.max(m.step, m.cone * t)
+        delta = step_at(t, m)
         begins[k] = t
         lengths[k] = delta
         rays[k] = wp.int64(ray)

@@ -166,6 +166,8 @@ def _node_facts(state: SceneState, path: str, node: Node) -> dict[str, Any]:
         facts["gaussians"] = len(node.splats)
     if node.mesh is not None:
         facts["faces"] = len(node.mesh.faces)
+    if node.field is not None:
+        facts["field_numbers"] = node.field.size
     if node.cameras is not None:
         facts["photos"] = len(node.cameras.photos)
     if node.material is not None:
@@ -190,7 +192,7 @@ def _node_line(path: str, facts: dict[str, Any]) -> str:
     return f"  {path:<24} {held or 'nothing':<28} {place}".rstrip()
 
 
-COUNTED = {"gaussians": "Gaussians", "faces": "faces", "photos": "photos"}
+COUNTED = {"gaussians": "Gaussians", "faces": "faces", "field_numbers": "numbers of a field", "photos": "photos"}
 """What there may be many of in a node."""
 
 

@@ -28,6 +28,7 @@ from scenekit.poses import Pose
 from scenekit.splats import Splats, merge
 
 if TYPE_CHECKING:
+    from scenekit.fields.fitted import FittedField
     from scenekit.scene_diff import Difference
     from scenekit.segment import SegmentConfig
     from scenekit.surface.meshing import MeshingConfig
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 """What a node may be called: letters, digits, then also `_ . -`, at most 64 of them."""
 
-PARTS = ("splats", "mesh", "body", "material", "cameras")
+PARTS = ("splats", "mesh", "field", "body", "material", "cameras")
 """What a node can hold, at most one of each."""
 
 MAX_DEPTH = 64
@@ -69,6 +70,8 @@ class Node:
     """What it is made of."""
     cameras: Capture | None = None
     """The photos it was made from, posed in its own frame."""
+    field: FittedField | None = None
+    """Its radiance field, in its own frame; edits of splats and faces leave it as it is."""
     children: tuple[Node, ...] = ()
     """Nodes that move along with it, in order."""
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scenekit.capture.capture import Capture, Frame
+from scenekit.fields.fitted import FittedField
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import PARTS, Node, SceneState
@@ -106,6 +107,8 @@ def _of_node(path: str, a: Node, b: Node) -> Iterator[Difference]:
             yield Difference(path, "part removed", part, _size(old))
         elif isinstance(old, Splats | Mesh):
             yield from _of_tensors(path, part, old, new)
+        elif isinstance(old, FittedField):
+            yield from _of_field(path, old, new)
         elif isinstance(old, Capture):
             yield from _of_cameras(path, old, new)
         elif old != new:
@@ -155,6 +158,19 @@ def _largest_change(a: Tensor, b: Tensor) -> float:
     return float("inf") if change.isnan().any() else float(change.max())
 
 
+def _of_field(path: str, a: FittedField, b: FittedField) -> Iterator[Difference]:
+    ours, theirs = a.tensors(), b.tensors()
+    details = [] if a.region == b.region else [f"half a side {a.region.half:.4g} → {b.region.half:.4g} m"]
+    figures: dict[str, float] = {}
+    if [t.shape for t in ours.values()] != [t.shape for t in theirs.values()]:
+        details.append(f"{_size(a)} → {_size(b)}")
+    elif any(not torch.equal(ours[name], theirs[name]) for name in ours):
+        figures["change"] = max(_largest_change(ours[name], theirs[name]) for name in ours)
+        details.append(f"numbers by up to {figures['change']:.3g}")
+    if details:
+        yield Difference(path, "part changed", "field", "; ".join(details), figures)
+
+
 def _of_cameras(path: str, a: Capture, b: Capture) -> Iterator[Difference]:
     old, new = ({photo.name: photo.T_world_cam for photo in capture.photos} for capture in (a, b))
     both = old.keys() & new.keys()
@@ -180,6 +196,8 @@ def _size(part: Any) -> str:
         return f"{_faces(part):,} faces"
     if isinstance(part, Capture):
         return f"{len(part.photos)} photos"
+    if isinstance(part, FittedField):
+        return f"a field of {part.size:,} numbers"
     return str(getattr(part, "name", getattr(part, "kind", part)))
 
 

@@ -4,6 +4,7 @@ from scenekit.edits.assign import Assign as Assign
 from scenekit.edits.assign import SetMaterial as SetMaterial
 from scenekit.edits.clean import Decimate as Decimate
 from scenekit.edits.clean import RemoveFloaters as RemoveFloaters
+from scenekit.edits.extract import Extract as Extract
 from scenekit.edits.frame import Level as Level
 from scenekit.edits.frame import MetricDistance as MetricDistance
 from scenekit.edits.frame import MetricGps as MetricGps
@@ -33,6 +34,7 @@ EDITS: dict[str, type[Edit]] = {
     "decimate": Decimate,
     "delete": Delete,
     "duplicate": Duplicate,
+    "extract": Extract,
     "floaters": RemoveFloaters,
     "level": Level,
     "material": SetMaterial,

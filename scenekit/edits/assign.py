@@ -20,7 +20,7 @@ class Assign:
     path: str
     """The node."""
     part: str
-    """"pose", or one of splats, mesh, body, material, cameras."""
+    """"pose", or one of splats, mesh, field, body, material, cameras."""
     value: Any
     """The new part; None takes it away."""
 

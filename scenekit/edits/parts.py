@@ -47,7 +47,7 @@ class Split:
     path: str
     """The node. What is below it stays with it."""
     where: Where
-    """What goes into the new node."""
+    """What goes into the new node. Photos and field stay with the old one."""
     to: tyro.conf.Positional[str]
     """Path of the new node; the node above it must exist. It gets the place and material of the old one."""
 
@@ -67,7 +67,7 @@ class Split:
             got = f"{'nothing' if not asked.any() else 'all'} of {self.path}"
             raise InputError(f"selection {where}", got=got, wanted="a part of it")
         mesh = None if faces is None or not faces.any() else node.mesh
-        part = part_of(replace(node, cameras=None, children=(), mesh=mesh), splats, faces)
+        part = part_of(replace(node, cameras=None, field=None, children=(), mesh=mesh), splats, faces)
         state = state.with_node(self.path, lambda n: part_of(n, ~splats, None if faces is None else ~faces))
         return placed(added(state, self.to, part), self.to, pose)
 
@@ -88,7 +88,8 @@ class Merge:
         """The state with one node less.
 
         Raises:
-            InputError: If one is below the other, or they differ in what a node has once: material, photos, mesh look.
+            InputError: If one is below the other, they differ in what a node has once (material, photos, mesh look), or
+                the other has a field, which cannot be joined to anything.
         """
         for a, b in ((self.path, self.other), (self.other, self.path)):
             if split_path(b)[: len(split_path(a))] == split_path(a):
@@ -142,6 +143,10 @@ def merged(node: Node, other: Node, T: Array) -> Node:
         raise InputError(f"material of {other.name}", got=other.material.name, wanted=node.material.name)
     if node.cameras and other.cameras and node.cameras is not other.cameras:
         raise InputError(f"cameras of {other.name}", got="photos in both nodes", wanted="photos in one of them")
+    if other.field:
+        raise InputError(
+            f"field of {other.name}", got="a field", wanted="none", hint="Merge the other way, or `extract`."
+        )
     matrix = torch.from_numpy(T)
     clouds = [cloud for cloud in (node.splats, other.splats and other.splats.transform(matrix)) if cloud is not None]
     meshes = [mesh for mesh in (node.mesh, other.mesh and other.mesh.transform(matrix)) if mesh is not None]

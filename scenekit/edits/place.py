@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from scenekit.quantities import Quantity
 from scenekit.scene import Node, SceneState, split_path
 from scenekit.selection.base import in_world, positions
 from scenekit.splats import similarity_parts
+
+if TYPE_CHECKING:
+    from scenekit.fields.fitted import FittedField
 
 Vector = tuple[float, float, float]
 
@@ -169,10 +173,18 @@ def baked(node: Node, B: Array) -> Node:
         node,
         splats=node.splats and node.splats.transform(matrix),
         mesh=node.mesh and node.mesh.transform(matrix),
+        field=_scaled_field(node, scale, mirrors=bool(np.linalg.det(L) < 0)),
         body=node.body and transformed_body(node.body, scale, L),
         cameras=node.cameras and transformed_capture(node.cameras, T),
         children=tuple(children),
     )
+
+
+def _scaled_field(node: Node, scale: float, *, mirrors: bool) -> FittedField | None:
+    if node.field is not None and mirrors:
+        hint = "Make splats of it (`extract`), and take it away."
+        raise InputError(f"field of {node.name}", got="a mirror", wanted="a motion or a scale", hint=hint)
+    return node.field if scale == 1 else node.field and node.field.scaled(scale)
 
 
 def transformed_body(body: Body, scale: float, Q: Array) -> Body:

@@ -8,6 +8,7 @@ from scenekit.fields.extract import field_splats as field_splats
 from scenekit.fields.field import RadianceField as RadianceField
 from scenekit.fields.files import read_field as read_field
 from scenekit.fields.files import write_field as write_field
+from scenekit.fields.fitted import FittedField as FittedField
 from scenekit.fields.hash_field import HashField as HashField
 from scenekit.fields.hash_field import HashFieldConfig as HashFieldConfig
 from scenekit.fields.hash_grid import HashGridConfig as HashGridConfig

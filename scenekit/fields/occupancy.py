@@ -64,6 +64,8 @@ class Stepping:
     """Shortest step [m]."""
     cone: float = 0.0
     """Step over distance, where that is longer; 1/256 in the paper's unbounded scenes."""
+    bend: float = 0.0
+    """Step over squared distance, where that is longer still [1/m]: even steps of contracted space."""
     near: float = 0.0
     """Where rays start [m]."""
     far: float = 1e6
@@ -72,7 +74,7 @@ class Stepping:
     """Samples of one ray."""
 
     def __post_init__(self) -> None:
-        if not (self.step > 0 and self.cone >= 0 and 0 <= self.near < self.far and self.most >= 1):
+        if not (self.step > 0 and self.cone >= 0 and self.bend >= 0 and 0 <= self.near < self.far and self.most >= 1):
             raise InputError("stepping", got=self, wanted="a positive step, near before far, at least one sample")
 
 
@@ -127,11 +129,12 @@ class OccupancyGrid:
 
     def _steps(self, stepping: Stepping) -> Tensor:
         """The step that a ray from the region's middle would take in each cell [m], shape (c³,)."""
-        if stepping.cone == 0:
+        if stepping.cone == 0 and stepping.bend == 0:
             return torch.full_like(self.density, stepping.step)
         line = (torch.arange(self.cells) + 0.5) / self.cells
         x = self.region.world(torch.cartesian_prod(line, line, line)) - torch.tensor(self.region.middle)
-        return (x.norm(dim=-1).clamp(max=stepping.far) * stepping.cone).clamp(min=stepping.step)
+        t = x.norm(dim=-1).clamp(max=stepping.far)
+        return (t * (stepping.bend * t).clamp(min=stepping.cone)).clamp(min=stepping.step)
 
 
 def march(rays: Rays, grid: OccupancyGrid, stepping: Stepping, *, jitter: Tensor | None = None) -> Samples:
@@ -166,7 +169,7 @@ def offsets_of(counts: Tensor) -> Tensor:
 def _constants(grid: OccupancyGrid, stepping: Stepping) -> Any:
     m, region = kernels.March(), grid.region
     m.middle, m.half, m.unbounded, m.cells = wp.vec3(*region.middle), region.half, int(region.unbounded), grid.cells
-    m.step, m.cone, m.most = stepping.step, stepping.cone, stepping.most
+    m.step, m.cone, m.bend, m.most = stepping.step, stepping.cone, stepping.bend, stepping.most
     return m
 
 

@@ -38,10 +38,13 @@ class Look:
 
 
 def stepping_of(region: Region) -> Stepping:
-    """A 512th of the diagonal, half as fine as instant-ngp's; if unbounded a 256th, and growing with the distance."""
+    """A 512th of the diagonal, half as fine as instant-ngp's; if unbounded a 256th, and growing with the distance.
+
+    From `half` away, steps are even in contracted space, as its cells are: half of the samples were spent there before.
+    """
     step = 2 * region.half * 3**0.5 / 512
     if region.unbounded:
-        return Stepping(2 * step, cone=1 / 64, near=0.05 * region.half, far=1e2 * region.half)
+        return Stepping(2 * step, 1 / 64, 1 / 64 / region.half, near=0.05 * region.half, far=1e2 * region.half)
     return Stepping(step, near=0.0, far=1e2 * region.half)
 
 

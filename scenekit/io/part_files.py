@@ -1,4 +1,4 @@
-"""Part files: the splats, meshes and cameras of a scene as files that other tools open, named by their content.
+"""Part files: the splats, meshes, fields and cameras of a scene as files that other tools open, named by their content.
 
     parts/table-mug-1f3a9c2e04d5.ply   splats of /table/mug; the digits begin the SHA-256 of the file
 
@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from scenekit.capture.capture import Capture
 from scenekit.capture.saved import read_capture_file, write_capture_file
@@ -27,15 +28,18 @@ from scenekit.io.scene_json import PartFile
 from scenekit.meshes import Mesh
 from scenekit.splats import Splats
 
-Part = Splats | Mesh | Capture
+if TYPE_CHECKING:
+    from scenekit.fields.fitted import FittedField
+
+Part: TypeAlias = "Splats | Mesh | FittedField | Capture"
 
 FOLDER = "parts"
 """Where in a scene folder part files are written."""
 
-OURS = re.compile(r".+-[0-9a-f]{12,64}\.(ply|glb|json)|\.+new-.*")
+OURS = re.compile(r".+-[0-9a-f]{12,64}\.(ply|glb|safetensors|json)|\.+new-.*")
 """Files that may be removed from there once no state uses them: finished ones, and what a killed process left."""
 
-SUFFIXES = {"splats": ".ply", "mesh": ".glb", "cameras": ".json"}
+SUFFIXES = {"splats": ".ply", "mesh": ".glb", "field": ".safetensors", "cameras": ".json"}
 """The file format of each part."""
 
 
@@ -59,12 +63,31 @@ def _write_mesh(path: Path, mesh: Mesh) -> None:
     write_mesh(path, mesh)
 
 
-READERS: dict[str, Callable[[Path], Part]] = {"splats": _read_splats, "mesh": _read_mesh, "cameras": read_capture_file}
+def _read_field(path: Path) -> FittedField:
+    from scenekit.fields.files import read_field  # with Warp, which other scenes do without
+    from scenekit.fields.fitted import FittedField
+
+    return FittedField(*read_field(path))
+
+
+def _write_field(path: Path, fitted: FittedField) -> None:
+    from scenekit.fields.files import write_field
+
+    write_field(path, fitted.field, fitted.look)
+
+
+READERS: dict[str, Callable[[Path], Part]] = {
+    "splats": _read_splats,
+    "mesh": _read_mesh,
+    "field": _read_field,
+    "cameras": read_capture_file,
+}
 """What reads each part; the numbers come back bit for bit."""
 
 WRITERS: dict[str, Callable[..., object]] = {
     "splats": _write_splats,
     "mesh": _write_mesh,
+    "field": _write_field,
     "cameras": write_capture_file,
 }
 """What writes each part, atomically and flushed to disk."""

@@ -1,7 +1,7 @@
 """Scene folders: a scene and its history as plain files, written wholly or not at all.
 
     scene.json   tree, poses, values, frame, history; see `scenekit.io.scene_json`
-    parts/       splats as PLY, meshes as GLB, cameras as JSON; see `scenekit.io.part_files`
+    parts/       splats as PLY, meshes as GLB, fields as safetensors, cameras as JSON; see `scenekit.io.part_files`
 
 Saving writes new part files, flushes them to disk, replaces scene.json by one rename, and only then removes part files
 that no state uses any more. Whatever happens in between, the folder holds the old scene or the new one, whole.

@@ -51,7 +51,7 @@ MAX_STEPS = 1000
 MAX_TEXT = 10_000
 """Longest text [characters]."""
 
-FILE_PARTS = ("splats", "mesh", "cameras")
+FILE_PARTS = ("splats", "mesh", "field", "cameras")
 """Parts that lie in files of their own."""
 
 

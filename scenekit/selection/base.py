@@ -127,9 +127,10 @@ def in_world(points: Tensor, state: SceneState, path: str) -> Tensor:
 
 
 def positions(node: Node) -> list[Tensor]:
-    """Centres of a node's Gaussians and vertices of its mesh, as far as it has them."""
+    """Centres of a node's Gaussians and vertices of its mesh, as far as it has them; else the corners of its field."""
     parts = (None if node.splats is None else node.splats.means, None if node.mesh is None else node.mesh.vertices)
-    return [part for part in parts if part is not None and len(part)]
+    found = [part for part in parts if part is not None and len(part)]
+    return [node.field.corners()] if node.field is not None and not found else found
 
 
 def _expression(selection: Selection) -> str:

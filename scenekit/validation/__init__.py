@@ -9,6 +9,7 @@ from scenekit.scene import SceneState
 from scenekit.validation.bindings import check_bindings
 from scenekit.validation.bodies import check_bodies
 from scenekit.validation.codes import CODES as CODES
+from scenekit.validation.fields import check_fields
 from scenekit.validation.finding import SEVERITIES as SEVERITIES
 from scenekit.validation.finding import Finding as Finding
 from scenekit.validation.finding import Severity as Severity
@@ -39,6 +40,7 @@ def checks(state: SceneState) -> dict[str, Callable[[list[Placed]], Iterator[Fin
         "frame": partial(check_frame, state.frame),
         "splats": check_splats,
         "meshes": check_meshes,
+        "fields": check_fields,
         "bodies": check_bodies,
         "nodes": check_nodes,
         "bindings": check_bindings,

@@ -17,6 +17,10 @@ CODES: dict[str, tuple[str, str]] = {
     "mesh-not-finite": ("A vertex has a position that is not a finite number.", f"{MEND} drops the faces there."),
     "splats-not-finite": ("A Gaussian has a number that is not finite.", f"{MEND} drops them."),
     "splats-zero-quat": ("A Gaussian has a rotation of length zero.", f"{MEND} drops them."),
+    "field-not-finite": (
+        "A number of a radiance field is not finite.",
+        'Take it away: `scene["{path}"].field = None`, and fit it anew.',
+    ),
     "body-not-finite": ("Centre or inertia are not finite numbers.", BODY),
     "node-far": (
         "A node is absurdly far from the origin.",
@@ -97,6 +101,14 @@ CODES: dict[str, tuple[str, str]] = {
         "Import the mesh with its coordinates, or bake anew.",
     ),
     "mesh-uvs-range": ("Texture coordinates leave 0..1.", "Fine if the texture is to repeat; else bake it anew."),
+    "field-empty": (
+        "A radiance field shows nothing.",
+        'Take it away: `scene["{path}"].field = None`, and fit it anew.',
+    ),
+    "field-cut-off": (
+        "A radiance field is solid at the sides of its region.",
+        "Fit it in a larger or an unbounded region.",
+    ),
     "splats-empty": ("A cloud has no Gaussians.", 'Take it away: `scene["{path}"].splats = None`.'),
     "splats-huge": (
         "A Gaussian is as large as the scene.",

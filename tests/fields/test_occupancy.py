@@ -15,14 +15,18 @@ def some_rays(n: int, seed: int = 0) -> Rays:
     return Rays(origins, torch.nn.functional.normalize(aims - origins, dim=-1))
 
 
+def step_at(t: float, stepping: Stepping) -> float:
+    return max(stepping.step, stepping.cone * t, stepping.bend * t * t)
+
+
 def possible(rays: Rays, region: Region, stepping: Stepping, jitter: torch.Tensor) -> list[list[tuple[float, float]]]:
     """Every sample that there could be, in float64."""
     near, far = region.crossing(rays.origins, rays.directions, near=stepping.near, far=stepping.far)
     found = []
     for a, b, j in zip(near.tolist(), far.tolist(), jitter.tolist(), strict=True):
-        t, row = a + j * max(stepping.step, stepping.cone * a), []
+        t, row = a + j * step_at(a, stepping), []
         while t < b:
-            row.append((t, max(stepping.step, stepping.cone * t)))
+            row.append((t, step_at(t, stepping)))
             t += row[-1][1]
         found.append(row)
     return found
@@ -34,7 +38,9 @@ def test_marching_gives_the_possible_samples_in_occupied_cells(unbounded: bool) 
     grid = OccupancyGrid(region, 16)
     rng = torch.Generator().manual_seed(1)
     grid.occupied = (torch.rand(16**3, generator=rng) < 0.2).to(torch.uint8)
-    stepping = Stepping(0.03, cone=0.01 if unbounded else 0.0, near=0.5, far=20.0, most=4000)
+    stepping = Stepping(
+        0.03, cone=0.01 if unbounded else 0.0, bend=0.005 if unbounded else 0.0, near=0.5, far=20.0, most=4000
+    )
     rays, jitter = some_rays(200), torch.rand(200, generator=rng)
     samples = march(rays, grid, stepping, jitter=jitter)
     wrong = total = 0
@@ -46,7 +52,11 @@ def test_marching_gives_the_possible_samples_in_occupied_cells(unbounded: bool) 
         inside = grid.occupied[(cell[:, 0] * 16 + cell[:, 1]) * 16 + cell[:, 2]] > 0
         clear = (u - u.round()).abs().amin(-1) > 1e-3  # rounding may put a sample on a wall into either cell
         ours = samples.begins[samples.offsets[ray] : samples.offsets[ray + 1]].double()
-        near = (t[:, :1] - ours[None]).abs().amin(-1) < 1e-4 if len(ours) else torch.zeros(len(t), dtype=torch.bool)
+        near = (
+            ((t[:, :1] - ours[None]).abs() < 1e-4 * t[:, :1].clamp(min=1)).any(-1)
+            if len(ours)
+            else torch.zeros(len(t), dtype=torch.bool)
+        )
         wrong += int((near[clear] != inside[clear]).sum())
         total += len(t)
     assert wrong == 0 and total > 5000

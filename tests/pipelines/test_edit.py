@@ -88,7 +88,12 @@ def test_every_edit_works_by_its_words_and_is_undone_and_redone(
 
 
 def test_the_other_edits_say_what_they_need(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    needs = {"metric-gps": "at least 4", "metric-marker": "markers", "segment": "3 nodes"}
+    needs = {
+        "extract": "a node with a field",
+        "metric-gps": "at least 4",
+        "metric-marker": "markers",
+        "segment": "3 nodes",
+    }
     assert set(needs) | set(WORDS) == set(EDITS)
     words = {"metric-marker": ["--edge", "0.05"]}
     text = (kitchen / "scene.json").read_bytes()
