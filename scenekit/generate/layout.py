@@ -35,8 +35,8 @@ MOST_THINGS = 200
 MAX_FILE = 1_000_000
 """A larger layout is none [bytes]."""
 
-FLOOR = "floor"
-"""Name of what everything stands on in the end."""
+FLOOR, FLOOR_NODE = "floor", "ground"
+"""What everything stands on in the end, and its node; simulators have a plane of their own that is called floor."""
 
 Side = Literal["left", "right", "front", "behind"]
 """Seen from the front, which is −y: left is −x, right +x, front −y, behind +y."""
@@ -79,9 +79,7 @@ class Item:
     image: Path | None = None
     """A picture that it is made from."""
     scene: Path | None = None
-    """A scene, a run or a file that it is taken from."""
-    node: str | None = None
-    """Path of the node in that scene; None if there is only one with a mesh."""
+    """A scene of one thing that it is taken from."""
     size: float | None = None
     """Its longest side [m]; None as it comes."""
     material: str | None = None
@@ -114,15 +112,18 @@ class Item:
 
     def _rules(self) -> Sequence[tuple[bool, object, str]]:
         said = [name for name in ("at", "on", "inside", "beside", "box", "size") if getattr(self, name) is not None]
-        legal = NAME.fullmatch(self.name) is not None and self.name.casefold() != FLOOR
+        legal = NAME.fullmatch(self.name) is not None and self.name.casefold() not in (FLOOR, FLOOR_NODE)
         lengths = [length for length in (self.size, self.gap) if length is not None]
         numbers = [*(self.at or ()), *(self.box.centre + self.box.size if self.box else ())]
         sides = self.box.size if self.box else (1.0,)
         return (
-            (legal, "this name", f"letters, digits and _ . -, a letter or digit first, at most 64, and not {FLOOR!r}"),
+            (
+                legal,
+                "this name",
+                f"letters, digits and _ . -, a letter or digit first, at most 64, not {FLOOR}, {FLOOR_NODE}",
+            ),
             (bool(self.prompt or self.image or self.scene), "no source", "a prompt, an image or a scene"),
             (not (self.scene and (self.prompt or self.image)), "a scene and more", "a scene alone: it is made already"),
-            (self.node is None or self.scene is not None, "a node without a scene", "the scene that it is in"),
             (not (self.box and len(said) > 1), " and ".join(said), "a box alone, which says all of these"),
             (not (self.inside and (self.on or self.beside)), " and ".join(said), "inside, or on and beside"),
             (not (self.beside and self.at), "beside and at", "one of them"),
@@ -269,7 +270,6 @@ class _WrittenItem:
     prompt: str | None = None
     image: str | None = None
     scene: str | None = None
-    node: str | None = None
     size: str | None = None
     material: str | None = None
     at: tuple[float, float] | None = None
