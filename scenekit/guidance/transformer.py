@@ -2,7 +2,7 @@
 
 Patches and words are tokens of one sequence; timestep and view modulate every block (Peebles and Xie 2023, DiT), by one
 set of numbers shared by the blocks (Chen et al. 2024, PixArt-α). It predicts the clean picture, which a plain
-transformer with large patches can and noise it cannot (Li and He 2025). Letters: b batch, k words, p patches, d width.
+transformer with large patches can and noise it cannot (Li and He 2025); a few convolutions join the patches. Letters: b batch, k words, p patches, d width.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class TransformerConfig:
     """Most words of a prompt."""
     vocabulary: int = 320
     """Different words; 0 fills up, 1 is no words."""
+    seam: int = 16
+    """Channels of the convolutions that join the patches."""
 
     def __post_init__(self) -> None:
         if self.side % self.patch or self.width % (4 * self.heads):
@@ -63,6 +65,7 @@ class PictureTransformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(d, config.heads) for _ in range(config.depth))
         self.modulation_out = nn.Linear(d, 2 * d)
         self.patch_out = nn.Linear(d, 3 * config.patch**2)
+        self.seams = _Seams(config.seam, d)
         nn.init.normal_(self.word.weight, std=0.02)
         for layer in (self.modulation, self.modulation_out, self.patch_out):  # starts as the identity, and predicts 0
             nn.init.zeros_(layer.weight)
@@ -86,7 +89,8 @@ class PictureTransformer(nn.Module):
             tokens = block(tokens, shared, seen)
         shift, scale = self.modulation_out(condition)[:, None].chunk(2, -1)
         out = _normed(tokens[:, words.shape[1] :]) * (1 + scale) + shift
-        return _whole(self.patch_out(out), self.config.patch, self.config.side)
+        coarse = _whole(self.patch_out(out), self.config.patch, self.config.side)
+        return coarse + self.seams(coarse, x_t, condition)
 
 
 VIEW_FEATURES = 6
@@ -121,6 +125,26 @@ class _Block(nn.Module):
         q, k = (functional.rms_norm(part, part.shape[-1:]) for part in (q, k))  # attention stays bounded
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return self.out(mixed.transpose(1, 2).reshape(b, n, d))
+
+
+class _Seams(nn.Module):
+    """What is added so that patches fit together and fine detail of x_t, too much for a token, comes through."""
+
+    def __init__(self, c: int, d: int):
+        super().__init__()
+        self.first = nn.Conv2d(6, c, 5, padding=2)
+        self.modulation = nn.Linear(d, 2 * c)
+        self.second = nn.Conv2d(c, c, 3, padding=1)
+        self.last = nn.Conv2d(c, 3, 3, padding=1)
+        for layer in (self.modulation, self.last):  # starts as nothing
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, coarse: Tensor, x_t: Tensor, condition: Tensor) -> Tensor:
+        shift, scale = self.modulation(condition)[..., None, None].chunk(2, 1)
+        both = torch.cat([coarse, x_t.to(coarse.dtype)], 1).contiguous(memory_format=torch.channels_last)
+        fine = functional.gelu(self.first(both) * (1 + scale) + shift, approximate="tanh")
+        return self.last(functional.gelu(self.second(fine), approximate="tanh"))
 
 
 def _normed(x: Tensor) -> Tensor:
