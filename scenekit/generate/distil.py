@@ -62,8 +62,8 @@ class DistilConfig:
     """Cameras of each step, c."""
     side: int = 64
     """Of pictures, s [px]."""
-    cameras: ViewCameraConfig = field(default_factory=ViewCameraConfig)
-    """From where."""
+    cameras: ViewCameraConfig = field(default_factory=lambda: ViewCameraConfig(height=0.0))
+    """From where; the middle of the thing is at the origin."""
     shading: ShadingSchedule = field(default_factory=ShadingSchedule)
     """How lit."""
     background: tuple[float, float, float] | None = None
@@ -185,6 +185,7 @@ class _Run:
         self.step, self.watch = 0, Stopwatch()
         self.records: list[DistilRecord] = []
         self._since: list[tuple[float, float, float]] = []
+        self._chance, self._whole = self.generator.get_state(), True
 
     def is_due(self, every: int) -> bool:
         """True every so many steps, and after the last."""
@@ -193,9 +194,10 @@ class _Run:
     def advance(self) -> None:
         """One step."""
         config, moment = self.config, Moment(self.step, self.config.steps)
+        self._chance = self.generator.get_state()
         with self.watch:
             seen = drawn(config.cameras, config.views, config.side, self.generator)
-            rendered = self._render(seen, config.shading.drawn(moment.progress, self.generator))
+            rendered = self._render(seen, config.shading.drawn(moment.progress, self.generator), self.generator)
             pull = self.guide.pull(rendered.pictures, seen.views, moment.progress, self.generator).gradient
             loss = config.pull * (rendered.pictures * pull).sum() + rendered.penalty + self._photo_loss()
             if not math.isfinite(loss.item()):
@@ -204,10 +206,12 @@ class _Run:
                     "distillation loss", got=got, wanted="a finite number", hint="The last checkpoint stays."
                 )
             loss.backward()
+            self._whole = False
             self.representation.advance(moment, self.generator)
         facts = (pull.square().mean().sqrt(), rendered.penalty, rendered.alpha.mean())
         self._since.append(tuple(float(fact.detach()) for fact in facts))  # type: ignore[arg-type]
         self.step += 1
+        self._chance, self._whole = self.generator.get_state(), True
 
     def recorded(self) -> DistilRecord:
         """A new line of the history."""
@@ -224,31 +228,31 @@ class _Run:
         middle = [(sum(ends) / 2) for ends in (camera.distance, camera.fov)]
         views = Views(turns, torch.full((4,), math.radians(15)))
         around = placed(views, [middle[0]] * 4, [middle[1]] * 4, self.config.side, camera.height)
-        return self._render(around, "albedo").pictures
+        return self._render(around, "albedo", torch.Generator().manual_seed(self.config.seed)).pictures
 
-    def _render(self, cameras: ViewCameras, shading: Shading) -> Rendered:
+    def _render(self, cameras: ViewCameras, shading: Shading, generator: torch.Generator) -> Rendered:
         config = self.config
-        background = torch.rand(3, generator=self.generator) if config.background is None else config.background
+        background = torch.rand(3, generator=generator) if config.background is None else config.background
         return self.representation.render(
             cameras, Moment(self.step, config.steps),
-            background=torch.as_tensor(background), shading=shading, generator=self.generator,
+            background=torch.as_tensor(background), shading=shading, generator=generator,
         )  # fmt: skip
 
     def _photo_loss(self) -> Tensor:
         """Σ weight · (‖x − photo‖² + ‖α − α_photo‖²) per picture, in the unit of the pull."""
         loss = torch.zeros(())
         for photo in self.photos:
-            seen = self._render(photo.cameras, "albedo")
+            seen = self._render(photo.cameras, "albedo", self.generator)
             error = (seen.pictures[0] - photo.picture).square().sum() + (seen.alpha[0] - photo.alpha).square().sum()
             loss = loss + photo.weight * error
         return loss
 
     def save(self) -> None:
-        """Writes the checkpoint, if there is a folder."""
-        if self.folder is None:
+        """Writes the state after the last whole step, if there is a folder and the thing is not half changed."""
+        if self.folder is None or not self._whole:
             return
         tensors = {f"it.{name}": tensor for name, tensor in self.representation.tensors().items()}
-        tensors["generator"] = self.generator.get_state()
+        tensors["generator"] = self._chance
         header = {"step": self.step, "seconds": self.watch.seconds, "records": [list(r) for r in self.records]}
         header["since"] = [list(facts) for facts in self._since]
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,9 @@ DISTANCE, FOV = 2.8, 36.0
 PICTURES = 2
 """Sides of their pictures, in voxels along the thing: about one pixel to a voxel."""
 
+SHOWN = 0.5
+"""Weight by which a Gaussian must show in some picture [px]."""
+
 FOOT = 0.002
 """Share of the points of a surface that may lie below the plane it stands on."""
 
@@ -179,7 +182,7 @@ class SplatSketch:
             FitError: If none does.
         """
         splats = self.adam.splats.map(Tensor.detach)
-        shown = views_that_see(splats, _around(PICTURES * self.config.voxels)) > 0
+        shown = views_that_see(splats, _around(PICTURES * self.config.voxels), min_weight=SHOWN) > 0
         if not shown.any():
             raise FitError("splats", got="none that shows", wanted="a thing", hint=HINT)
         return splats.map(lambda t: t[shown].cpu())

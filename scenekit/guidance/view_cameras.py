@@ -33,12 +33,17 @@ class ViewCameraConfig:
     """Share of cameras that are spread evenly over the sphere; the others over the angle."""
     height: float = 0.5
     """Of the middle of the thing above its foot, in its longest sides."""
+    together: int = 1
+    """So many cameras of the same elevation, distance and angle stand evenly around the thing: 4, at right angles, for
+    priors of several views such as MVDream."""
 
     def __post_init__(self) -> None:
         for name, least, most in (("elevation", -89, 89.9), ("distance", 0.1, 100), ("fov", 1, 150)):
             low, high = getattr(self, name)
             if not least <= low <= high <= most:
                 raise InputError(f"camera {name}", got=(low, high), wanted=f"{least} to {most}, the lower first")
+        if self.together < 1:
+            raise InputError("cameras together", got=self.together, wanted="at least 1")
 
 
 class ViewCameras(NamedTuple):
@@ -60,9 +65,16 @@ def drawn(config: ViewCameraConfig, count: int, side: int, generator: torch.Gene
         count: c.
         side: Width and height of their pictures [px].
         generator: Chance.
+
+    Raises:
+        InputError: If `count` is no multiple of those that stand together.
     """
-    luck = torch.rand(count, 5, generator=generator, dtype=torch.float64)
-    azimuth = 2 * math.pi * (torch.arange(count) + luck[:, 0]) / count
+    groups, rest = divmod(count, config.together)
+    if rest:
+        raise InputError("views", got=count, wanted=f"a multiple of the {config.together} that stand together")
+    luck = torch.rand(groups, 5, generator=generator, dtype=torch.float64).repeat_interleave(config.together, 0)
+    group, place = torch.arange(count) // config.together, torch.arange(count) % config.together
+    azimuth = 2 * math.pi * ((group + luck[:, 0]) / count + place / config.together)
     low, high = (math.radians(angle) for angle in config.elevation)
     even = low + luck[:, 1] * (high - low)
     sphere = torch.asin(math.sin(low) + luck[:, 1] * (math.sin(high) - math.sin(low)))

@@ -50,3 +50,16 @@ def test_each_of_few_cameras_is_in_its_part_of_the_circle():
 def test_impossible_ranges_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         ViewCameraConfig(**options)
+
+
+def test_cameras_that_stand_together_are_at_right_angles_and_alike():
+    config = ViewCameraConfig(together=4)
+    found = drawn(config, 8, 16, torch.Generator().manual_seed(1))
+    turns = found.views.azimuth.reshape(2, 4).diff(dim=1)
+    torch.testing.assert_close(turns, torch.full_like(turns, math.pi / 2))
+    assert len(found.views.elevation.unique()) == len({camera.fx for camera in found.cameras}) == 2
+
+
+def test_cameras_that_stand_together_come_in_whole_groups():
+    with pytest.raises(InputError, match="multiple of the 4"):
+        drawn(ViewCameraConfig(together=4), 6, 16, torch.Generator())

@@ -1,0 +1,94 @@
+"""Recipes: how each kind of prior is best asked, with the numbers of those who published them.
+
+| prior | numbers of |
+|---|---|
+| shapes | this project, found by trying: docs/text-to-3d.md |
+| stable-diffusion | threestudio's dreamfusion-sd |
+| deepfloyd | threestudio's dreamfusion-if |
+| mvdream | threestudio's MVDream; its pictures are taken for latents' noise alone, without the loss on clean pictures |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from scenekit.generate.distil import DistilConfig, ShadingSchedule
+from scenekit.generate.guide import Guide
+from scenekit.generate.splats import SplatSketchConfig
+from scenekit.guidance.distillation import DistillationConfig, ScoreModel
+from scenekit.guidance.prior import DiffusionPrior
+from scenekit.guidance.view_cameras import ViewCameraConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All numbers of a run."""
+
+    run: DistilConfig
+    """Steps, cameras, light, background."""
+    guidance: DistillationConfig
+    """How the prior pulls."""
+    splats: SplatSketchConfig = field(default_factory=SplatSketchConfig)
+    """What a thing of Gaussians is made of."""
+    view_words: bool = False
+    """Views are said by words."""
+    negative: str = ""
+    """What is not wanted."""
+    perp_neg: float = 0.0
+    """Weight of Perp-Neg; −2 in threestudio where it is used."""
+
+    def guide(
+        self, prior: DiffusionPrior, prompt: str, *, knows_views: bool = True, score: ScoreModel | None = None
+    ) -> Guide:
+        """The guide to a prompt.
+
+        Args:
+            prior: Of the kind that the recipe is for.
+            prompt: What is wanted.
+            knows_views: False hides the cameras from the prior.
+            score: ε_φ, for VSD.
+        """
+        return Guide(
+            prior, prompt, self.guidance,
+            view_words=self.view_words, negative=self.negative, perp_neg=self.perp_neg,
+            knows_views=knows_views, score=score,
+        )  # fmt: skip
+
+
+STUDIO_CAMERAS = ViewCameraConfig(
+    elevation=(-10.0, 85.0), distance=(2.8, 2.8), fov=(36.0, 36.0), on_sphere=1.0, height=0.0
+)
+"""Those of the pictures that the shapes prior knows (`scenekit.datasets.shapes_pictures.STUDIO`)."""
+
+STUDIO_BACKGROUND = (0.6, 0.69, 0.8)
+"""Behind those pictures."""
+
+_STABLE_DIFFUSION = Recipe(
+    run=DistilConfig(steps=10_000, views=1, side=64, cameras=ViewCameraConfig(height=0.0)),
+    guidance=DistillationConfig("sds", scale=100.0, convention="cond", timesteps=(0.02, 0.98), weighting="sigma2"),
+    splats=SplatSketchConfig(count=5000),
+    view_words=True,
+)
+
+RECIPES: dict[str, Recipe] = {
+    "shapes": Recipe(
+        run=DistilConfig(
+            steps=300, views=8, side=64, cameras=STUDIO_CAMERAS,
+            shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND,
+        ),
+        guidance=DistillationConfig("sds", scale=7.5, timesteps=(0.02, 0.98), annealing="line"),
+    ),
+    "stable-diffusion": _STABLE_DIFFUSION,
+    "deepfloyd": replace(
+        _STABLE_DIFFUSION,
+        run=replace(_STABLE_DIFFUSION.run, cameras=ViewCameraConfig(elevation=(-10.0, 89.9), height=0.0)),
+        guidance=replace(_STABLE_DIFFUSION.guidance, scale=20.0),
+    ),
+    "mvdream": replace(
+        _STABLE_DIFFUSION,
+        run=replace(_STABLE_DIFFUSION.run, views=4, cameras=ViewCameraConfig(height=0.0, together=4)),
+        guidance=replace(_STABLE_DIFFUSION.guidance, scale=50.0, annealing="shrink", late=0.5, shrinking=0.8),
+        view_words=False,
+    ),
+}  # fmt: skip
+"""By the kind of prior."""
