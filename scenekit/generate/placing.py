@@ -35,6 +35,9 @@ from scenekit.validation.placed import Placed
 SMALLER = (0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 """Times its size that a thing without room is tried with, to tell what would fit."""
 
+FEWER = 24
+"""Spots that are tried for that."""
+
 LIFTS = 14
 """Doublings of the gap by which a thing is lifted out of what it still shares space with after its fall."""
 
@@ -165,7 +168,7 @@ class _Placer:
         thing = _on_its_feet(item, fitted(item, node))
         self.supports[item.name] = self._support(item)
         refusals: Counter[str] = Counter()
-        for tries, spot in enumerate(self._spots(item, thing), 1):
+        for tries, spot in enumerate(self._spots(item, thing, self.config.tries), 1):
             found = self._rest(item, thing, spot)
             if isinstance(found, _Rest):
                 self._keep(item, found, tries)
@@ -194,9 +197,9 @@ class _Placer:
         beside = None if item.beside is None else self.supports.get(item.beside)
         return item.inside or item.on or beside or FLOOR
 
-    def _spots(self, item: Item, thing: Placed) -> Iterator[Spot]:
+    def _spots(self, item: Item, thing: Placed, tries: int) -> Iterator[Spot]:
         """Where it may be let down, the best first."""
-        tries, seed = self.config.tries, self.config.seed
+        seed = self.config.seed
         support = self.there.get(self._support(item))
         if item.box is not None:
             x, y, z = item.box.centre
@@ -225,8 +228,8 @@ class _Placer:
         if not np.isfinite(found.fall):
             return "there is nothing below it"
         size = float(np.ptp(thing.box, axis=0).max())
-        centre = _centre(thing)[:2] + by[:2]
-        lean = slope(found, centre, size)
+        centre = _centre(thing)
+        lean = slope(found, centre[:2] + by[:2], float(centre[2] - thing.box[0, 2]))
         if lean is None and item.inside is None:
             return f"it would fall off {self._named(found.touched(CONTACT * size), names)}"
         if lean is not None and lean.any():
@@ -292,7 +295,7 @@ class _Placer:
         size = float(np.ptp(thing.box, axis=0).max())
         reasons = "; ".join(f"{why} ({count} of {refusals.total()} spots)" for why, count in refusals.most_common(3))
         fits = next((factor for factor in SMALLER if self._fits(item, thing, factor)), None)
-        wanted = "room for it" if fits is None else f"at most about {shown(fits * size)}, which would fit"
+        wanted = "room for it" if fits is None else f"a smaller one; {shown(fits * size)} would fit"
         hint = "Make it smaller or what it is on or in larger, or say another place, side or relation."
         width, depth, height = (shown(side) for side in np.ptp(thing.box, axis=0).tolist())
         got = f"no room for {width} × {depth} × {height}: {reasons or 'no spot'}"
@@ -303,7 +306,7 @@ class _Placer:
         T = thing.T_world_node.copy()
         T[:3, 3] *= factor
         smaller = Placed(thing.path, node, T)
-        return any(isinstance(self._rest(item, smaller, spot), _Rest) for spot in self._spots(item, smaller))
+        return any(isinstance(self._rest(item, smaller, spot), _Rest) for spot in self._spots(item, smaller, FEWER))
 
     def _named(self, numbers: set[int], names: list[str]) -> str:
         return " and ".join(FLOOR if k == GROUND else names[k] for k in sorted(numbers))

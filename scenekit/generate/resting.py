@@ -23,10 +23,10 @@ GROUND = -1
 """Number of the plane z = 0 among what a thing falls on."""
 
 DEPTHS = 10.0
-"""A gap without end counts as so many times the thing's size."""
+"""A gap without end counts as so many times the thing's extent."""
 
-WOBBLE = 0.02
-"""A thing that falls over when its centre of mass is this part of its size further to a side does not stand."""
+WOBBLE = np.tan(np.radians(2.0))
+"""What falls over when its centre of mass is this part of its height further to a side, as it leans, does not stand."""
 
 STEADY = np.tan(np.radians(5.0))
 """A thing that leans by a slope of more than this before it rests has fallen over."""
@@ -88,7 +88,7 @@ def gaps(thing: Placed, by: Array, others: Sequence[Placed], *, ground: bool) ->
     return Gaps(np.concatenate(points), np.concatenate(found), np.concatenate(owners))
 
 
-def slope(found: Gaps, centre: Array, size: float) -> Array | None:
+def slope(found: Gaps, centre: Array, height: float) -> Array | None:
     """How a thing leans when it has come to rest: by how much its under-side sinks along x and y, shape (2,).
 
     To first order a thing that sinks by a and leans by (b, c) about its centre of mass at the origin touches nothing as
@@ -97,21 +97,24 @@ def slope(found: Gaps, centre: Array, size: float) -> Array | None:
 
     Args:
         found: Gaps below it.
-        centre: Its centre of mass in x and y, of the world [m], shape (2,).
-        size: Its longest side [m].
+        centre: Its centre of mass in x and y of the world [m], shape (2,).
+        height: Of that above its lowest point [m].
 
     Returns:
-        None if it falls over, or would if its centre were `WOBBLE` of its size further to a side.
+        None if it falls over, or would if its centre were `WOBBLE` of its height further to a side.
     """
-    deep = DEPTHS * size
-    cloud = np.column_stack([found.points - centre, np.minimum(found.gaps - found.fall, deep)]) / size
+    extent = float(np.ptp(found.points, axis=0).max()) + height
+    below = np.minimum(found.gaps - found.fall, DEPTHS * extent)
+    cloud = np.column_stack([found.points - centre, below]) / extent
     apex = [*cloud[:, :2].mean(0), 2 * DEPTHS]  # level ground alone would be a flat cloud
     planes = ConvexHull(np.vstack([cloud, apex]), qhull_options="Qt").equations
-    planes = planes[planes[:, 2] < -1e-9]
-    slopes, offsets = -planes[:, :2] / planes[:, 2:3], -planes[:, 3] / planes[:, 2]
-    ways = WOBBLE * np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])
-    facets = np.argmax(ways @ slopes.T + offsets, axis=1)
-    if np.linalg.norm(slopes[facets], axis=1).max() > STEADY:
+    lower = planes[planes[:, 2] < -1e-9]
+    slopes, offsets = -lower[:, :2] / lower[:, 2:3], -lower[:, 3] / lower[:, 2]
+    ways = WOBBLE * height / extent * np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])
+    sunk = ways @ slopes.T + offsets
+    facets, at = np.argmax(sunk, axis=1), np.column_stack([ways, sunk.max(1)])
+    is_over = bool((at @ planes[:, :3].T + planes[:, 3] <= 1e-6).all())
+    if not is_over or np.linalg.norm(slopes[facets], axis=1).max() > STEADY:
         return None
     own: Array = slopes[facets[0]]
     return own if np.linalg.norm(own) > LEVEL else np.zeros(2)
@@ -141,6 +144,7 @@ def stance(thing: Placed) -> Array:
         R = rotation_between(normal, DOWN)
         turned = (corners - centre) @ R.T
         below = Gaps(turned[:, :2], turned[:, 2], np.full(len(turned), GROUND))
-        if slope(below, np.zeros(2), size) is not None:
-            return R
+        lean = slope(below, np.zeros(2), -float(turned[:, 2].min()))
+        if lean is not None:
+            return leaning(lean) @ R if lean.any() else R
     return np.eye(3)

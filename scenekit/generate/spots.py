@@ -30,10 +30,10 @@ PLASTIC = 1.32471795724474602596
 SPREAD = 1.5
 """Things without a place are spread over so many times the extent of all."""
 
-STEPS = 8
+STEPS = 6
 """Halvings of the step by which the deepest place of a hollow is found."""
 
-DEEPEST = 5
+DEEPEST = 3
 """Places in a hollow that are looked into."""
 
 
@@ -87,7 +87,7 @@ def hollow(thing: Placed, container: Placed, others: Sequence[Placed], tries: in
 
     low, high = container.box[0, :2], container.box[1, :2]
     middle, room = (low + high) / 2, np.maximum(high - low - np.ptp(thing.box, axis=0)[:2], 0.1 * (high - low))
-    starts = middle + room * (_even(max(tries // 2, 1), 0) - 0.5)
+    starts = middle + room * (_even(max(tries // 4, 1), 0) - 0.5)
     ranked = sorted(((depth(xy), *xy.tolist()) for xy in starts), reverse=True)
     for deep, *xy in ranked[:DEEPEST]:
         at, step = np.array(xy), 0.1 * float(room.max())
