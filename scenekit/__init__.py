@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scenekit.material import materials as materials
     from scenekit.meshes import Mesh as Mesh
     from scenekit.opening import open_scene as open_scene
+    from scenekit.pipelines.generate import generate as generate
     from scenekit.pipelines.reconstruct import reconstruct as reconstruct
     from scenekit.poses import Pose as Pose
     from scenekit.scene import Node as Node
@@ -53,8 +54,8 @@ _DOORS = {
 }
 """Every public name and the module that owns it. None is called like a module or sub-package, which would hide it."""
 
-_ROOMS = ("edits", "export", "selection")
-"""Sub-packages that are doors themselves: `scenekit.edits.Move`; `scenekit.export` can also be called."""
+_ROOMS = ("edits", "export", "generate", "selection")
+"""Sub-packages that are doors themselves: `scenekit.edits.Move`; `export` and `generate` can also be called."""
 
 __all__ = sorted([*_DOORS, *_ROOMS])
 

@@ -38,6 +38,10 @@ COMMANDS = {
         "scenekit export kitchen -o assets --to mjcf,urdf,usd,glb --check",
     ),
     "check": ("Prove that exported assets load, agree, and settle.", "scenekit check assets"),
+    "generate": (
+        "A sentence → a thing to edit, simulate and export; a layout → a world of them.",
+        'scenekit generate "a blue mug with a red handle" -o mug',
+    ),
     "guidance": (
         "Train the prior of text to 3D on made pictures, or draw from it.",
         'scenekit guidance sample "a red mug" --weights prior/prior.safetensors',
@@ -109,7 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def overview() -> str:
     """What `scenekit --help` says."""
     lines = [f"  {name:<12} {what}\n  {'':<12}   {example}" for name, (what, example) in COMMANDS.items()]
-    head = ["scenekit: photos in, a 3D scene a program can own out.", "", "usage: scenekit COMMAND [options] [-v]", ""]
+    head = [
+        "scenekit: photos or a sentence in, a 3D scene a program can own out.",
+        "",
+        "usage: scenekit COMMAND [options] [-v]",
+        "",
+    ]
     tail = ["", "scenekit COMMAND --help lists a command's options; -v shows the log and, on errors, the traceback."]
     return "\n".join([*head, *lines, *tail])
 

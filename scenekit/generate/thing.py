@@ -15,7 +15,7 @@ from scenekit.lengths import LONGEST, SHORTEST, shown
 from scenekit.mass import mass_properties
 from scenekit.material import Material
 from scenekit.meshes import Mesh
-from scenekit.quantities import Provenance, Quantity
+from scenekit.quantities import Quantity
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats
 
@@ -90,24 +90,17 @@ def thing_of(splats: Splats, mesh: Mesh, *, name: str, size: Quantity, material:
     return Thing(name, splats.transform(T_thing_studio), placed, material, size)
 
 
-def thing_in(state: SceneState, *, name: str) -> Thing:
-    """The one thing of a scene under another name, such as what an earlier run made.
+def only_node(state: SceneState) -> Node:
+    """The one node of a scene that has a mesh, at its pose in the world, such as what an earlier run made.
 
     Raises:
-        InputError: If the scene has not exactly one node with mesh, splats and material.
+        InputError: If there is none, or several; names them.
     """
-    found = [path for path, node in state.walk() if None not in (node.mesh, node.splats, node.material)]
+    found = [path for path, node in state.walk() if node.mesh is not None]
     if len(found) != 1:
-        got = f"{len(found)} nodes with mesh, splats and material"
+        got = f"{len(found)} nodes with a mesh" + (f": {', '.join(found[:8])}" if found else "")
         raise InputError(f"scene {state.source}".strip(), got=got, wanted="one")
-    node, T = state.node(found[0]), torch.from_numpy(state.pose(found[0]).matrix)
-    assert node.mesh is not None and node.splats is not None and node.material is not None
-    mesh = node.mesh.transform(T)
-    longest = float(np.ptp(mesh.vertices.double().numpy(), axis=0).max())
-    said: Provenance = "estimated" if state.frame.scale == "estimated" else "authored"
-    spread = None if state.frame.scale_spread is None else state.frame.scale_spread * longest
-    size = Quantity(longest, said, spread, note=state.frame.note)
-    return thing_of(node.splats.transform(T), mesh, name=name, size=size, material=node.material)
+    return replace(state.node(found[0]), pose=state.pose(found[0]), children=())
 
 
 def frame_of(size: Quantity) -> Frame:

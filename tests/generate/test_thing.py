@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from scenekit.datasets.shapes import build, parse, splats
+from scenekit.edits import Move
 from scenekit.errors import FitError, InputError
-from scenekit.generate.thing import Thing, thing_in, thing_of
+from scenekit.generate.thing import Thing, only_node, thing_of
 from scenekit.io.scene_folder import read_scene
 from scenekit.mass import mass_properties
 from scenekit.material import materials
 from scenekit.meshes import Mesh
 from scenekit.quantities import Quantity
+from scenekit.scene import SceneState
 from scenekit.validation.surface import Surface
 
 ASKED = Quantity(0.12, "authored", note="as was asked for.")
@@ -66,15 +68,12 @@ def test_what_is_known_of_the_size_is_in_the_frame() -> None:
     assert "12 cm" in asked.note and "11 cm" in guessed.note
 
 
-def test_a_thing_comes_back_from_its_scene(tmp_path: Path) -> None:
-    thing = made(GUESSED)
-    thing.scene("a mug").save(tmp_path / "scene")
-    again = thing_in(read_scene(tmp_path / "scene").state, name="cup")
-    assert (again.name, again.material) == ("cup", thing.material)
-    assert again.size.provenance == "estimated" and again.size.value == pytest.approx(0.11, rel=1e-5)
-    assert again.size.spread == pytest.approx(0.04, rel=1e-5)
-    torch.testing.assert_close(again.mesh.vertices, thing.mesh.vertices, atol=1e-6, rtol=0)
-    torch.testing.assert_close(again.splats.means, thing.splats.means, atol=1e-6, rtol=0)
+def test_the_one_node_of_a_scene_is_found_where_it_is(tmp_path: Path) -> None:
+    made().scene("a mug").apply(Move("/mug", by=(0.1, 0, 0))).save(tmp_path / "scene")
+    node = only_node(read_scene(tmp_path / "scene").state)
+    assert (node.name, node.pose.position) == ("mug", (0.1, 0, 0))
+    with pytest.raises(InputError, match="0 nodes with a mesh"):
+        only_node(SceneState())
 
 
 def test_nothing_is_no_thing() -> None:
