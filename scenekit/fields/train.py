@@ -21,7 +21,7 @@ from scenekit.fields.nerf import Nerf, NerfConfig
 from scenekit.fields.occupancy import OccupancyGrid, Rays, Samples
 from scenekit.fields.rendering import Look, render_field, shade, stepping_of
 from scenekit.fields.volume import Blended
-from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from scenekit.fit.checkpoints import Checkpoint, adam_tensors, read_checkpoint, restore_adam, write_checkpoint
 from scenekit.fit.metrics import HeldOut, Stopwatch
 from scenekit.fit.schedules import decay
 
@@ -296,9 +296,7 @@ class FieldTrainer:
         if self.folder is None or self._saved == self.step:
             return
         tensors = {f"field.{name}": t for name, t in self.field.state_dict().items()}
-        for name, parameter in self.field.named_parameters():
-            for key, value in self.adam.state[parameter].items():
-                tensors[f"adam.{name}.{key}"] = value
+        tensors |= adam_tensors(self.field, self.adam)
         if self.look.grid is not None:
             tensors |= {"grid.density": self.look.grid.density, "grid.occupied": self.look.grid.occupied}
         tensors["generator"] = self.generator.get_state()
@@ -315,9 +313,7 @@ class FieldTrainer:
         checkpoint = read_checkpoint(self.folder / CHECKPOINT, self._fingerprint())
         header, tensors = checkpoint.header, checkpoint.tensors
         self.field.load_state_dict({name: tensors[f"field.{name}"] for name in self.field.state_dict()})
-        for name, parameter in self.field.named_parameters():
-            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"adam.{name}.{key}" in tensors]
-            self.adam.state[parameter] = {key: tensors[f"adam.{name}.{key}"] for key in keys}
+        restore_adam(self.field, self.adam, tensors)
         if self.look.grid is not None:
             self.look.grid.density, self.look.grid.occupied = tensors["grid.density"], tensors["grid.occupied"]
         self.generator.set_state(tensors["generator"])

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from scenekit.errors import FileError
 from scenekit.io.atomic import written_atomically
@@ -81,6 +81,24 @@ def read_checkpoint(path: str | Path, fingerprint: Mapping[str, Any]) -> Checkpo
         names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
         raise FileError(path, got=f"a fit with other {', '.join(names)}", wanted="a checkpoint of this fit", hint=HINT)
     return Checkpoint(theirs, json.loads(metadata["header"]), tensors)
+
+
+def adam_tensors(module: nn.Module, adam: torch.optim.Adam) -> dict[str, Tensor]:
+    """The optimiser's steps and moments of a module's parameters, as "adam.<parameter>.<what>"."""
+    return {
+        f"adam.{name}.{key}": value
+        for name, parameter in module.named_parameters()
+        for key, value in adam.state[parameter].items()
+    }
+
+
+def restore_adam(module: nn.Module, adam: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
+    """Inverse of `adam_tensors`; parameters that had no step yet stay without."""
+    for name, parameter in module.named_parameters():
+        prefix = f"adam.{name}."
+        adam.state[parameter] = {
+            key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+        }
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
