@@ -84,10 +84,25 @@ def run(config: Config) -> Result:
     return meshed(open_scene(config.scene), config.mesh, folder=config.output, format=config.format)
 
 
-def meshed(scene: Scene, config: MeshingConfig, *, folder: Path | None = None, format: str = "glb") -> Result:
-    """Meshes a scene that is open, saves it in a folder, or where it came from, and writes its meshes there."""
+def meshed(
+    scene: Scene,
+    config: MeshingConfig,
+    *,
+    made: dict[str, NodeMesh] | None = None,
+    folder: Path | None = None,
+    format: str = "glb",
+) -> Result:
+    """Meshes a scene that is open, saves it in a folder, or where it came from, and writes its meshes there.
+
+    Args:
+        scene: The scene.
+        config: How surfaces are made.
+        made: Meshes of its nodes that are there already, instead of such of its splats.
+        folder: Where to save.
+        format: Of the mesh files.
+    """
     start = time.perf_counter()
-    made = scene_meshes(scene.state, config)
+    made = scene_meshes(scene.state, config) if made is None else made
     scene.apply(MeshScene(config, made))
     folder = scene.save(folder)
     files = write_results(folder, scene.state, made, format)

@@ -1,8 +1,9 @@
-"""Photos, a video or a posed capture → Gaussian splats, scored on photos that the fit never saw, in a run folder."""
+"""Photos, a video or a posed capture → Gaussian splats or a radiance field, scored on held-out photos, in a folder."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,27 +13,28 @@ import torch
 import tyro
 from rich.progress import track
 
-from scenekit.cameras import Camera, inverse_pose, pinhole
+from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
 from scenekit.capture.saved import read_capture, write_capture
-from scenekit.charts import Curve
 from scenekit.errors import FileError, InputError
-from scenekit.evaluate import Scores, evaluate
-from scenekit.fit import FitConfig, FitResult, fit, initial_splats
-from scenekit.fit.metrics import History
+from scenekit.evaluate import Scores, drawn, lens, scored
+from scenekit.fields.fitted import FittedField
+from scenekit.fields.train import FieldConfig
+from scenekit.fit import FitConfig
 from scenekit.io.mesh_atlas import joined
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
-from scenekit.opening import CAMERAS, run_scene
+from scenekit.opening import CAMERAS, FIELD, SCENE, run_scene
 from scenekit.pipelines.mesh import PAPER, in_world, meshed
+from scenekit.pipelines.reconstruct_methods import Fitted, Method, fitted_field, fitted_splats
 from scenekit.render.meshes import ray_scene, render_mesh
-from scenekit.render.video import draw, turntable
+from scenekit.render.video import shots, turntable
 from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report
 from scenekit.runs import Run, command, open_run, read_json, versions, write_json
 from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats
-from scenekit.surface.meshing import MeshingConfig
+from scenekit.surface.meshing import MeshingConfig, NodeMesh
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
@@ -51,6 +53,8 @@ class Config:
     """A folder of photos, a video, a COLMAP model or transforms.json."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("scene")
     """The run folder; a run that was interrupted goes on there."""
+    method: Method = "splats"
+    """splats fits Gaussians; nerf a radiance field, then Gaussians on its surface. It takes minutes, not seconds."""
     preset: Literal["quick", "full"] = "full"
     """full does what the options say; quick takes a quarter of the steps, at 400 px, to see if a capture is good."""
     max_side: int = 960
@@ -71,6 +75,10 @@ class Config:
     """How photos become a capture."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How a capture becomes splats."""
+    nerf: FieldConfig = field(default_factory=FieldConfig)
+    """How it becomes a radiance field; for --method nerf, as is what comes next."""
+    voxels: int = 192
+    """Of the field's surface, along each side of its region."""
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     """How things are told apart for their meshes."""
     meshing: MeshingConfig = field(default_factory=MeshingConfig)
@@ -82,7 +90,7 @@ class Result:
     """A finished run."""
 
     splats: Splats
-    """The scene."""
+    """The scene; of --method nerf, the surface of its field."""
     capture: Capture
     """The posed photos it was made from."""
     scores: Scores | None
@@ -91,6 +99,8 @@ class Result:
     """What metrics.json holds."""
     folder: Path
     """The run folder."""
+    field: FittedField | None = None
+    """The field, by --method nerf; the scores are its own, not those of the splats on its surface."""
 
     def __str__(self) -> str:
         scores = self.scores
@@ -98,11 +108,13 @@ class Result:
             f"held-out PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.3f} over {len(scores.views)} photos"
         )  # fmt: skip
         total = sum(self.metrics["seconds"].values())
+        field = "a radiance field and " if self.field else ""
         return (
-            f"{len(self.capture.photos)} photos → {thousands(len(self.splats))} Gaussians in {duration(total)}: "
+            f"{len(self.capture.photos)} photos → {field}{thousands(len(self.splats))} Gaussians in {duration(total)}: "
             f"{quality}\n"
             f"  report  {self.folder / 'report.html'}\n"
             f"  splats  {self.folder / 'splats.ply'}"
+            + (f"\n  field   {self.folder / FIELD}" if self.field else "")
             + (f"\n  meshes  {self.folder / 'mesh.glb'}" if "meshes" in self.metrics["seconds"] else "")
         )
 
@@ -122,23 +134,22 @@ def run(config: Config) -> Result:
     with run.stage("photos"):
         train, held_out = divided(run.folder, capture, config)
     with run.stage("fit"):
-        start = initial_splats(capture.points, views=train, seed=config.seed)
-        fitted = fit(train, start, config.fit, folder=run.folder / "checkpoint", held_out=held_out)
+        fitted = fitted_by(config, run.folder, capture, train, held_out)
         write_splats(run.folder / "splats.ply", fitted.splats)
     with run.stage("scores"):
-        scores = evaluate(fitted.splats, held_out) if held_out else None
+        scores = scored(drawn(fitted.picture, held_out), held_out) if held_out else None
     with run.stage("video"):
-        write_turntable(run, fitted.splats, capture, train[0], frames=config.video_frames)
+        write_turntable(run, fitted, capture, frames=config.video_frames)
     if config.mesh:
         with run.stage("meshes"):
-            write_scene(run, config, fitted.splats, capture)
+            write_scene(run, config, fitted, capture)
     with run.stage("report"):
-        pairs = comparisons(fitted.splats, held_out, scores) if scores else []
+        pairs = comparisons(fitted.picture, held_out, scores) if scores else []
         pairs = with_meshes(run.folder, pairs, held_out) if config.mesh else pairs
         write_report(run.folder / "report.html", told(run, config, capture, fitted, scores, pairs))
     metrics = measured(run, capture, fitted, scores)
     write_json(run.folder / "metrics.json", metrics)
-    return Result(fitted.splats, capture, scores, metrics, run.folder)
+    return Result(fitted.splats, capture, scores, metrics, run.folder, fitted.field)
 
 
 def reconstruct(photos: str | Path, output: str | Path = "scene", **options: Any) -> Result:
@@ -154,11 +165,13 @@ def settled(config: Config) -> Config:
     quick = config.preset == "quick"
     steps = max(1, round(config.fit.steps * QUICK_STEPS)) if quick else config.fit.steps
     every = config.fit.evaluate_every or max(1, steps // EVALUATIONS)
+    nerf_steps = max(1, round(config.nerf.steps * QUICK_STEPS)) if quick else config.nerf.steps
     return replace(
         config,
         max_side=min(config.max_side, QUICK_SIDE) if quick else config.max_side,
         capture=replace(config.capture, sfm=replace(config.capture.sfm, seed=config.seed)),
         fit=replace(config.fit, steps=steps, evaluate_every=every, seed=config.seed),
+        nerf=replace(config.nerf, steps=nerf_steps, seed=config.seed),
     )
 
 
@@ -178,19 +191,36 @@ def divided(folder: Path, capture: Capture, config: Config) -> tuple[list[View],
     return train, held_out
 
 
-def write_turntable(run: Run, splats: Splats, capture: Capture, view: View, *, frames: int) -> None:
-    """Writes video.mp4, in the size and lens of `view`."""
+def fitted_by(
+    config: Config, folder: Path, capture: Capture, train: Sequence[View], held_out: Sequence[View]
+) -> Fitted:
+    """What the chosen method makes of the photos."""
+    if config.method == "nerf":
+        return fitted_field(folder, capture, train, held_out, config.nerf, config.voxels)
+    return fitted_splats(folder, capture, train, held_out, config.fit)
+
+
+def write_turntable(run: Run, fitted: Fitted, capture: Capture, *, frames: int) -> None:
+    """Writes video.mp4."""
     if frames:
         path = turntable(np.stack([photo.T_world_cam for photo in capture.photos]), frames=frames)
-        pictures = track(draw(splats, lens(view), path), "turntable", total=frames, transient=True)
+        filmed = shots(fitted.picture, fitted.turntable, path)
+        pictures = track(filmed, "turntable", total=frames, transient=True)
         write_video(run.folder / "video.mp4", pictures)
 
 
-def write_scene(run: Run, config: Config, splats: Splats, capture: Capture) -> None:
-    """Divides the scene into things where it can, meshes and saves it; done already if an earlier sitting did."""
+def write_scene(run: Run, config: Config, fitted: Fitted, capture: Capture) -> None:
+    """Divides the scene into things where it can, meshes and saves it; done already if an earlier sitting did.
+
+    A field is not divided: its mesh is that of its surface.
+    """
     if "meshes" in run.done and is_scene(run.folder):
         return
-    scene = run_scene(run.folder, splats, capture)
+    scene = run_scene(run.folder, fitted.splats, capture, fitted.field)
+    if fitted.surface is not None:
+        mesh = fitted.surface.mesh
+        meshed(scene, config.meshing, made={f"/{SCENE}": NodeMesh(mesh, len(mesh.faces), 0.0)})
+        return
     try:
         scene.segment(config.segment)
     except InputError as error:  # nothing stands on anything: one surface it is
@@ -213,19 +243,19 @@ def with_meshes(folder: Path, pairs: list[Comparison], held_out: list[View]) -> 
     return shown
 
 
-def measured(run: Run, capture: Capture, fitted: FitResult, scores: Scores | None) -> dict[str, Any]:
+def measured(run: Run, capture: Capture, fitted: Fitted, scores: Scores | None) -> dict[str, Any]:
     """What metrics.json holds."""
     return {
         "held_out": None if scores is None else scores.as_dict(),
         "gaussians": len(fitted.splats),
-        "history": fitted.history.to_json(),
+        "history": fitted.history,
         "capture": {"photos": len(capture.photos), "skipped": len(capture.skipped), "points": len(capture.points)},
         "seconds": run.seconds,
     }
 
 
 def told(
-    run: Run, config: Config, capture: Capture, fitted: FitResult, scores: Scores | None, pairs: list[Comparison]
+    run: Run, config: Config, capture: Capture, fitted: Fitted, scores: Scores | None, pairs: list[Comparison]
 ) -> Report:
     """What the report shows."""
     return Report(
@@ -236,10 +266,9 @@ def told(
         sh_degree=fitted.splats.sh_degree,
         seconds=run.seconds,
         comparisons=pairs,
-        curves=curves(fitted.history),
-        facts={
-            "Steps": thousands(config.fit.steps),
-            "Densification": type(config.fit.strategy).__name__,
+        curves=fitted.curves,
+        facts=fitted.facts
+        | {
             "Longest side": f"{config.max_side} px",
             "Seed": str(config.seed),
         },
@@ -247,25 +276,5 @@ def told(
         versions=versions(),
         meshes=read_json(run.folder / "meshes" / "meshes.json") if config.mesh else {},
         video=run.folder / "video.mp4" if config.video_frames else None,
+        shown="field" if fitted.field else "splats",
     )
-
-
-def curves(history: History) -> list[Curve]:
-    """The charts of the report."""
-    steps = [record.step for record in history.records]
-    return [
-        Curve("Loss", steps, [record.loss for record in history.records], log=True),
-        Curve("Gaussians", steps, [record.gaussians for record in history.records]),
-        Curve(
-            "Held-out PSNR [dB]",
-            [row.seconds for row in history.held_out],
-            [row.psnr for row in history.held_out],
-            x_label="seconds",
-        ),
-    ]
-
-
-def lens(view: View) -> Camera:
-    """The pinhole camera of a view."""
-    fx, fy, cx, cy = (float(view.K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return pinhole(view.width, view.height, fx, fy, cx, cy)

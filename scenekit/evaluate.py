@@ -5,7 +5,7 @@ Letters: h w image, d channels, c cameras.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -17,11 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scenekit.cameras import Array, inverse_pose, pinhole
+from scenekit.cameras import Array, Camera, inverse_pose, pinhole
 from scenekit.capture.views import View
 from scenekit.errors import InputError
 from scenekit.render.splats import render
 from scenekit.splats import Splats
+
+Picture = Callable[[Camera, Array], Tensor]
+"""What a model looks like to a camera at T_world_cam: colours, shape (h, w, 3)."""
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 """Side and standard deviation of the Gaussian window of SSIM [px]."""
@@ -152,11 +155,20 @@ def evaluate(splats: Splats, views: Sequence[View], *, backend: str | None = Non
     Raises:
         InputError: If there are no views.
     """
+    return scored(renders(splats, views, backend=backend), views)
+
+
+def scored(pictures: Iterable[Tensor], views: Sequence[View]) -> Scores:
+    """Compares what anything looks like from each view, colours 0..1 of shape (h, w, 3), with its photo.
+
+    Raises:
+        InputError: If there are no views.
+    """
     if not views:
         raise InputError("views", got="none", wanted="at least one held-out view")
     perceptual = lpips_metric()
     rows = []
-    for view, image in zip(views, renders(splats, views, backend=backend), strict=True):
+    for view, image in zip(views, pictures, strict=True):
         target = photo(view).to(image)
         rows.append(
             ViewScore(
@@ -176,12 +188,20 @@ def photo(view: View) -> Tensor:
 
 def renders(splats: Splats, views: Sequence[View], *, backend: str | None = None) -> Iterator[Tensor]:
     """What the splats look like from each view: colours clamped to 0..1 on black, shape (h, w, 3)."""
+    return drawn(lambda camera, T_world_cam: render(splats, camera, T_world_cam, backend=backend).rgb, views)
+
+
+def drawn(picture: Picture, views: Sequence[View]) -> Iterator[Tensor]:
+    """What anything looks like from each view: colours clamped to 0..1, shape (h, w, 3), one at a time."""
     for view in views:
-        fx, fy, cx, cy = (float(view.K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-        camera = pinhole(view.width, view.height, fx, fy, cx, cy)
-        T_world_cam = inverse_pose(view.viewmat.cpu().double().numpy())
         with torch.no_grad():
-            yield render(splats, camera, T_world_cam, backend=backend).rgb.clamp(0, 1)
+            yield picture(lens(view), inverse_pose(view.viewmat.cpu().double().numpy())).clamp(0, 1)
+
+
+def lens(view: View) -> Camera:
+    """The pinhole camera of a view."""
+    fx, fy, cx, cy = (float(view.K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return pinhole(view.width, view.height, fx, fy, cx, cy)
 
 
 class PoseErrors(NamedTuple):

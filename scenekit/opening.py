@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenekit.capture.capture import Capture, Frame
 from scenekit.capture.saved import read_capture
@@ -15,8 +16,14 @@ from scenekit.io.splat_files import Up, open_splats, read_splats
 from scenekit.scene import NAME, Node, Scene, SceneState
 from scenekit.splats import Splats
 
+if TYPE_CHECKING:
+    from scenekit.fields.fitted import FittedField
+
 SCENE, CAMERAS = "scene", "cameras"
 """What the nodes of a run are called."""
+
+FIELD = "field.safetensors"
+"""The file of a run's radiance field."""
 
 
 def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
@@ -25,7 +32,8 @@ def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     | input | what becomes of it |
     |---|---|
     | folder with scene.json | the scene as it was saved, with its history |
-    | run folder | /scene with the splats, /cameras with the photos, the frame of the capture; `save` writes there |
+    | run folder | /scene with splats and field, /cameras with the photos, its frame; `save` writes there |
+    | run folder of `generate` | the scene in it, scene/ |
     | file of splats or of a mesh | one node called like the file; `save` needs a folder |
 
     Args:
@@ -39,14 +47,20 @@ def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     path = Path(path)
     if up is not None and path.is_dir():
         raise InputError("up", got=up, wanted="none for a folder, which says it")
-    if path.is_dir() and is_scene(path):
-        return read_scene(path)
+    if (saved := saved_scene(path)) is not None:
+        return read_scene(saved)
     if (path / "run.json").is_file():
         return _run(path)
     if path.is_file():
         return Scene(_single(path, up))
     got = "nothing" if not path.exists() else "a folder with neither scene.json nor run.json"
     raise FileError(path, got=got, wanted="a scene, a run, or a file of splats or of a mesh")
+
+
+def saved_scene(path: Path) -> Path | None:
+    """The folder of the scene that was saved in `path`: itself, or scene/ of a run; None if there is none."""
+    inner = path / SCENE if (path / "run.json").is_file() else path
+    return next((folder for folder in (path, inner) if is_scene(folder)), None)
 
 
 def _run(folder: Path) -> Scene:
@@ -56,20 +70,31 @@ def _run(folder: Path) -> Scene:
         raise FileError(file, got="nothing", wanted="the splats of a finished run", hint=hint)
     splats = read_splats(file)
     remember_file(folder, splats, file)
-    scene = run_scene(folder, splats, _capture_of(folder))
+    scene = run_scene(folder, splats, _capture_of(folder), _field_of(folder))
     scene.revision = ""
     return scene
 
 
-def run_scene(folder: Path, splats: Splats, capture: Capture | None) -> Scene:
-    """The scene of a run with these splats and photos; a scene that was saved there before is of no account."""
-    nodes = (Node(SCENE, splats=splats), *([Node(CAMERAS, cameras=capture)] if capture else []))
+def run_scene(folder: Path, splats: Splats, capture: Capture | None, field: FittedField | None = None) -> Scene:
+    """The scene of a run with these splats, photos and field; a scene that was saved there before is of no account."""
+    nodes = (Node(SCENE, splats=splats, field=field), *([Node(CAMERAS, cameras=capture)] if capture else []))
     frame = capture.frame if capture else Frame()
     return Scene(SceneState(Node("", children=nodes), frame, f"run {folder.resolve().name}"), folder=folder)
 
 
 def _capture_of(run: Path) -> Capture | None:
     return read_capture(run) if (run / "capture.json").is_file() else None
+
+
+def _field_of(run: Path) -> FittedField | None:
+    if not (file := run / FIELD).is_file():
+        return None
+    from scenekit.fields.files import read_field
+    from scenekit.fields.fitted import FittedField
+
+    field = FittedField(*read_field(file))
+    remember_file(run, field, file)
+    return field
 
 
 def _single(file: Path, up: Up | None) -> SceneState:

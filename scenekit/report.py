@@ -7,20 +7,19 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
 from scenekit.capture.capture import Capture
 from scenekit.capture.views import View
 from scenekit.charts import Curve, chart, plan
-from scenekit.evaluate import Scores, renders
+from scenekit.evaluate import Picture, Scores, drawn
 from scenekit.io.atomic import write_text
-from scenekit.splats import Splats
 
 MAX_ERROR = 0.25
 """Mean absolute colour error at which the error map saturates; colours in 0..1."""
@@ -41,7 +40,7 @@ class Comparison:
     photo: NDArray[np.uint8]
     """The photo, shape (h, w, 3)."""
     render: NDArray[np.uint8]
-    """What the splats look like from there, shape (h, w, 3)."""
+    """What splats or field look like from there, shape (h, w, 3)."""
     psnr: float
     """Peak signal-to-noise ratio [dB]."""
     ssim: float
@@ -80,31 +79,52 @@ class Report:
     """What meshes.json says of each node; empty if there are no meshes."""
     video: Path | None = None
     """A turntable to show at the top."""
+    shown: Literal["splats", "field"] = "splats"
+    """What was rendered; the Gaussians of a field lie on its surface."""
 
 
 def write_report(path: str | Path, report: Report) -> None:
     """Writes `report` as one HTML file, atomically: images, charts and video are inside, nothing is fetched."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"jpeg": jpeg_uri, "duration": duration, "thousands": thousands, "plainly": plainly}
-    template = environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))
-    html = template.render(
+    write_page(
+        path,
+        "report.html.jinja",
         report=report,
         capture=report.capture,
-        total_seconds=sum(report.seconds.values()),
         errors=[error_map(pair.photo, pair.render) for pair in report.comparisons],
         max_error=MAX_ERROR,
-        charts=[chart(curve) for curve in report.curves if curve.is_drawable],
         plan=plan(report.capture.centres, report.capture.points.xyz),
+    )
+
+
+def write_page(path: str | Path, template: str, *, report: Any, **shown: Any) -> None:
+    """Writes a page, atomically.
+
+    Args:
+        path: The HTML file.
+        template: Path below `scenekit` of what extends page.html.jinja.
+        report: Has at least title, seconds, curves, video, command and versions, as `Report` has them.
+        shown: What else the template names.
+    """
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"jpeg": jpeg_uri, "duration": duration, "thousands": thousands, "plainly": plainly}
+    html = environment.get_template(template).render(
+        report=report,
+        total_seconds=sum(report.seconds.values()),
+        charts=[chart(curve) for curve in report.curves if curve.is_drawable],
         video=_video_uri(report.video),
+        **shown,
     )
     write_text(path, html.encode("utf-8", "backslashreplace").decode())  # a file name need not be Unicode
 
 
-def comparisons(splats: Splats, views: Sequence[View], scores: Scores, *, limit: int = 8) -> list[Comparison]:
+def comparisons(picture: Picture, views: Sequence[View], scores: Scores, *, limit: int = 8) -> list[Comparison]:
     """Photo and render of at most `limit` views, evenly chosen from those scored."""
     chosen = [round(i) for i in np.linspace(0, len(views) - 1, min(limit, len(views)))]
     rows = [scores.views[i] for i in chosen]
-    pictures = renders(splats, [views[i] for i in chosen])
+    pictures = drawn(picture, [views[i] for i in chosen])
     return [
         Comparison(
             name=row.name,

@@ -5,6 +5,7 @@ cameras.json     cameras in the format of the original 3DGS viewer, and ours
 colmap/          the posed photos and sparse points as a COLMAP model, in the frame of the splats
 metrics.json     held-out scores, the history of the fit, seconds per stage
 video.mp4        a turntable
+field.safetensors   with --method nerf: the radiance field; the Gaussians lie on its surface
 scene.json       with --mesh: the scene, its things apart, with parts/ beside it
 mesh.glb         with --mesh: all surfaces; one by one in meshes/, and meshes.png to look at
 report.html      all of it to look at

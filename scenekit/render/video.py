@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from scenekit.cameras import Array, Camera, look_at
 from scenekit.errors import InputError
@@ -80,7 +81,12 @@ def _azimuths(azimuths: Array, frames: int) -> Array:
 
 def draw(splats: Splats, camera: Camera, poses: Array, *, backend: str | None = None) -> Iterator[NDArray[np.uint8]]:
     """Frames of `splats` seen by `camera` from each pose, 0..255, shape (h, w, 3), one at a time."""
+    return shots(lambda camera, T_world_cam: render(splats, camera, T_world_cam, backend=backend).rgb, camera, poses)
+
+
+def shots(picture: Callable[[Camera, Array], Tensor], camera: Camera, poses: Array) -> Iterator[NDArray[np.uint8]]:
+    """Frames of what `picture` makes of camera and pose, colours (h, w, 3), as `draw` has them."""
     for T_world_cam in poses:
         with torch.no_grad():
-            rgb = render(splats, camera, T_world_cam, backend=backend).rgb
+            rgb = picture(camera, T_world_cam)
         yield (rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
