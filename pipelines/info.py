@@ -23,6 +23,7 @@ from scenekit.io.mesh_files import open_mesh
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import open_splats, read_splats
 from scenekit.mass import mass_properties
+from scenekit.opening import saved_scene
 from scenekit.runs import read_json
 from scenekit.scene import Node, SceneState
 from scenekit.selection.base import in_world, positions
@@ -72,7 +73,8 @@ def _facts(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileError(path, got="nothing", wanted=WANTED)
     if (path / "run.json").is_file():
-        scene = scene_facts(path) if is_scene(path) else {}
+        saved = saved_scene(path)
+        scene = {} if saved is None else scene_facts(saved)
         return {"kind": "run"} | scene | {name: fact for name, fact in _run_facts(path).items() if name not in scene}
     if is_scene(path):
         return {"kind": "scene"} | scene_facts(path)
