@@ -262,9 +262,12 @@ class _Placer:
     def _refusal(self, item: Item, rest: Placed, on: tuple[str, ...], spot: Spot) -> str:
         """Why a thing does not stay where it came to rest; empty if it does."""
         support = self._support(item)
-        astray = [name for name in on if name != support and name != item.inside]
+        allowed = {support} if item.inside is None else {support, *self._inside(support)}
+        astray = [name for name in on if name not in allowed]
         if item.box is None and item.inside is None and astray:
             return f"{astray[0]} is in the way"
+        if item.inside is not None and not allowed & set(on):
+            return f"it would fall through {item.inside} to {on[0]}"
         if spot.height is not None and abs(rest.box[0, 2] - spot.height) > ASTRAY * np.ptp(rest.box[:, 2]):
             return f"nothing is right below its box: it would fall {spot.height - rest.box[0, 2]:.3g} m to {on[0]}"
         if item.inside is not None:
@@ -278,6 +281,10 @@ class _Placer:
             if _shares(rest, other):
                 return f"it would be in {name}"
         return ""
+
+    def _inside(self, container: str) -> list[str]:
+        """What lies in a container already."""
+        return [item.name for item in self.layout.things if item.inside == container and item.name in self.there]
 
     def _keep(self, item: Item, rest: _Rest, tries: int) -> None:
         box, thing = rest.thing.box, rest.thing

@@ -140,6 +140,12 @@ def test_a_second_ball_in_a_bowl_lies_beside_the_first() -> None:
     assert solids(found)["two"].bounds[0][2] < 0.1  # not on top of the first
 
 
+def test_what_has_no_bottom_holds_nothing() -> None:
+    ring = node(trimesh.creation.annulus(0.1, 0.12, 0.2))
+    with pytest.raises(InputError, match="fall through ring to floor"):
+        made({"ring": ring, "can": can(0.03, 0.1)}, item("ring"), item("can", inside="ring"))
+
+
 def test_a_box_is_filled_as_far_as_proportions_allow() -> None:
     things = {"table": block(1, 1, 0.5), "can": can(0.05, 0.1)}
     box = Box((0.2, 0.1, 0.62), (0.1, 0.2, 0.2))
