@@ -27,7 +27,7 @@ class Guide:
     negative: str = ""
     """What is not wanted, in the place of no words."""
     perp_neg: float = 0.0
-    """Weight of the prompts of other views as Perp-Neg's negatives, −2 of threestudio; 0 for none; needs view_words."""
+    """Weight of the prompts of other views as Perp-Neg's negatives, −1 of threestudio; 0 for none; needs view_words."""
     knows_views: bool = True
     """Tell the prior the cameras; without it an object grows a face on every side (the two-face test's counterpart)."""
     score: ScoreModel | None = None

@@ -35,7 +35,7 @@ class Recipe:
     negative: str = ""
     """What is not wanted."""
     perp_neg: float = 0.0
-    """Weight of Perp-Neg; −2 in threestudio where it is used."""
+    """Weight of Perp-Neg; −1 in threestudio where it is used."""
 
     def guide(
         self, prior: DiffusionPrior, prompt: str, *, knows_views: bool = True, score: ScoreModel | None = None
