@@ -15,19 +15,18 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from scenekit.body import Body
 from scenekit.cameras import Array
 from scenekit.capture.capture import Frame
 from scenekit.edits.place import axis_angle, baked
 from scenekit.errors import InputError
+from scenekit.generate.ground import ground
 from scenekit.generate.layout import FLOOR, FLOOR_NODE, Floor, Item, Layout
 from scenekit.generate.resting import GROUND, gaps, leaning, slope, stance
 from scenekit.generate.spots import Spot, around, beside, hollow, over
 from scenekit.lengths import shown
 from scenekit.material import materials
-from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import Node, SceneState
 from scenekit.validation.placed import Placed
@@ -50,11 +49,8 @@ SUNK = 0.5
 ASTRAY = 0.5
 """Part of its box's height by which a thing may miss it."""
 
-FLOOR_LOOK = (0.55, 0.45, 0.35, 1.0)
-"""Linear colour of the floor."""
-
-FLOOR_THICKNESS, FLOOR_MARGIN = 0.02, 0.5
-"""Of the floor [m], and what is free around things as a part of their extent."""
+FLOOR_MARGIN = 0.5
+"""What is free around things on a floor without a size, as a part of their extent."""
 
 
 @dataclass(frozen=True)
@@ -394,11 +390,4 @@ def _distance(a: Placed, b: Placed, most: float) -> float:
 
 
 def _slab(floor: Floor, sides: Array) -> Placed:
-    """The floor over a rectangle, its least and greatest x and y (2, 2) [m]."""
-    (x0, y0), (x1, y1) = sides.tolist()
-    ends = [(x, y, z) for z in (-FLOOR_THICKNESS, 0.0) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
-    quads = [(3, 2, 1, 0), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7)]
-    faces = [(a, b, c) for a, b, c, _ in quads] + [(a, c, d) for a, _, c, d in quads]
-    mesh = Mesh(torch.tensor(ends), torch.tensor(faces), base_color=FLOOR_LOOK)
-    node = Node(FLOOR_NODE, mesh=mesh, body=Body("static"), material=materials[floor.material])
-    return Placed(f"/{FLOOR_NODE}", node, np.eye(4))
+    return Placed(f"/{FLOOR_NODE}", ground(floor, sides), np.eye(4))
