@@ -66,21 +66,27 @@ class SplatSketchConfig:
     """Of the ball that they fill."""
     opacity: float = 0.1
     """Of each at the start."""
-    rates: Rates = field(default_factory=lambda: Rates(means=1e-3, quats=5e-3, sh=1e-2))
-    """Learning rates of the first step (DreamGaussian)."""
+    rates: Rates = field(default_factory=lambda: Rates(means=2e-3, quats=5e-3, sh=1e-2))
+    """Learning rates of the first step: DreamGaussian's, but twice its rate of the means, since runs are short."""
     last_rate: float = 0.02
-    """Rate of the means at the end, as a part of the first; 1e-3 → 2e-5."""
-    strategy: ADC | MCMC = field(default_factory=lambda: MCMC(cap=3000, opacity_weight=0.0, scale_weight=0.0))
-    """Where Gaussians come and go."""
-    sparsity: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))
-    """Weight of `regularisers.sparsity`, 1 in threestudio."""
-    opaque: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, start=0.5))
-    """Weight of `regularisers.opaque`."""
+    """Rate of the means at the end, as a part of the first; 1e-3 → 2e-5 in DreamGaussian."""
+    strategy: ADC | MCMC = field(
+        default_factory=lambda: ADC(
+            cap=4000, start_at=0.1, stop_at=0.6, every=0.1, every_steps=10, grow=0.2, reset_every=0.0
+        )
+    )
+    """Where Gaussians come and go: five times between the tenth and six tenths of a run, as in DreamGaussian. It resets
+    opacities every 700 of its 500 steps, that is never."""
+    sparsity: Ramp = field(default_factory=lambda: Ramp(60.0, 60.0))
+    """Weight of `regularisers.sparsity`, which is a mean over pixels, where a guide's pull is a sum. With 1, as in
+    threestudio, Gaussians of the background's colour stay around a thing and spoil its mesh."""
+    opaque: Ramp = field(default_factory=lambda: Ramp(0.0, 20.0, start=0.5))
+    """Weight of `regularisers.opaque`, likewise."""
     reach: float = 0.8
     """Radius of the ball that no centre leaves; the corner of a cube is at 0.87."""
     largest: float = 0.1
     """Greatest standard deviation."""
-    voxels: int = 96
+    voxels: int = 64
     """Along the longest side, when it becomes a mesh."""
 
     def __post_init__(self) -> None:
