@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scenekit.datasets.shapes import build, parse
-from scenekit.datasets.shapes_pictures import STUDIO, picture
+from scenekit.datasets.shapes import Shape, Spec, build, parse
+from scenekit.datasets.shapes_colors import COLORS
+from scenekit.datasets.shapes_pictures import STUDIO, Studio, picture
 from scenekit.datasets.shapes_shards import judge_studio
 from scenekit.errors import InputError
-from scenekit.generate.measures import r_precision
+from scenekit.generate.measures import faced, r_precision
 from scenekit.guidance.judge import JUDGE, Judge, side_numbers
 from scenekit.guidance.shapes_prior import WEIGHTS, ShapesPrior
 from scenekit.io.images import write_image
@@ -45,6 +46,14 @@ PROMPTS = (
 )  # fmt: skip
 """What text to 3D is measured by."""
 
+FRONTED = (
+    "bus", "car", "clock", "dog", "duck", "helicopter", "house", "igloo", "penguin", "pig", "plane", "rabbit", "robot",
+    "snail", "teddy", "television", "tractor", "train", "truck", "turtle",
+)  # fmt: skip
+"""Nouns whose front half looks like the front, and unlike the back, by itself."""
+AROUND = 12
+"""Sides from which a second face is looked for."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -62,6 +71,8 @@ class Config:
     """Of classifier-free guidance."""
     seed: int = 0
     """Chance of the samples and of the true things."""
+    faces: int = 4
+    """True things of each noun in `FRONTED` on which the test for two faces is tried; 0 for none."""
     output: Path | None = None
     """A picture of all samples: one row a prompt, the true thing beside them, failures marked."""
 
@@ -81,6 +92,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Faces:
+    """What the test for two faces says of things whose truth is known."""
+
+    things: int
+    """True ones, and as many with two fronts."""
+    alarms: int
+    """True things that are called two-faced."""
+    found: int
+    """Two-faced things that are."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The judgements."""
 
@@ -90,12 +113,18 @@ class Result:
     """True things in the judge's light and in the prior's, and the prior's samples."""
     taken_for: dict[str, str]
     """What samples that were not recognised were taken for."""
+    faces: Faces | None
+    """None if it was not tried."""
 
     def __str__(self) -> str:
         lines = [f"{self.prompts} prompts, by chance {1 / self.prompts:.1%}", ""]
         lines += ["| pictures | R-precision, one view | four views | side seen |", "|---|---|---|---|"]
         lines += [f"| {r.pictures} | {r.one_view:.1%} | {r.all_views:.1%} | {r.sides:.1%} |" for r in self.rows]
-        return "\n".join(lines + [""] + [f"{own!r} was taken for {other!r}" for own, other in self.taken_for.items()])
+        lines += ["", *(f"{own!r} was taken for {other!r}" for own, other in self.taken_for.items())]
+        if self.faces is not None:
+            n, alarms, found = self.faces.things, self.faces.alarms, self.faces.found
+            lines += ["", f"two faces: {found} of {n} mirrored things found, {alarms} of {n} true things accused"]
+        return "\n".join(lines)
 
 
 def run(config: Config) -> Result:
@@ -118,7 +147,7 @@ def run(config: Config) -> Result:
     if config.output is not None:
         write_image(config.output, tiled(torch.cat([marked(drawn, found.right), truth[:, :1]], 1)))
     wrong = {prompts[i]: prompts[j] for i, j in enumerate(found.taken_for) if i != j}
-    return Result(len(prompts), rows, wrong)
+    return Result(len(prompts), rows, wrong, tried(judge, config.faces, config.seed) if config.faces else None)
 
 
 def judged(judge: Judge, name: str, pictures: Tensor, prompts: Sequence[str]) -> Row:
@@ -134,11 +163,40 @@ def true_pictures(prompts: Sequence[str], *, seed: int, other_light: bool = Fals
     things = []
     for i, prompt in enumerate(prompts):
         rng = np.random.default_rng([seed, i])
-        thing = build(parse(prompt), rng)
-        turns, up = np.arange(count) * 360 / count, math.degrees(ELEVATION)
-        studio = judge_studio(rng) if other_light else STUDIO
-        things.append([picture(thing, float(turn), up, studio=studio) for turn in turns])
-    return torch.from_numpy(np.array(things)).permute(0, 1, 4, 2, 3) / 255
+        things.append(all_around(build(parse(prompt), rng), count, judge_studio(rng) if other_light else STUDIO))
+    return torch.stack(things)
+
+
+def all_around(thing: Shape, count: int, studio: Studio = STUDIO) -> Tensor:
+    """Pictures from `count` sides, the first the front, shape (count, 3, s, s)."""
+    up = math.degrees(ELEVATION)
+    pictures = [picture(thing, 360 * k / count, up, studio=studio) for k in range(count)]
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+
+
+def tried(judge: Judge, count: int, seed: int) -> Faces:
+    """The test for two faces on `count` true things of each noun with a front, and on the same with two fronts."""
+    alarms = found = 0
+    for number, noun in enumerate(FRONTED):
+        for k in range(count):
+            rng = np.random.default_rng([seed, number, k])
+            thing = build(Spec(noun, str(rng.choice(list(COLORS)))), rng)
+            alarms += faced(judge, all_around(thing, AROUND)).is_two_faced
+            found += faced(judge, all_around(with_two_fronts(thing), AROUND)).is_two_faced
+    return Faces(count * len(FRONTED), alarms, found)
+
+
+def with_two_fronts(thing: Shape) -> Shape:
+    """The front half of a thing, and its mirror image in the place of the back half."""
+    (body,) = thing.bodies
+    halves = {name: solid.trim_by_plane((0.0, -1.0, 0.0), 0.0) for name, solid in body.solids.items()}
+    solids = {
+        name: (half + half.mirror((0.0, 1.0, 0.0))).as_original()
+        for name, half in halves.items()
+        if not half.is_empty()
+    }
+    origins = {name: solid.original_id() for name, solid in solids.items()}
+    return replace(thing, bodies=(replace(body, solids=solids, origins=origins),))
 
 
 def marked(pictures: Tensor, right: Tensor, *, width: int = 2) -> Tensor:

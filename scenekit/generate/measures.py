@@ -27,8 +27,9 @@ from scenekit.validation import Finding, findings
 SECOND_FACE = 0.5
 """From this likelihood of a second front on a thing is two-faced."""
 
-APART = 120.0
-"""Two fronts are two only this far apart [degrees]: one reaches over a quarter of the circle, and a bit further."""
+APART = 150.0
+"""Sides this far apart [degrees] do not see one front, which reaches over a quarter of the circle and a bit further.
+Three fronts, a third of the circle from each other, have sides so far apart too."""
 
 
 class PictureJudge(Protocol):
@@ -147,7 +148,8 @@ def view_consistency(pictures: Tensor, depths: Tensor, cameras: ViewCameras, *, 
 
 def _differences(pictures: Tensor, depths: Tensor, cameras: ViewCameras, i: int, j: int, tolerance: float) -> Tensor:
     """Colours of picture j, less those of picture i, of points that both see, shape (points, 3)."""
-    v, u = torch.isfinite(depths[i]).nonzero(as_tuple=True)
+    inside = functional.max_pool2d(depths[i][None], 3, stride=1, padding=1)[0]  # the rim mixes with the background
+    v, u = torch.isfinite(inside).nonzero(as_tuple=True)
     pixels = np.stack([u + 0.5, v + 0.5], 1).astype(np.float64)
     rays = cameras.cameras[i].unproject(pixels)
     T = inverse_pose(cameras.T_world_cam[j]) @ cameras.T_world_cam[i]
@@ -155,18 +157,14 @@ def _differences(pictures: Tensor, depths: Tensor, cameras: ViewCameras, i: int,
     h, w = depths.shape[1:]
     places = torch.from_numpy(cameras.cameras[j].project(points)).float()
     grid = (2 * places / torch.tensor([w, h]) - 1)[None, None]
-    there = _sampled(depths[j][None], grid, "nearest")[0]
+    image = torch.cat([pictures[j], depths[j][None]])[None]
+    there = functional.grid_sample(image, grid, padding_mode="border", align_corners=False)[0, :, 0].T
     z = torch.from_numpy(points[:, 2]).float()
-    same = ((there - z).abs() < tolerance * z) & (grid[0, 0].abs() < 1).all(1)
-    return (_sampled(pictures[j], grid, "bilinear").T - pictures[i][:, v, u].T)[same]
-
-
-def _sampled(image: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """(d, h, w) at places of −1..1 (1, 1, n, 2), shape (d, n)."""
-    return functional.grid_sample(image[None], grid, mode=mode, padding_mode="border", align_corners=False)[0, :, 0]
+    same = ((there[:, 3] - z).abs() < tolerance * z) & (grid[0, 0].abs() < 1).all(1)  # false where it is not finite
+    return (there[:, :3] - pictures[i][:, v, u].T)[same]
 
 
 def flaws(mesh: Mesh) -> list[Finding]:
-    """What `validate` calls impossible about a mesh, by itself in a scene [m]: its errors."""
+    """What `validate` finds wrong with a mesh by itself [m], errors first, then warnings; notes are left out."""
     state = SceneState(Node("", children=(Node("thing", mesh=mesh),)))
-    return [finding for finding in findings(state) if finding.severity == "error"]
+    return [finding for finding in findings(state) if finding.severity != "note"]

@@ -14,7 +14,7 @@ GAIN, OFFSET, NOISE = 0.15, 0.06, 0.06
 """Most that colours are multiplied and shifted by, and the noise's standard deviation."""
 BLUR = 1.4
 """Most blur, standard deviation [px]."""
-CLEAN = 0.25
+CLEAN = 0.4
 """Share of pictures that keep their sharpness and have no noise."""
 
 

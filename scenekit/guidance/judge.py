@@ -38,10 +38,12 @@ class JudgeConfig:
 
     side: int = 64
     """Of the pictures [px]."""
-    channels: tuple[int, ...] = (64, 128, 160)
+    channels: tuple[int, ...] = (64, 128, 128)
     """At a quarter of the resolution, an eighth, a sixteenth."""
     blocks: tuple[int, ...] = (2, 2, 1)
     """At each."""
+    features: int = 192
+    """Of a whole picture."""
     width: int = 128
     """d."""
     words: int = 40
@@ -64,6 +66,8 @@ class Verdict(NamedTuple):
     """Unit vectors, shape (p, d)."""
     sides: Tensor
     """Logits of `SIDES`, shape (b, 5)."""
+    said: Tensor
+    """Logits of each word, that it is said of a picture, shape (b, vocabulary): what it learns fastest from."""
 
 
 class JudgeNetwork(nn.Module):
@@ -75,10 +79,14 @@ class JudgeNetwork(nn.Module):
         stages: list[nn.Module] = [nn.Conv2d(3, config.channels[0], 4, stride=4)]
         for c, count, following in zip(config.channels, config.blocks, (*config.channels[1:], 0), strict=True):
             stages += [_Residual(c) for _ in range(count)]
-            stages += [nn.Conv2d(c, following, 2, stride=2)] if following else []
-        self.picture = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(config.channels[-1]))
-        self.fits = nn.Linear(config.channels[-1], d)
-        self.side = nn.Linear(config.channels[-1], len(SIDES))
+            stages += [nn.Conv2d(c, following, 2, stride=2)] if following else [nn.BatchNorm2d(c), nn.GELU()]
+        cells = (config.side // 2 ** (1 + len(config.channels))) ** 2
+        stages += [nn.Flatten(), nn.Linear(cells * config.channels[-1], config.features)]
+        self.picture = nn.Sequential(*stages, nn.BatchNorm1d(config.features), nn.GELU())
+        self.picture.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.fits = nn.Linear(config.features, d)
+        self.side = nn.Linear(config.features, len(SIDES))
+        self.said = nn.Linear(config.features, config.vocabulary)
         self.word = nn.Embedding(config.vocabulary, d)
         self.word_place = nn.Parameter(0.02 * torch.randn(config.words, d))
         self.sentence = nn.TransformerEncoderLayer(
@@ -86,7 +94,6 @@ class JudgeNetwork(nn.Module):
         )
         self.means = nn.Linear(d, d)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-        self.picture = self.picture.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, pictures: Tensor, words: Tensor) -> Verdict:
         """Its verdict.
@@ -100,11 +107,8 @@ class JudgeNetwork(nn.Module):
         seen, empty = seen.float(), words == 0
         read = self.sentence(self.word(words) + self.word_place[: words.shape[1]], src_key_padding_mask=empty)
         read = (read * ~empty[..., None]).sum(1) / (~empty).sum(1, keepdim=True)
-        return Verdict(
-            functional.normalize(self.fits(seen), dim=-1),
-            functional.normalize(self.means(read), dim=-1),
-            self.side(seen),
-        )
+        fits, means = (functional.normalize(x, dim=-1) for x in (self.fits(seen), self.means(read)))
+        return Verdict(fits, means, self.side(seen), self.said(seen))
 
 
 class _Residual(nn.Module):
@@ -113,8 +117,8 @@ class _Residual(nn.Module):
     def __init__(self, c: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.GroupNorm(1, c), nn.GELU(), nn.Conv2d(c, c, 3, padding=1),
-            nn.GroupNorm(1, c), nn.GELU(), nn.Conv2d(c, c, 3, padding=1),
+            nn.BatchNorm2d(c), nn.GELU(), nn.Conv2d(c, c, 3, padding=1, bias=False),
+            nn.BatchNorm2d(c), nn.GELU(), nn.Conv2d(c, c, 3, padding=1),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:

@@ -47,12 +47,14 @@ class JudgeTrainingConfig:
     alike: int = 8
     """Half of a batch are groups of this many things that share a word: other colours of one noun, other nouns of one
     colour. They are the negatives that teach most."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     """Of AdamW after the warm-up; it falls to nothing by a cosine."""
     warm_up: int = 100
     """Steps over which it rises from 0."""
     side_weight: float = 0.5
     """Of the side's cross entropy."""
+    word_weight: float = 0.1
+    """Of the words' binary cross entropy, their sum."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     save_every: int = 200
@@ -127,7 +129,9 @@ class JudgeTrainer:
         logits = logits.masked_fill(same, -math.inf)  # others that deserve the same caption are no mistakes
         own = torch.arange(len(logits))
         fit = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
-        loss = fit + config.side_weight * functional.cross_entropy(verdict.sides, sides)
+        said = torch.zeros_like(verdict.said).scatter_(1, words, 1.0)
+        missed = functional.binary_cross_entropy_with_logits(verdict.said, said, reduction="none")[:, 1:].sum(1).mean()
+        loss = fit + config.side_weight * functional.cross_entropy(verdict.sides, sides) + config.word_weight * missed
         if not bool(loss.isfinite()):
             raise FitError("training", got=f"a loss of {float(loss)} at step {self.step}", wanted="a finite one")
         self.optimizer.zero_grad()
