@@ -77,7 +77,7 @@ class Item:
     prompt: str | None = None
     """Words that it is made from."""
     image: Path | None = None
-    """A picture that it is made from."""
+    """A picture that it is to look like from the front, besides the words."""
     scene: Path | None = None
     """A scene of one thing that it is taken from."""
     size: float | None = None
@@ -122,7 +122,11 @@ class Item:
                 "this name",
                 f"letters, digits and _ . -, a letter or digit first, at most 64, not {FLOOR}, {FLOOR_NODE}",
             ),
-            (bool(self.prompt or self.image or self.scene), "no source", "a prompt, an image or a scene"),
+            (
+                bool(self.prompt or self.scene),
+                "neither words nor a scene",
+                "a prompt, with or without an image, or a scene",
+            ),
             (not (self.scene and (self.prompt or self.image)), "a scene and more", "a scene alone: it is made already"),
             (not (self.box and len(said) > 1), " and ".join(said), "a box alone, which says all of these"),
             (not (self.inside and (self.on or self.beside)), " and ".join(said), "inside, or on and beside"),

@@ -53,7 +53,8 @@ def test_things_are_placed_after_what_they_refer_to_and_else_in_order() -> None:
 
 
 BAD_ITEMS = {
-    "no source": ({"prompt": None}, "no source"),
+    "no source": ({"prompt": None}, "neither words nor a scene"),
+    "an image alone": ({"prompt": None, "image": "mug.png"}, "a prompt, with or without an image"),
     "empty prompt": ({"prompt": "   "}, "mug.*prompt.*nothing"),
     "long prompt": ({"prompt": "mug " * 200}, "mug.*prompt"),
     "scene and prompt": ({"scene": "runs/mug"}, "a scene alone"),
@@ -118,7 +119,7 @@ def test_paths_do_not_lead_out_of_the_folder(tmp_path: Path, path: str, key: str
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path)
     with pytest.raises((InputError, FileError), match=r"things\[0\]\." + key):
-        read(folder, {"name": "thing", key: path})
+        read(folder, {"name": "thing", "prompt": "a mug", key: path})
 
 
 def test_other_folders_may_be_allowed(tmp_path: Path) -> None:
