@@ -81,7 +81,7 @@ class DiffusersPrior:
         pipeline.check_memory(["unet"] if pipeline.kind == "if" else ["unet", "vae"], kind, place)
         texts = TextEmbeddings(pipeline, place, kind)
         network, autoencoder = _network(pipeline, kind), _autoencoder(pipeline, kind)
-        _check_channels(pipeline, network, autoencoder)
+        _check_size(pipeline, network, autoencoder)
         if slicing:
             _slice(pipeline, network, autoencoder)
         schedule, prediction = _schedule(pipeline)
@@ -233,12 +233,14 @@ def _autoencoder(pipeline: PipelineFolder, dtype: torch.dtype) -> Any | None:
     return found.float() if upcast else found
 
 
-def _check_channels(pipeline: PipelineFolder, network: Any, autoencoder: Any | None) -> None:
+def _check_size(pipeline: PipelineFolder, network: Any, autoencoder: Any | None) -> None:
     c = 3 if autoencoder is None else autoencoder.config.latent_channels
     if network.config.in_channels != c:
         got = f"a network that takes {network.config.in_channels} channels"
         wanted = f"{c}, a model of text alone (no inpainting, depth or upscaling)"
         raise FileError(pipeline.folder / "unet", got=got, wanted=wanted)
+    if not network.config.sample_size:
+        raise FileError(pipeline.folder / "unet" / "config.json", got="no sample_size", wanted="the size it works at")
 
 
 def _slice(pipeline: PipelineFolder, network: Any, autoencoder: Any | None) -> None:

@@ -312,9 +312,10 @@ def test_truncated_weights_are_answered(broken, part):
         DiffusersPrior.load(broken).condition([PROMPT], None)
 
 
-def test_weights_of_another_size_are_answered(broken):
+@pytest.mark.parametrize("change", [{"cross_attention_dim": 12}, {"sample_size": None}, {"block_out_channels": "x"}])
+def test_a_config_that_does_not_fit_the_weights_is_answered(broken, change):
     path = broken / "unet" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"cross_attention_dim": 12}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(FileError, match="unet"):
         DiffusersPrior.load(broken)
 
