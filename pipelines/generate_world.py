@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -86,10 +87,11 @@ def built(config: Config) -> WorldResult:
 
 
 def options_of(config: Config, item: Item) -> Config:
-    """The options of the run that makes a thing: those of the world, and what the layout says of it."""
+    """The options of the run that makes a thing: those of the world, and what the layout says of it. A picture without
+    words is of what the thing is called."""
     folder = config.output / THINGS / item.name
     own = {"size": item.size, "material": item.material, "image": item.image, "layout": None, "output": folder}
-    return replace(config, prompt=item.prompt or "", **own)
+    return replace(config, prompt=item.prompt or " ".join(re.findall(r"[^\W\d_]+", item.name)), **own)
 
 
 def made(item: Item, options: Config | None, prior: DiffusionPrior) -> Node:
