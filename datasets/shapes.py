@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from manifold3d import Manifold, OpType
 
-from scenekit.cameras import quaternion_from_rotation
 from scenekit.colors import encoded_srgb
 from scenekit.datasets.shapes_colors import COLORS, MATERIALS
 from scenekit.datasets.shapes_parts import NOUNS, Array, Noun, Rng
 from scenekit.datasets.shapes_words import SIZES, VOCABULARY, Spec, caption, captions, parse, sample_spec
 from scenekit.meshes import Mesh, merge_meshes
 from scenekit.render.raycast import RayScene
-from scenekit.splats import SH_C0, Splats
+from scenekit.splats import Splats
+from scenekit.surface.flat_splats import mesh_splats
 
 __all__ = [
     "NOUNS",
@@ -186,33 +186,7 @@ def splats(shape: Shape, count: int, rng: Rng, *, opacity: float = 0.98) -> Spla
         rng: Chance of their places.
         opacity: Of each.
     """
-    mesh = shape.mesh
-    corners = mesh.vertices.double().numpy()[mesh.faces.numpy()]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    areas = np.linalg.norm(cross, axis=1) / 2
-    face = np.sort(rng.choice(len(areas), count, p=areas / areas.sum()))
-    weights = rng.dirichlet((1, 1, 1), count)
-    means = np.einsum("nk,nkd->nd", weights, corners[face])
-    quats = _turns(cross[face] / (2 * areas[face, None]))
-    colors = mesh.vertex_colors
-    assert colors is not None  # ours always has them
-    rgb = np.einsum("nk,nkc->nc", weights, colors.numpy()[mesh.faces.numpy()[face], :3] / 255)
-    width = float(np.sqrt(areas.sum() / count) * 0.6)
-    return Splats(
-        means=torch.from_numpy(means).float(),
-        quats=torch.from_numpy(quats).float(),
-        log_scales=torch.tensor([width, width, width / 10]).log().repeat(count, 1),
-        logit_opacities=torch.full((count,), float(np.log(opacity / (1 - opacity)))),
-        sh=torch.from_numpy((rgb - 0.5) / SH_C0).float()[:, None],
-    )
-
-
-def _turns(normals: Array) -> Array:
-    """Quaternions wxyz that take z to unit normals, shape (n, 4)."""
-    quats = np.stack([1 + normals[:, 2], -normals[:, 1], normals[:, 0], np.zeros(len(normals))], 1)
-    down = quats[:, 0] < 1e-6
-    quats[down] = quaternion_from_rotation(np.diag([1.0, -1.0, -1.0]))
-    return quats / np.linalg.norm(quats, axis=1, keepdims=True)
+    return mesh_splats(shape.mesh, count, rng, opacity=opacity)
 
 
 def _body(spec: Spec, rng: Rng) -> Body:

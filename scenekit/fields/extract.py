@@ -13,7 +13,8 @@ from torch import Tensor
 from scenekit.errors import FitError, InputError
 from scenekit.fields.field import RadianceField, normals
 from scenekit.meshes import Mesh
-from scenekit.splats import SH_C0, Splats
+from scenekit.splats import Splats
+from scenekit.surface.flat_splats import flat_splats
 from scenekit.surface.isosurface import isosurface
 from scenekit.surface.scores import area_samples
 
@@ -142,13 +143,5 @@ def field_splats(
     points = torch.from_numpy(area_samples(found.mesh, count, np.random.default_rng(seed))).float()
     a, b, c = (found.mesh.vertices[found.mesh.faces[:, i]] for i in range(3))
     area = float(torch.linalg.cross(b - a, c - a).norm(dim=-1).sum()) / 2
-    spacing = math.sqrt(area / count)
     up = torch.cat([normals(field, part) for part in points.split(AT_ONCE)])
-    # The rotation that takes z to the normal: 1 + z·n + z × n, as a quaternion; half a turn about x where n = −z.
-    quats = torch.stack([1 + up[:, 2], -up[:, 1], up[:, 0], torch.zeros(len(up))], 1)
-    quats = torch.where(quats.norm(dim=1, keepdim=True) > 1e-4, quats, torch.tensor([0.0, 1.0, 0.0, 0.0]))
-    scales = torch.tensor([1.0, 1.0, 0.1]) * 0.7 * spacing
-    sh = ((surface_colors(field, points) - 0.5) / SH_C0)[:, None]
-    logit = math.log(opacity / (1 - opacity))
-    quats = torch.nn.functional.normalize(quats, dim=1)
-    return Splats(points, quats, scales.log().expand(len(points), 3).clone(), torch.full((len(points),), logit), sh)
+    return flat_splats(points, up, surface_colors(field, points), area=area, opacity=opacity)

@@ -10,15 +10,12 @@ Letters: v vertices, u vertices at distinct places, e edges, f faces, h w image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.csgraph
-import scipy.sparse.linalg
 import torch
 from rich.progress import track
 from torch import Tensor
@@ -29,15 +26,13 @@ from scenekit.errors import InputError
 from scenekit.evaluate import psnr
 from scenekit.meshes import Mesh
 from scenekit.render.soft_meshes import SoftMesh, render_soft, soft_mesh, welded
+from scenekit.surface.large_steps import LargeSteps, smoothing
 
 REPORTED = 8
 """Most photos that the report's PSNR is a mean over."""
 
 COVERED = 0.999
 """Alpha from which on a pixel shows nothing behind the mesh."""
-
-BETAS, EPS = (0.9, 0.999), 1e-15
-"""Of Adam."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +99,9 @@ def refine(mesh: Mesh, views: Sequence[View], config: RefineConfig | None = None
     psnr_before = _psnr(soft, views, config)
     kept, place = torch.unique(welded(mesh.vertices), return_inverse=True)
     points = mesh.vertices[kept].clone()
-    adams = [_Adam(look, config.color_rate) for look in (soft.vertex_colors, soft.texture) if look is not None]
-    smooth = _smoothing(place[soft.edges.ends], len(points), config.smoothness)
-    adams.append(_Adam(points, config.vertex_rate * _diagonal(mesh), smooth))
+    adams = [LargeSteps(look, config.color_rate) for look in (soft.vertex_colors, soft.texture) if look is not None]
+    smooth = smoothing(place[soft.edges.ends], len(points), config.smoothness)
+    adams.append(LargeSteps(points, config.vertex_rate * _diagonal(mesh), smooth))
     for view, left in _schedule(views, config):
         soft = replace(soft, vertices=points[place])
         rgb, counts = _seen(soft, view, config)
@@ -115,41 +110,6 @@ def refine(mesh: Mesh, views: Sequence[View], config: RefineConfig | None = None
             adam.step(left)
     refined = _mesh(mesh, replace(soft, vertices=points.detach()[place]))
     return refined, _report(mesh, refined, psnr_before, _psnr(soft_mesh(refined), views, config))
-
-
-class _Adam:
-    """Adam (Kingma & Ba 2015) on a tensor, in place.
-
-    With a smoothing S it is the one of Nicolet et al. 2021: of x = S u, u takes the steps. The gradient by u is
-    S times the one by x, and x moves by S times the step of u. All of u then share the largest second moment, as
-    dividing each number by its own would undo the smoothing.
-    """
-
-    def __init__(self, values: Tensor, rate: float, smooth: Callable[[Tensor], Tensor] | None = None):
-        self.values, self.rate, self.smooth = values.requires_grad_(), rate, smooth
-        self.first, self.second, self.steps = torch.zeros_like(values), torch.zeros_like(values), 0
-
-    def step(self, share: float) -> None:
-        """One step of a share of the rate along the gradient, which is cleared."""
-        assert self.values.grad is not None  # step follows backward
-        gradient = self.smooth(self.values.grad) if self.smooth else self.values.grad
-        self.steps += 1
-        self.first.lerp_(gradient, 1 - BETAS[0])
-        self.second.lerp_(gradient.square(), 1 - BETAS[1])
-        second = self.second.max() if self.smooth else self.second
-        first = self.first / (1 - BETAS[0] ** self.steps)
-        move = first / ((second / (1 - BETAS[1] ** self.steps)).sqrt() + EPS)
-        self.values.data -= share * self.rate * (self.smooth(move) if self.smooth else move)
-        self.values.grad = None
-
-
-def _smoothing(edges: Tensor, count: int, smoothness: float) -> Callable[[Tensor], Tensor]:
-    """(I + λL)⁻¹, with L the Laplacian of edges (e, 2) between `count` vertices, as a map of tensors (u, 3)."""
-    a, b = edges.numpy().T
-    links = scipy.sparse.coo_array((np.ones(len(a)), (a, b)), (count, count)).tocsr()
-    laplacian = scipy.sparse.csgraph.laplacian(links + links.T)
-    factors = scipy.sparse.linalg.splu((scipy.sparse.eye_array(count) + smoothness * laplacian).tocsc())
-    return lambda x: torch.from_numpy(factors.solve(x.double().numpy())).to(x)
 
 
 def _schedule(views: Sequence[View], config: RefineConfig) -> Iterator[tuple[View, float]]:
