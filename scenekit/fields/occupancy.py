@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -112,9 +113,9 @@ class OccupancyGrid:
             rng: Of the points.
             everywhere: Look into every cell.
         """
-        chosen = torch.arange(len(self.density))
+        chosen = self.reachable
         if not everywhere:
-            some = torch.randint(len(chosen), (len(chosen) // 8,), generator=rng)
+            some = chosen[torch.randint(len(chosen), (len(chosen) // 8,), generator=rng)]
             full = self.occupied.nonzero()[:, 0]
             pick = torch.randint(max(len(full), 1), (len(full) // 8,), generator=rng)
             chosen = torch.cat([some, full[pick]]).unique()
@@ -124,8 +125,18 @@ class OccupancyGrid:
             u = (corner + torch.rand(len(part), 3, generator=rng)) / self.cells
             self.density[part] = torch.maximum(self.density[part], density(self.region.world(u)).float())
         # Without the mean, a field that is thin everywhere at first would be given up before it has learned anything.
-        least = torch.clamp(self.threshold / self._steps(stepping), max=float(self.density.mean()))
+        least = torch.clamp(self.threshold / self._steps(stepping), max=float(self.density[self.reachable].mean()))
         self.occupied = (self.density > least).to(torch.uint8)
+
+    @cached_property
+    def reachable(self) -> Tensor:
+        """Numbers of the cells that space is contracted into: half of the cube's; all of a bounded region."""
+        every = torch.arange(self.cells**3)
+        if not self.region.unbounded:
+            return every
+        line = ((torch.arange(self.cells) + 0.5) / self.cells - 0.5).abs() - 0.5 / self.cells
+        nearest = torch.cartesian_prod(line, line, line).clamp(min=0).norm(dim=-1)
+        return every[nearest < 0.5]
 
     def _steps(self, stepping: Stepping) -> Tensor:
         """The step that a ray from the region's middle would take in each cell [m], shape (c³,)."""

@@ -109,3 +109,15 @@ def test_bad_numbers_are_named() -> None:
         Stepping(0.0)
     with pytest.raises(InputError, match="cells"):
         OccupancyGrid(Region(), 0)
+
+
+def test_only_cells_that_space_is_contracted_into_are_looked_at() -> None:
+    """The ball of radius 2 has π/6 of its cube; cells on its border count."""
+    grid, rng = OccupancyGrid(Region(unbounded=True), 32), torch.Generator().manual_seed(0)
+    assert torch.pi / 6 < len(grid.reachable) / 32**3 < torch.pi / 6 + 0.08
+    far = torch.nn.functional.normalize(torch.randn(5000, 3, generator=rng), dim=-1) * 10 ** (
+        6 * torch.rand(5000, 1, generator=rng) - 2
+    )
+    cell = (grid.region.unit(far) * 32).long().clamp(0, 31)
+    assert bool(torch.isin((cell[:, 0] * 32 + cell[:, 1]) * 32 + cell[:, 2], grid.reachable).all())
+    assert len(OccupancyGrid(Region(), 4).reachable) == 4**3
