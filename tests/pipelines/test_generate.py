@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 import scenekit
@@ -24,10 +25,12 @@ from scenekit.generate.splats import SplatSketch, SplatSketchConfig
 from scenekit.generate.thing import Thing
 from scenekit.guidance.analytic import AnalyticPrior
 from scenekit.guidance.prior import Views
+from scenekit.guidance.shapes_prior import ShapesPrior
+from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
 from scenekit.io.splat_files import read_splats
 from scenekit.opening import open_scene
 from scenekit.pipelines import generate, generate_world
-from scenekit.pipelines.generate_plan import Config, Overrides, planned
+from scenekit.pipelines.generate_plan import Config, Overrides, planned, prior_of
 from scenekit.runs import read_json
 
 PROMPT = "a red ball"
@@ -303,6 +306,35 @@ def test_options_that_do_not_exist_are_named(
         main(["generate", PROMPT, *words])
     assert error.value.code == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": Path("nowhere.safetensors")}, "weights of a prior"),
+        ({"model": "a/b"}, "none with --prior shapes"),
+        ({"prior": "diffusers"}, "got no model"),
+        (
+            {"prior": "diffusers", "model": "a/b", "weights": Path("w.safetensors")},
+            "--model FOLDER or OWNER/NAME alone",
+        ),
+    ],
+)
+def test_priors_that_are_not_there_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((InputError, FileError), match=message):
+        prior_of(replace(config(Path("x")), **options))
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "w.safetensors", {"scenekit": json.dumps({"vocabulary": ["a"]})})
+    with pytest.raises(FileError, match="weights"):
+        prior_of(replace(config(Path("x")), weights=tmp_path / "w.safetensors"))
+
+
+def test_what_the_embedded_prior_does_not_know_is_answered_with_near_words_and_another_prior() -> None:
+    network = PictureTransformer(TransformerConfig(side=16, patch=8, width=32, depth=1, heads=2, vocabulary=20))
+    with pytest.raises(InputError, match=r"boll.*ball for 'boll'.*--prior diffusers"):
+        planned(replace(config(Path("x")), prompt="a red boll"), ShapesPrior(network, ("a", "red", "ball")))
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
