@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from scenekit.cameras import Array
-from scenekit.generate.layout import Item, Layout, read_layout, with_name
+from scenekit.generate.layout import FLOOR, Item, Layout, read_layout, with_name
 from scenekit.generate.pictures import of_mesh, of_splats, ring
 from scenekit.generate.placing import PlacingConfig, World, world
 from scenekit.generate.report import Side, ThingReport, write_thing_report
@@ -23,7 +23,7 @@ from scenekit.pipelines.generate import ELEVATION, SHEET_SIDE, SHEET_VIEWS, gene
 from scenekit.pipelines.generate_plan import Config, planned, prior_of
 from scenekit.pipelines.mesh import in_world
 from scenekit.report import duration, thousands
-from scenekit.runs import LAST_STAGE, Run, command, open_run, versions, write_json
+from scenekit.runs import LAST_STAGE, Run, as_json, command, open_run, versions, write_json
 from scenekit.scene import Node, Scene
 from scenekit.validation import Finding
 
@@ -67,11 +67,12 @@ def built(config: Config) -> WorldResult:
     prior = prior_of(config)
     for name, of in options.items():
         with_name(name, partial(planned, prior=prior), of)  # what is wrong names the thing, before any is begun
-    run = open_run(config.output, config, fresh=config.fresh)
+    wanted = {item.name: as_json(item) for item in layout.things} | {FLOOR: as_json(layout.floor)}
+    run = open_run(config.output, as_json(config) | {"layout": wanted}, fresh=config.fresh)
     with run.stage("things"):
         nodes = {item.name: made(item, options.get(item.name), prior) for item in layout.things}
     with run.stage("placing"):
-        there = world(layout, nodes, PlacingConfig(seed=config.seed))
+        there = drawn_alike(world(layout, nodes, PlacingConfig(seed=config.seed)))
     with run.stage("scene"):
         if not ("scene" in run.done and saved_scene(run.folder)):
             Scene(there.state).save(run.folder / SCENE)
@@ -102,6 +103,16 @@ def made(item: Item, options: Config | None, prior: DiffusionPrior) -> Node:
     if options.output.is_dir() and LAST_STAGE in open_run(options.output, options, fresh=options.fresh).done:
         return only_node(open_scene(options.output).state)
     return generated(options, prior).thing.node()
+
+
+def drawn_alike(there: World) -> World:
+    """The world with all its splats antialiased, as those of sketches are: a cloud is of one kind, and what is larger
+    than a pixel looks the same."""
+
+    def alike(_: str, node: Node) -> Node:
+        return node if node.splats is None else replace(node, splats=replace(node.splats, antialiased=True))
+
+    return replace(there, state=there.state.with_each("/", alike))
 
 
 def box_of(there: World) -> Array:

@@ -170,7 +170,8 @@ def _kept(config: object) -> str:
     if output is None:
         return ""
     same = "the same command without --fresh" if getattr(config, "fresh", False) else "the same command"
-    for name, what in (("checkpoint", "The last checkpoint is"), ("states", "The frames so far are")):
+    kept = {"checkpoint": "The last checkpoint is", "states": "The frames so far are", "things": "What was made is"}
+    for name, what in kept.items():
         if (Path(output) / name).exists():
             return f" {what} kept in {Path(output) / name}; {same} goes on from there."
     return ""

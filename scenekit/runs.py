@@ -115,7 +115,7 @@ def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
         raise FileError(folder, got="a folder with other things in it", wanted="a new, empty or run folder", hint=hint)
     state = read_json(folder / "run.json")
     if fresh:
-        for name in ("cache", "checkpoint"):
+        for name in ("cache", "checkpoint", "progress"):
             shutil.rmtree(folder / name, ignore_errors=True)
         return Run(folder, options, started=datetime.now(UTC).isoformat(timespec="seconds"))
     before = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}

@@ -212,12 +212,13 @@ def test_a_layout_becomes_a_world_of_runs_and_goes_on_where_it_stopped(
 ) -> None:
     """Two balls are made, a third one is there already."""
     shutil.copytree(finished.folder / "scene", tmp_path / "scene")
-    things = [
+    things: list[dict[str, Any]] = [
         {"name": "first", "prompt": PROMPT, "size": "10 cm", "at": [0, 0]},
         {"name": "second", "prompt": PROMPT, "size": "20 cm", "material": "wood", "beside": "first"},
         {"name": "old", "scene": "scene", "at": [0.5, 0.5]},
     ]
-    (tmp_path / "layout.json").write_text(json.dumps({"version": 1, "name": "balls", "things": things}))
+    document = {"version": 1, "name": "balls", "things": things}
+    (tmp_path / "layout.json").write_text(json.dumps(document))
     options = replace(config(tmp_path / "world"), prompt="", size=None, layout=tmp_path / "layout.json")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(generate_world, "world", interrupted(None))
@@ -233,6 +234,10 @@ def test_a_layout_becomes_a_world_of_runs_and_goes_on_where_it_stopped(
     assert material is not None and material.name == "wood"
     assert "balls" in (tmp_path / "world" / "report.html").read_text()
     assert (tmp_path / "world" / "video.mp4").is_file() and (tmp_path / "world/things/first/report.html").is_file()
+    things[2]["at"] = [0.5, -0.5]
+    (tmp_path / "layout.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"layout\.old\.at was"):
+        generate.run(options)
 
 
 def test_a_layout_with_words_that_nobody_knows_names_the_thing_before_anything_is_made(tmp_path: Path) -> None:
