@@ -128,7 +128,7 @@ class DiffusersPrior:
         n = len(prompts) if views is None else len(views)
         if not len(prompts) or n % len(prompts):
             raise InputError("prompts", got=len(prompts), wanted=f"one, or one for each of {n} views")
-        if self.kind == "multiview" and n % VIEWS:
+        if self.kind == "multiview" and views is not None and n % VIEWS:
             raise InputError("views", got=n, wanted=f"a multiple of {VIEWS}, which this model sees at once")
         embeddings = self.texts.of(list(prompts) * (n // len(prompts)))
         return Condition(embeddings | {"cameras": torch.zeros(n, 16) if views is None else cameras(views)})
