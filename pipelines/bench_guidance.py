@@ -145,7 +145,8 @@ def run(config: Config) -> Result:
     rows = [judged(judge, name, pictures, prompts) for name, pictures in shown.items()]
     found = r_precision(judge, drawn, prompts)
     if config.output is not None:
-        write_image(config.output, tiled(torch.cat([marked(drawn, found.right), truth[:, :1]], 1)))
+        beside = torch.nn.functional.interpolate(truth[:, 0], drawn.shape[-2:])[:, None]
+        write_image(config.output, tiled(torch.cat([marked(drawn, found.right), beside], 1)))
     wrong = {prompts[i]: prompts[j] for i, j in enumerate(found.taken_for) if i != j}
     return Result(len(prompts), rows, wrong, tried(judge, config.faces, config.seed) if config.faces else None)
 

@@ -59,6 +59,11 @@ class RPrecision(NamedTuple):
     """Of each thing (row) for each prompt (column), mean over its pictures, shape (p, p)."""
 
     @property
+    def own(self) -> float:
+        """Mean score of things for their own prompts; of CLIP, the CLIP score."""
+        return float(self.scores.diagonal().mean())
+
+    @property
     def taken_for(self) -> list[int]:
         """The number of the prompt that each thing fits best."""
         return [int(i) for i in self.scores.argmax(1)]

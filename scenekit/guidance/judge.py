@@ -87,6 +87,7 @@ class JudgeNetwork(nn.Module):
         self.fits = nn.Linear(config.features, d)
         self.side = nn.Linear(config.features, len(SIDES))
         self.said = nn.Linear(config.features, config.vocabulary)
+        nn.init.constant_(self.said.bias, -4.0)  # few words are said of a picture
         self.word = nn.Embedding(config.vocabulary, d)
         self.word_place = nn.Parameter(0.02 * torch.randn(config.words, d))
         self.sentence = nn.TransformerEncoderLayer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class SeenThings:
 class JudgeTrainingConfig:
     """How the judge is trained."""
 
-    steps: int = 2000
+    steps: int = 4000
     """Steps of the optimiser."""
     batch: int = 128
     """Things in a step, one picture of each."""
@@ -55,6 +56,8 @@ class JudgeTrainingConfig:
     """Of the side's cross entropy."""
     word_weight: float = 0.1
     """Of the words' binary cross entropy, their sum."""
+    ema: float = 0.99
+    """Decay of the running mean of the weights, which is what is kept."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     save_every: int = 200
@@ -93,7 +96,7 @@ class JudgeTrainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         torch.manual_seed(config.seed)
         self.network = JudgeNetwork(config.network)
-        self.judge = Judge(self.network, vocabulary)
+        self.judge = Judge(copy.deepcopy(self.network), vocabulary)  # the running mean
         self.numbers = [torch.tensor([self.judge.vocabulary.numbers(c) for c in ways]) for ways in things.captions]
         self.optimizer = torch.optim.AdamW(self.network.parameters(), betas=(0.9, 0.98), weight_decay=0.05, fused=True)
         self.groups = self._groups()
@@ -114,7 +117,6 @@ class JudgeTrainer:
                 if file and (self.step % self.config.save_every == 0 or self.step == self.config.steps):
                     self.judge.save(file, note=f"{self.step} steps, {len(self.things)} things")
                 bar.update(task, completed=self.step, loss=float(np.mean(self.losses[-100:])))
-        self.network.eval()
         return self.judge
 
     def _learn(self) -> float:
@@ -138,7 +140,18 @@ class JudgeTrainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         self.optimizer.step()
+        self._average()
         return float(loss.detach())
+
+    def _average(self) -> None:
+        """The mean weights follow, and the statistics of batches; early on they follow faster."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        mean, now = (network.state_dict().values() for network in (self.judge.network, self.network))
+        for kept, new in zip(mean, now, strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+            else:  # counts of batches
+                kept.copy_(new)
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures (b, 3, s, s), words (b, k), sides (b,), and which pairs are said in the same words (b, b)."""

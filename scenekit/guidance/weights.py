@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,20 +19,23 @@ MAX_BYTES = 200_000_000
 
 
 def write_weights(path: str | Path, network: nn.Module, header: Mapping[str, Any]) -> None:
-    """Writes all that a network holds as float16, atomically.
+    """Writes all that a network holds, its numbers as float16, atomically.
 
     Args:
         path: Ends in .safetensors.
         network: Trained.
         header: What is needed to build it again; anything JSON holds.
     """
-    tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
     with written_atomically(path) as temporary:
         save_file(tensors, temporary, metadata={"scenekit": json.dumps(header)})
 
 
 def read_weights(path: str | Path, *, wanted: str, hint: str = "") -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The header and the weights, as float32.
+    """The header and the tensors, numbers as float32.
 
     Args:
         path: What `write_weights` wrote.
@@ -51,6 +53,7 @@ def read_weights(path: str | Path, *, wanted: str, hint: str = "") -> tuple[dict
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["scenekit"])
-            return header, {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+            return header, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise FileError(path, got=f"{type(error).__name__}: {error}"[:200], wanted=wanted) from None

@@ -44,6 +44,7 @@ def test_things_in_the_colour_of_another_prompt_are_not_recognised():
     assert found.taken_for == [0, 2, 1]
     assert found.share == pytest.approx(1 / 3)
     assert found.scores[2].tolist() == pytest.approx([0, 0.5, 0.5])
+    assert found.own == pytest.approx((1 + 0 + 0.5) / 3)
 
 
 @pytest.mark.parametrize("prompts", [["red", "red"], ["red"], []])

@@ -62,15 +62,28 @@ def test_two_fronts_look_the_same_from_the_front_and_from_behind():
     )
 
 
-def test_failures_are_kept_and_count_as_wrong(judge: Path, weights: Path, tmp_path: Path):
-    recipe = Overrides(steps=-1)
-    config = bench_generate.Config(tmp_path, prompts=2, only="prompts", weights=weights, judge=judge, recipe=recipe)
+def test_a_prompt_that_fails_says_why_and_what_it_took(judge: Path, tmp_path: Path):
+    config = bench_generate.Config(judge=judge, weights=tmp_path / "none.safetensors")
+    made = bench_generate.generated("a red mug", tmp_path, config)
+    assert "exit code 2" in made.problem and "none.safetensors" in (tmp_path / "log.txt").read_text()
+    assert made.seconds > 0 and made.peak_bytes > 10_000_000
+    assert not made.is_sound
+
+
+def test_failures_are_kept_and_count_as_wrong(
+    judge: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(prompt: str, folder: Path, config: bench_generate.Config) -> bench_generate.Made:
+        folder.mkdir(parents=True)
+        return bench_generate.Made(prompt, "exit code 4: nothing is there", 3.0, 10**9)
+
+    monkeypatch.setattr(bench_generate, "generated", fails)
+    config = bench_generate.Config(tmp_path, prompts=2, only="prompts", weights=weights, judge=judge)
     result = bench_generate.run(config)
-    assert result.prompts is not None
-    assert all("exit code 2" in made.problem and made.peak_bytes > 1e7 for made in result.prompts.made)
+    assert result.prompts is not None and "nothing is there" in str(result)
     assert result.prompts.splats == result.prompts.meshes == (False, False)
-    again = bench_generate.run(config)  # nothing is made twice
-    assert again == result
+    monkeypatch.setattr(bench_generate, "generated", None)  # nothing is made twice
+    assert bench_generate.run(config) == result
     assert (tmp_path / "prompts.png").is_file() and (tmp_path / "figures.json").is_file()
 
 
