@@ -73,10 +73,10 @@ _STABLE_DIFFUSION = Recipe(
 RECIPES: dict[str, Recipe] = {
     "shapes": Recipe(
         run=DistilConfig(
-            steps=300, views=8, side=64, cameras=STUDIO_CAMERAS,
+            steps=400, views=8, side=64, cameras=STUDIO_CAMERAS,
             shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND,
         ),
-        guidance=DistillationConfig("sds", scale=7.5, timesteps=(0.02, 0.98), annealing="line"),
+        guidance=DistillationConfig("sds", scale=7.5, timesteps=(0.05, 0.8), annealing="line", weighting="uniform"),
     ),
     "stable-diffusion": _STABLE_DIFFUSION,
     "deepfloyd": replace(
