@@ -45,9 +45,10 @@ from scenekit.guidance.view_cameras import ViewCameras, placed
 from scenekit.io.images import read_image, write_image
 from scenekit.meshes import Mesh
 from scenekit.opening import open_scene
-from scenekit.pipelines import generate_plan
 from scenekit.pipelines.bench_guidance import AROUND, FRONTED, PROMPTS, marked, true_pictures
 from scenekit.pipelines.generate import SKETCHES
+from scenekit.pipelines.generate_plan import Config as Asked
+from scenekit.pipelines.generate_plan import Overrides, planned
 from scenekit.pipelines.guidance import ELEVATION, SIDES, tiled
 from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.runs import read_json, write_json
@@ -82,7 +83,7 @@ class Config:
     """Who judges."""
     seed: int = 0
     """Of everything random."""
-    recipe: generate_plan.Overrides = field(default_factory=generate_plan.Overrides)
+    recipe: Overrides = field(default_factory=Overrides)
     """Numbers of the recipe to change."""
 
 
@@ -298,7 +299,7 @@ def sketched(prompt: str, config: Config, prior: DiffusionPrior, *, knows_views:
     """Pictures of a sketch from all around, shape (AROUND, 3, s, s); they are kept."""
     folder = config.output / "faces" / f"{prompt.replace(' ', '-')}-{'seen' if knows_views else 'blind'}"
     if not (folder / "around.png").is_file():
-        plan = generate_plan.planned(generate_plan.Config(prompt, seed=config.seed, recipe=config.recipe), prior)
+        plan = planned(Asked(prompt, seed=config.seed, recipe=config.recipe), prior)
         sketch = SKETCHES["splats"](plan.recipe, config.seed)
         guide = replace(plan.guide, knows_views=knows_views)
         distil(

@@ -74,7 +74,6 @@ def test_failures_are_kept_and_count_as_wrong(
     judge: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def fails(prompt: str, folder: Path, config: bench_generate.Config) -> bench_generate.Made:
-        folder.mkdir(parents=True)
         return bench_generate.Made(prompt, "exit code 4: nothing is there", 3.0, 10**9)
 
     monkeypatch.setattr(bench_generate, "generated", fails)
