@@ -52,7 +52,7 @@ class FieldSketchConfig:
 
     threestudio's units are ours: the pull is a sum over pixels and a mean over pictures, regularisers are means over
     rays. Its weight against opacity stays. That against surfaces that face away is a hundredth of its 10 → 1000, which
-    go with a guidance scale of 100: with an exact prior at a scale of 1, 10 → 1000 cost 4.5 dB.
+    go with a guidance scale of 100: with an exact prior at a scale of 1, 10 → 1000 cost 4.5 dB in 160 steps.
     """
 
     hash_field: HashFieldConfig = field(default_factory=_small)
