@@ -30,7 +30,7 @@ from scenekit.generate.representation import Representation
 from scenekit.generate.splats import SplatSketch
 from scenekit.generate.thing import Thing, thing_of
 from scenekit.guidance.judge import JUDGE, Judge
-from scenekit.guidance.prior import DiffusionPrior
+from scenekit.guidance.lora import NetworkPrior
 from scenekit.io.images import write_image
 from scenekit.io.mesh_files import write_mesh
 from scenekit.io.scene_folder import is_scene
@@ -100,7 +100,7 @@ def run(config: Config) -> Result | WorldResult:
     return built(config)
 
 
-def generated(config: Config, prior: DiffusionPrior | None = None) -> Result:
+def generated(config: Config, prior: NetworkPrior | None = None) -> Result:
     """Makes a thing and leaves a run folder.
 
     Args:

@@ -15,7 +15,9 @@ from scenekit.generate.distil import PhotoTarget
 from scenekit.generate.guide import Guide
 from scenekit.generate.photo import photo_target
 from scenekit.generate.recipes import RECIPES, Recipe
-from scenekit.guidance.prior import DiffusionPrior, Views
+from scenekit.guidance.distillation import Method
+from scenekit.guidance.lora import LoraScore, NetworkPrior
+from scenekit.guidance.prior import Views
 from scenekit.guidance.prompts import checked
 from scenekit.guidance.shapes_prior import WEIGHTS, ShapesPrior
 from scenekit.lengths import LONGEST, SHORTEST, Length, shown
@@ -48,8 +50,8 @@ class Overrides:
     """Of their pictures [px]."""
     scale: float | None = None
     """Of classifier-free guidance."""
-    distillation: Literal["sds", "ism"] | None = None
-    """Score distillation by DreamFusion or by LucidDreamer."""
+    distillation: Method | None = None
+    """Score distillation by DreamFusion, by ProlificDreamer or by LucidDreamer; with the latter two go small scales."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Plan:
     """Who says so."""
 
 
-def planned(config: Config, prior: DiffusionPrior) -> Plan:
+def planned(config: Config, prior: NetworkPrior) -> Plan:
     """Checks the options, and whether the prior knows the words.
 
     Raises:
@@ -132,9 +134,11 @@ def planned(config: Config, prior: DiffusionPrior) -> Plan:
             config.image, recipe.run, azimuth=config.image_azimuth, elevation=config.image_elevation,
             weight=config.image_weight,
         ),)  # fmt: skip
-    guide = recipe.guide(prior, prompt)
-    guide.condition(Views(torch.zeros(recipe.run.views), torch.zeros(recipe.run.views)))  # may not know the words
-    guide.unconditional(1)
+    score = LoraScore(prior, seed=config.seed) if recipe.guidance.method == "vsd" else None
+    guide = recipe.guide(prior, prompt, score=score)
+    views = Views(torch.zeros(recipe.run.views), torch.zeros(recipe.run.views))
+    guide.condition(views)  # may not know the words
+    guide.unconditional(views)
     return Plan(
         guide, recipe, photos, node_name(known.noun if known else prompt), sized(config, known), material, source
     )
@@ -160,7 +164,7 @@ def settled(config: Config, recipe: Recipe) -> Recipe:
     return replace(recipe, run=run, guidance=guidance, negative=config.negative or recipe.negative)
 
 
-def prior_of(config: Config) -> DiffusionPrior:
+def prior_of(config: Config) -> NetworkPrior:
     """The diffusion model that is asked for.
 
     Raises:
@@ -181,7 +185,7 @@ def prior_of(config: Config) -> DiffusionPrior:
     return DiffusersPrior.load(config.model)
 
 
-def kind_of(config: Config, prior: DiffusionPrior) -> str:
+def kind_of(config: Config, prior: NetworkPrior) -> str:
     """The kind of a prior, a name of `RECIPES`."""
     if config.prior == "shapes":
         return "shapes"

@@ -15,7 +15,7 @@ from scenekit.generate.pictures import of_mesh, of_splats, ring
 from scenekit.generate.placing import PlacingConfig, World, world
 from scenekit.generate.report import Side, ThingReport, write_thing_report
 from scenekit.generate.thing import only_node
-from scenekit.guidance.prior import DiffusionPrior
+from scenekit.guidance.lora import NetworkPrior
 from scenekit.io.mesh_atlas import joined
 from scenekit.lengths import shown
 from scenekit.opening import SCENE, open_scene, saved_scene
@@ -95,7 +95,7 @@ def options_of(config: Config, item: Item) -> Config:
     return replace(config, prompt=item.prompt or " ".join(re.findall(r"[^\W\d_]+", item.name)), **own)
 
 
-def made(item: Item, options: Config | None, prior: DiffusionPrior) -> Node:
+def made(item: Item, options: Config | None, prior: NetworkPrior) -> Node:
     """The node of a thing: from the scene that the layout names, or from its run, which goes on where it stopped."""
     if options is None:
         assert item.scene is not None

@@ -252,6 +252,8 @@ class _Run:
         if self.folder is None or not self._whole:
             return
         tensors = {f"it.{name}": tensor for name, tensor in self.representation.tensors().items()}
+        if self.guide.score is not None:
+            tensors |= {f"score.{name}": tensor for name, tensor in self.guide.score.tensors().items()}
         tensors["generator"] = self._chance
         header = {"step": self.step, "seconds": self.watch.seconds, "records": [list(r) for r in self.records]}
         header["since"] = [list(facts) for facts in self._since]
@@ -263,9 +265,10 @@ class _Run:
         if self.folder is None or not (self.folder / CHECKPOINT).exists():
             return
         found = read_checkpoint(self.folder / CHECKPOINT, self._fingerprint())
-        self.representation.restore(
-            {name.removeprefix("it."): tensor for name, tensor in found.tensors.items() if name.startswith("it.")}
-        )
+        for part, whose in (("it.", self.representation), ("score.", self.guide.score)):
+            if whose is not None:
+                own = {name: tensor for name, tensor in found.tensors.items() if name.startswith(part)}
+                whose.restore({name.removeprefix(part): tensor for name, tensor in own.items()})
         self.generator.set_state(found.tensors["generator"])
         self.step, self.watch = int(found.header["step"]), Stopwatch(found.header["seconds"])
         self.records = [DistilRecord(*row) for row in found.header["records"]]
@@ -276,6 +279,13 @@ class _Run:
         return {
             "config": asdict(self.config),
             "guide": asdict(guide.config),
-            "words": [guide.prompt, guide.negative, guide.view_words, guide.knows_views, guide.perp_neg],
+            "words": [
+                guide.prompt,
+                guide.negative,
+                guide.view_words,
+                guide.knows_views,
+                guide.views_always,
+                guide.perp_neg,
+            ],
             "representation": [type(made).__name__, asdict(made.config)],
         }

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scenekit.guidance.distillation import DistillationConfig, Distilled, ScoreModel, distilled
 from scenekit.guidance.prior import Condition, DiffusionPrior, Negatives, Views
-from scenekit.guidance.prompts import checked, perpendicular_negatives, viewed
+from scenekit.guidance.prompts import checked, mixed, neighbours, perpendicular_negatives, viewed
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Guide:
     """Weight of the prompts of other views as Perp-Neg's negatives, −1 of threestudio; 0 for none; needs view_words."""
     knows_views: bool = True
     """Tell the prior the cameras; without it an object grows a face on every side (the two-face test's counterpart)."""
+    views_always: bool = False
+    """Tell them where it is told no words too, as MVDream is asked: guidance then is by the words alone."""
     score: ScoreModel | None = None
     """ε_φ of VSD."""
 
@@ -41,7 +43,7 @@ class Guide:
         """
         condition = self.condition(views)
         result = distilled(
-            self.prior, pictures, condition, self.unconditional(len(views)),
+            self.prior, pictures, condition, self.unconditional(views),
             config=self.config, progress=progress, generator=generator,
             negatives=self.negatives(views), score=self.score,
         )  # fmt: skip
@@ -50,20 +52,24 @@ class Guide:
         return result
 
     def condition(self, views: Views) -> Condition:
-        """What is wanted from each view."""
+        """What is wanted from each view; with Perp-Neg, between the prompts of the two sides that are nearest."""
         prompt = checked(self.prompt)
-        prompts = viewed(prompt, views) if self.view_words else [prompt] * len(views)
-        return self.prior.condition(prompts, views if self.knows_views else None)
+        if self.perp_neg and self.view_words:
+            first, second, share = neighbours(prompt, views)
+            return mixed(self._asked(first, views), self._asked(second, views), share)
+        return self._asked(viewed(prompt, views) if self.view_words else [prompt] * len(views), views)
 
-    def unconditional(self, count: int) -> Condition:
+    def unconditional(self, views: Views) -> Condition:
         """What guidance leads away from."""
-        return self.prior.condition([self.negative] * count, None)
+        told = views if self.views_always and self.knows_views else None
+        return self.prior.condition([self.negative] * len(views), told)
 
     def negatives(self, views: Views) -> Negatives:
         """The same prompt from other sides, for Perp-Neg."""
         if not (self.perp_neg and self.view_words):
             return ()
         pairs = perpendicular_negatives(checked(self.prompt), views, weight=self.perp_neg)
-        return [
-            (self.prior.condition(prompts, views if self.knows_views else None), weights) for prompts, weights in pairs
-        ]
+        return [(self._asked(prompts, views), weights) for prompts, weights in pairs]
+
+    def _asked(self, prompts: list[str], views: Views) -> Condition:
+        return self.prior.condition(prompts, views if self.knows_views else None)

@@ -34,6 +34,8 @@ class Recipe:
     """Views are said by words."""
     negative: str = ""
     """What is not wanted."""
+    views_always: bool = False
+    """See `Guide`."""
     perp_neg: float = 0.0
     """Weight of Perp-Neg; −1 in threestudio where it is used."""
 
@@ -51,7 +53,7 @@ class Recipe:
         return Guide(
             prior, prompt, self.guidance,
             view_words=self.view_words, negative=self.negative, perp_neg=self.perp_neg,
-            knows_views=knows_views, score=score,
+            knows_views=knows_views, views_always=self.views_always, score=score,
         )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ RECIPES: dict[str, Recipe] = {
         run=replace(_STABLE_DIFFUSION.run, views=4, cameras=ViewCameraConfig(height=0.0, together=4)),
         guidance=replace(_STABLE_DIFFUSION.guidance, scale=50.0, annealing="shrink", late=0.5, shrinking=0.8),
         view_words=False,
+        views_always=True,
     ),
 }  # fmt: skip
 """By the kind of prior."""

@@ -82,6 +82,14 @@ class ScoreModel(Protocol):
         """One step of training on renderings (b, c, h, w), which need no gradients; returns its loss."""
         ...
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a checkpoint needs."""
+        ...
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Goes on from `tensors`."""
+        ...
+
 
 class Distilled(NamedTuple):
     """What the prior says of rendered pictures."""

@@ -2,7 +2,8 @@
 
 Patches and words are tokens of one sequence; timestep and view modulate every block (Peebles and Xie 2023, DiT), by one
 set of numbers shared by the blocks (Chen et al. 2024, PixArt-α). It predicts the clean picture, which a plain
-transformer with large patches can and noise it cannot (Li and He 2025); a few convolutions join the patches. Letters: b batch, k words, p patches, d width.
+transformer with large patches can and noise it cannot (Li and He 2025); a few convolutions join the patches.
+Letters: b batch, k words, p patches, d width.
 """
 
 from __future__ import annotations
@@ -136,9 +137,8 @@ class _Seams(nn.Module):
         self.modulation = nn.Linear(d, 2 * c)
         self.second = nn.Conv2d(c, c, 3, padding=1)
         self.last = nn.Conv2d(c, 3, 3, padding=1)
-        for layer in (self.modulation, self.last):  # starts as nothing
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for zero in (*self.modulation.parameters(), *self.last.parameters()):  # starts as nothing
+            nn.init.zeros_(zero)
 
     def forward(self, coarse: Tensor, x_t: Tensor, condition: Tensor) -> Tensor:
         shift, scale = self.modulation(condition)[..., None, None].chunk(2, 1)

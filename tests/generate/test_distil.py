@@ -10,8 +10,11 @@ from scenekit.fit.strategies import MCMC
 from scenekit.generate.distil import CHECKPOINT, DistilConfig, PhotoTarget, ShadingSchedule, distil
 from scenekit.generate.guide import Guide
 from scenekit.generate.splats import SplatSketch, SplatSketchConfig
-from scenekit.guidance.distillation import Distilled
+from scenekit.guidance.distillation import DistillationConfig, Distilled
+from scenekit.guidance.lora import LoraConfig, LoraScore
 from scenekit.guidance.prior import Views
+from scenekit.guidance.shapes_prior import ShapesPrior
+from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
 from tests.generate.conftest import SIDE, ball, ball_guide, run_config, seen_from
 
 SMALL = SplatSketchConfig(count=100, strategy=MCMC(cap=200, start_at=0.0, every_steps=2))
@@ -56,6 +59,23 @@ def test_an_interrupted_run_goes_on_as_if_never_stopped(tmp_path, guide):
     assert same(whole, second)
     assert [r._replace(seconds=0.0) for r in again] == [r._replace(seconds=0.0) for r in records]
     assert [r.step for r in again] == [3, 6]
+
+
+def test_vsd_goes_on_with_what_its_score_model_had_learned(tmp_path):
+    network = TransformerConfig(side=SIDE, patch=16, width=32, depth=1, heads=2, words=4, vocabulary=8, seam=4)
+    torch.manual_seed(0)
+    prior = ShapesPrior(PictureTransformer(network), ["ball"])
+
+    def made(kind: type[Guide] = Guide) -> Guide:
+        score = LoraScore(prior, LoraConfig(rate=1e-2))
+        return kind(prior, "ball", DistillationConfig("vsd", scale=7.5), score=score)
+
+    whole, first, second = (SplatSketch(SMALL) for _ in range(3))
+    distil(whole, made(), run_config(), progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        distil(first, made(Stopped), run_config(), folder=tmp_path, progress=False)
+    distil(second, made(), run_config(), folder=tmp_path, progress=False)
+    assert same(whole, second) and not same(whole, first)
 
 
 def test_a_finished_run_is_not_done_again(tmp_path, guide):

@@ -75,8 +75,20 @@ def test_views_are_told_and_said_as_asked():
 
 def test_what_is_not_wanted_takes_the_place_of_no_words():
     prior = Asked()
-    Guide(prior, "a mug", DistillationConfig(), negative="blurry").unconditional(2)  # type: ignore[arg-type]
-    assert prior.prompts == [(["blurry", "blurry"], False)]
+    Guide(prior, "a mug", DistillationConfig(), negative="blurry").unconditional(VIEWS)  # type: ignore[arg-type]
+    Guide(prior, "a mug", DistillationConfig(), views_always=True).unconditional(VIEWS)  # type: ignore[arg-type]
+    assert prior.prompts == [(["blurry"] * 3, False), ([""] * 3, True)]
+
+
+def test_perp_neg_asks_between_the_two_nearest_sides():
+    class Letters(Asked):
+        def condition(self, prompts, views):
+            return Condition({"words": torch.tensor([[float("side" in p), float("back" in p)] for p in prompts])})
+
+    views = Views(torch.tensor([0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4]), torch.zeros(4))
+    guide = Guide(Letters(), "a mug", DistillationConfig(), view_words=True, perp_neg=-1.0)  # type: ignore[arg-type]
+    wanted = torch.tensor([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [0.5, 0.5]])
+    torch.testing.assert_close(guide.condition(views).tensors["words"], wanted)
 
 
 def test_other_sides_are_negatives_only_with_perp_neg_and_view_words():
