@@ -20,8 +20,9 @@ from scenekit.guidance.prior import Condition, Convention, DiffusionPrior, Negat
 
 Method = Literal["sds", "vsd", "ism"]
 
-Weighting = Literal["sigma2", "uniform", "fantasia"]
-"""w(t): σ_t² = 1 − ᾱ of DreamFusion, 1, or √ᾱ (1 − ᾱ) of Fantasia3D."""
+Weighting = Literal["sigma2", "uniform", "fantasia", "clean"]
+"""w(t): σ_t² = 1 − ᾱ of DreamFusion, 1, √ᾱ (1 − ᾱ) of Fantasia3D, or σ_t / √ᾱ, by which SDS is x₀ − x̂₀: the pull
+towards the clean picture that the prior sees (Shi et al. 2024, MVDream's reconstruction loss)."""
 
 Annealing = Literal["none", "line", "shrink"]
 """Of the timesteps as the run goes on: drawn from the whole range; falling on a line from the upper to the lower end
@@ -53,6 +54,9 @@ class DistillationConfig:
     """t − s of ISM, of a schedule of 1000."""
     inversion: int = 200
     """Longest step of ISM's DDIM inversion, of a schedule of 1000."""
+    threshold: bool = False
+    """Keep the clean picture that the guided noise means within −1..1 (Saharia et al. 2022, static thresholding), for
+    priors of pixels: great scales drive it out."""
     clip: float | None = None
     """Largest length of the gradient of one picture's entry, None for no limit."""
 
@@ -146,13 +150,17 @@ def distilled(
             prior, x_t, t, condition, unconditional,
             scale=config.scale, convention=config.convention, negatives=negatives,
         )  # fmt: skip
+        clean = schedule.sample(x_t, guided, t, "epsilon")
+        if config.threshold:
+            clean = clean.clamp(-1, 1)
+            guided = schedule.epsilon(x_t, clean, t, "sample")
         if score is not None:
             reference = score.predict_epsilon(x_t, t, condition)
         pull = weight(prior, t, config.weighting) * (guided - reference) / n
         if config.clip is not None:
             pull = pull.clamp(-config.clip, config.clip)
     (gradient,) = torch.autograd.grad(latents, shown, pull)
-    return Distilled(gradient, t, schedule.sample(x_t, guided, t, "epsilon"))
+    return Distilled(gradient, t, clean)
 
 
 def timesteps(
@@ -175,8 +183,13 @@ def weight(prior: DiffusionPrior, t: Tensor, weighting: Weighting) -> Tensor:
     Raises:
         InputError: If the weighting is unknown.
     """
-    noise = prior.schedule.noise(t) ** 2
-    kinds = {"sigma2": noise, "uniform": torch.ones_like(noise), "fantasia": prior.schedule.signal(t) * noise}
+    noise, signal = prior.schedule.noise(t) ** 2, prior.schedule.signal(t)
+    kinds = {
+        "sigma2": noise,
+        "uniform": torch.ones_like(noise),
+        "fantasia": signal * noise,
+        "clean": noise.sqrt() / signal.clamp(min=1e-4),
+    }
     if weighting not in kinds:
         raise InputError("weighting", got=repr(weighting), wanted="one of " + ", ".join(kinds))
     return kinds[weighting]

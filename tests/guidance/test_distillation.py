@@ -17,7 +17,7 @@ def conditions(prior: AnalyticPrior) -> tuple[Condition, Condition]:
 
 @pytest.mark.parametrize("kind", ["epsilon", "v", "sample"])
 @pytest.mark.parametrize("convention", ["uncond", "cond"])
-@pytest.mark.parametrize("weighting", ["sigma2", "uniform", "fantasia"])
+@pytest.mark.parametrize("weighting", ["sigma2", "uniform", "fantasia", "clean"])
 def test_the_sds_gradient_is_its_formula(kind, convention, weighting):
     """w(t) (ε̂ − ε) ∂x/∂picture, with ∂x/∂picture = 2 as pictures are encoded, over the mean of the batch."""
     prior = made(kind)
@@ -35,6 +35,20 @@ def test_the_sds_gradient_is_its_formula(kind, convention, weighting):
     expected = weight(prior, t, weighting) * (guided - noise) * 2 / 4
     assert torch.equal(found.t, t)
     assert float((found.gradient - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_weighed_as_clean_it_leads_from_the_picture_to_the_clean_one_within_range():
+    prior = made()
+    condition, nothing = conditions(prior)
+    pictures = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    for threshold in (False, True):
+        config = DistillationConfig(scale=60.0, weighting="clean", timesteps=(0.5, 0.9), threshold=threshold)
+        found = distilled(
+            prior, pictures, condition, nothing, config=config, progress=0.0, generator=torch.Generator().manual_seed(9)
+        )
+        assert (float(found.clean.abs().max()) <= 1) == threshold
+        expected = (2 * pictures - 1 - found.clean) * 2 / 4
+        assert float((found.gradient - expected).norm() / expected.norm()) < 1e-4
 
 
 def test_the_gradient_goes_through_the_encoder_of_a_larger_picture(prior: AnalyticPrior):
