@@ -42,7 +42,7 @@ def test_weighed_as_clean_it_leads_from_the_picture_to_the_clean_one_within_rang
     condition, nothing = conditions(prior)
     pictures = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(5))
     for threshold in (False, True):
-        config = DistillationConfig(scale=60.0, weighting="clean", timesteps=(0.5, 0.9), threshold=threshold)
+        config = DistillationConfig(scale=60.0, weighting="clean", timesteps=(0.4, 0.9), threshold=threshold)
         found = distilled(
             prior, pictures, condition, nothing, config=config, progress=0.0, generator=torch.Generator().manual_seed(9)
         )
