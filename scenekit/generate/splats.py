@@ -34,9 +34,6 @@ from scenekit.surface.fusion import FusionConfig
 from scenekit.surface.objects import object_mesh
 from scenekit.surface.sightings import Floor, Sightings
 
-THINNEST = 1e-3
-"""Least standard deviation, in longest sides of the thing."""
-
 ROUND, RINGS = 16, (-8.0, 15.0, 40.0, 68.0)
 """Cameras that look at the finished thing: how many on a ring, and the elevations of the rings [degrees]. None looks
 from below, from where no guide ever said anything."""
@@ -71,6 +68,8 @@ class SplatSketchConfig:
     with its 1e-2 a hundred steps move a colour by 0.28 at most."""
     last_rate: float = 0.02
     """Rate of the means at the end, as a part of the first; 1e-3 → 2e-5 in DreamGaussian."""
+    settled: float = 0.1
+    """All rates at the end, likewise: the noise of the guide's last steps is averaged."""
     strategy: ADC | MCMC = field(
         default_factory=lambda: ADC(
             cap=4000, start_at=0.1, stop_at=0.6, every=0.1, every_steps=10, grow=0.2, reset_every=0.0
@@ -85,6 +84,8 @@ class SplatSketchConfig:
     """Weight of `regularisers.opaque`, likewise."""
     reach: float = 0.8
     """Radius of the ball that no centre leaves; the corner of a cube is at 0.87."""
+    smallest: float = 0.01
+    """Least standard deviation: a third of a pixel of 64 across the studio. What is smaller is noise, seen from nearer."""
     largest: float = 0.1
     """Greatest standard deviation."""
     voxels: int = 64
@@ -96,7 +97,8 @@ class SplatSketchConfig:
             ("radius", 0 < self.radius <= self.reach, f"above 0, at most the reach of {self.reach}"),
             ("opacity", 0 < self.opacity < 1, "above 0 and below 1"),
             ("last_rate", 0 < self.last_rate <= 1, "above 0, at most 1"),
-            ("largest", THINNEST < self.largest <= 1, f"above {THINNEST}, at most 1"),
+            ("smallest", 0 < self.smallest < self.largest <= 1, "above 0, below the largest, which is at most 1"),
+            ("settled", 0 < self.settled <= 1, "above 0, at most 1"),
             ("voxels", 8 <= self.voxels <= 512, "8 to 512"),
         ):
             if not good:
@@ -146,7 +148,9 @@ class SplatSketch:
     def advance(self, moment: Moment, generator: torch.Generator) -> None:
         """See `Representation`."""
         config, run = self.config, Run(moment.steps, self.config.radius)
-        rates = config.rates.scaled(1.0, means=decay(moment.progress, config.last_rate))
+        rates = config.rates.scaled(
+            decay(moment.progress, config.settled), means=decay(moment.progress, config.last_rate / config.settled)
+        )
         for meta in self._seen:
             config.strategy.after_backward(self.state, self.adam.splats, meta)
         self._seen.clear()
@@ -160,7 +164,7 @@ class SplatSketch:
     def _confine(self) -> None:
         splats, config = self.adam.splats, self.config
         splats.sh.clamp_(-0.5 / SH_C0, 0.5 / SH_C0)
-        splats.log_scales.clamp_(math.log(THINNEST), math.log(config.largest))
+        splats.log_scales.clamp_(math.log(config.smallest), math.log(config.largest))
         splats.logit_opacities.clamp_(-10, 10)
         splats.means.mul_((config.reach / splats.means.norm(dim=1, keepdim=True).clamp(min=1e-9)).clamp(max=1))
 
