@@ -68,7 +68,7 @@ class SplatSketchConfig:
     with its 1e-2 a hundred steps move a colour by 0.28 at most."""
     last_rate: float = 0.02
     """Rate of the means at the end, as a part of the first; 1e-3 → 2e-5 in DreamGaussian."""
-    settled: float = 0.1
+    settled: float = 0.3
     """All rates at the end, likewise: the noise of the guide's last steps is averaged."""
     strategy: ADC | MCMC = field(
         default_factory=lambda: ADC(
