@@ -148,14 +148,14 @@ def generate(prompt: str, output: str | Path = "thing", **options: Any) -> Resul
 
 SKETCHES: dict[str, Callable[[Recipe, int], Representation]] = {
     "splats": lambda recipe, seed: SplatSketch(recipe.splats, seed=seed),
-    "nerf": lambda recipe, seed: FieldSketch(seed=seed),
+    "nerf": lambda recipe, seed: FieldSketch(recipe.nerf, seed=seed),
 }
 """What is optimised, by the name of the method."""
 
 
 def refined(run: Run, config: Config, plan: Plan, mesh: Mesh) -> tuple[Splats, Mesh, list[DistilRecord]]:
     """The mesh after more steps of guidance by little noise, splats on it, and how that went."""
-    sketch, sketched = MeshSketch(mesh, seed=config.seed), plan.recipe.run
+    sketch, sketched = MeshSketch(mesh, plan.recipe.mesh, seed=config.seed), plan.recipe.run
     little = replace(plan.guide.config, timesteps=REFINING, annealing="none")
     records = distil(
         sketch, replace(plan.guide, config=little), replace(sketched, steps=config.refine),

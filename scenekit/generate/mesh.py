@@ -23,7 +23,7 @@ from scenekit.splats import Splats
 from scenekit.surface.flat_splats import mesh_splats
 from scenekit.surface.large_steps import LargeSteps, smoothing
 from scenekit.surface.mend import compact, joined
-from scenekit.surface.solid import solid
+from scenekit.surface.solid import simplified_solid, solid
 
 GREY = 128
 """Colour of a mesh that has none."""
@@ -41,6 +41,9 @@ class MeshSketchConfig:
     """λ of I + λL: a move spreads over about √λ edges (Nicolet et al. 2021)."""
     consistency: Ramp = field(default_factory=lambda: Ramp(100.0, 100.0))
     """Weight of the mean of 1 − cosine between neighbouring faces."""
+    faces: int = 8000
+    """To which a finer mesh is simplified first, about. A thing's edges then are 0.03 of its longest side long, a pixel
+    of the embedded prior's pictures: what is smaller no guide sees, and takes time."""
     count: int = 20_000
     """Gaussians that it becomes."""
 
@@ -49,6 +52,7 @@ class MeshSketchConfig:
             ("vertex_rate", 0 <= self.vertex_rate < 1, "0 to less than 1"),
             ("color_rate", 0 <= self.color_rate < 1, "0 to less than 1"),
             ("smoothness", 0 <= self.smoothness < np.inf, "0 or more"),
+            ("faces", self.faces >= 4, "at least 4"),
             ("count", self.count >= 1, "at least 1"),
         ):
             if not good:
@@ -69,7 +73,7 @@ class MeshSketch:
 
     def __init__(self, mesh: Mesh, config: MeshSketchConfig = MeshSketchConfig(), *, seed: int = 0):
         self.config, self.seed = config, seed
-        self.first = _plain(mesh)
+        self.first = _plain(mesh, config.faces)
         self.soft = soft_mesh(self.first)
         self.pairs = _neighbours(self.soft.edges)
         assert self.soft.vertex_colors is not None  # `_plain` gave it some
@@ -144,15 +148,16 @@ class MeshSketch:
         return 1 - (normals[self.pairs[:, 0]] * normals[self.pairs[:, 1]]).sum(-1).mean()
 
 
-def _plain(mesh: Mesh) -> Mesh:
-    """Vertices, faces and colours, each vertex once."""
+def _plain(mesh: Mesh, faces: int) -> Mesh:
+    """Vertices, colours and about so many faces at most, each vertex once."""
     if not len(mesh.faces) or not mesh.vertices.isfinite().all():
         raise InputError("mesh", got="no faces, or places that are not finite", wanted="a closed mesh")
     if mesh.texture is not None:
         raise InputError("mesh", got="a texture", wanted="vertex colours")
     grey = torch.full((len(mesh.vertices), 4), GREY, dtype=torch.uint8)
     colors = grey if mesh.vertex_colors is None else mesh.vertex_colors
-    return compact(joined(Mesh(mesh.vertices, mesh.faces, colors)))
+    plain = compact(joined(Mesh(mesh.vertices, mesh.faces, colors)))
+    return plain if len(plain.faces) <= faces else simplified_solid(plain, faces=faces)
 
 
 def _neighbours(edges: Edges) -> Tensor:

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from scenekit.generate.distil import DistilConfig, ShadingSchedule
+from scenekit.generate.field import FieldSketchConfig
 from scenekit.generate.guide import Guide
+from scenekit.generate.mesh import MeshSketchConfig
 from scenekit.generate.splats import SplatSketchConfig
 from scenekit.guidance.distillation import DistillationConfig, ScoreModel
 from scenekit.guidance.prior import DiffusionPrior
@@ -30,6 +32,10 @@ class Recipe:
     """How the prior pulls."""
     splats: SplatSketchConfig = field(default_factory=SplatSketchConfig)
     """What a thing of Gaussians is made of."""
+    nerf: FieldSketchConfig = field(default_factory=FieldSketchConfig)
+    """What a thing that is a radiance field is made of."""
+    mesh: MeshSketchConfig = field(default_factory=MeshSketchConfig)
+    """How its mesh is refined."""
     view_words: bool = False
     """Views are said by words."""
     negative: str = ""

@@ -85,7 +85,8 @@ class SplatSketchConfig:
     reach: float = 0.8
     """Radius of the ball that no centre leaves; the corner of a cube is at 0.87."""
     smallest: float = 0.01
-    """Least standard deviation: a third of a pixel of 64 across the studio. What is smaller is noise, seen from nearer."""
+    """Least standard deviation: a third of a pixel of 64 across the studio. What is smaller is noise when
+    seen from nearer."""
     largest: float = 0.1
     """Greatest standard deviation."""
     voxels: int = 64

@@ -21,6 +21,7 @@ from scenekit.guidance.analytic import AnalyticPrior
 from scenekit.guidance.distillation import DistillationConfig
 from scenekit.guidance.prior import Views
 from scenekit.guidance.view_cameras import ViewCameras
+from scenekit.mass import mass_properties
 from scenekit.meshes import Mesh, some_faces
 from scenekit.render.meshes import render_mesh
 from scenekit.render.splats import render
@@ -124,6 +125,18 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     distil(second, ball_guide(), run_config(), folder=tmp_path, progress=False)
     for name, tensor in whole.tensors().items():
         assert torch.equal(tensor, second.tensors()[name]), name
+
+
+def test_a_fine_mesh_is_simplified_to_what_a_guide_can_see():
+    fine = egg(4)
+    color = torch.tensor([[200, 20, 20, 255]], dtype=torch.uint8)
+    red = replace(fine, vertex_colors=color.repeat(len(fine.vertices), 1))
+    sketch = MeshSketch(red, MeshSketchConfig(faces=600))
+    assert len(fine.faces) > 5000 and sketch.facts()["faces"] == pytest.approx(600, rel=0.05)
+    mesh = sketch.mesh()
+    assert not faults(mesh) and mesh.vertex_colors is not None
+    assert mesh.vertex_colors.float().mean(0).tolist() == pytest.approx([200, 20, 20, 255], abs=1)
+    assert float(mass_properties(mesh).volume) == pytest.approx(mass_properties(fine).volume, rel=0.02)
 
 
 def test_open_and_textured_meshes_are_refused():
