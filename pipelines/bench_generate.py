@@ -48,7 +48,7 @@ from scenekit.opening import open_scene
 from scenekit.pipelines.bench_guidance import AROUND, FRONTED, PROMPTS, marked, true_pictures
 from scenekit.pipelines.generate import SKETCHES
 from scenekit.pipelines.generate_plan import Config as Asked
-from scenekit.pipelines.generate_plan import Overrides, planned
+from scenekit.pipelines.generate_plan import Overrides, device_of, planned
 from scenekit.pipelines.guidance import ELEVATION, SIDES, tiled
 from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.runs import read_json, write_json
@@ -299,8 +299,9 @@ def sketched(prompt: str, config: Config, prior: DiffusionPrior, *, knows_views:
     """Pictures of a sketch from all around, shape (AROUND, 3, s, s); they are kept."""
     folder = config.output / "faces" / f"{prompt.replace(' ', '-')}-{'seen' if knows_views else 'blind'}"
     if not (folder / "around.png").is_file():
-        plan = planned(Asked(prompt, seed=config.seed, recipe=config.recipe), prior)
-        sketch = SKETCHES["splats"](plan.recipe, config.seed)
+        asked = Asked(prompt, seed=config.seed, recipe=config.recipe)
+        plan = planned(asked, prior)
+        sketch = SKETCHES["splats"](plan.recipe, config.seed, device_of(asked))
         guide = replace(plan.guide, knows_views=knows_views)
         distil(
             sketch, guide, plan.recipe.run, folder=folder, title=f"{prompt}{'' if knows_views else ', view unknown'}"

@@ -40,7 +40,7 @@ from scenekit.lengths import shown
 from scenekit.material import materials
 from scenekit.meshes import Mesh
 from scenekit.opening import SCENE
-from scenekit.pipelines.generate_plan import Config, Plan, planned, prior_of
+from scenekit.pipelines.generate_plan import Config, Plan, device_of, planned, prior_of
 from scenekit.report import duration, thousands
 from scenekit.runs import Run, command, open_run, versions, write_json
 from scenekit.splats import Splats
@@ -114,7 +114,7 @@ def generated(config: Config, prior: NetworkPrior | None = None) -> Result:
     plan = planned(config, prior or prior_of(config))
     run = open_run(config.output, config, fresh=config.fresh)
     with run.stage("sketch"):
-        sketch = SKETCHES[config.method](plan.recipe, config.seed)
+        sketch = SKETCHES[config.method](plan.recipe, config.seed, device_of(config))
         records = distil(
             sketch, plan.guide, plan.recipe.run, folder=run.folder / "checkpoint" / "sketch",
             photos=plan.photos, title="sketch", on_show=keeper(run.folder, "sketch"),
@@ -146,11 +146,11 @@ def generate(prompt: str, output: str | Path = "thing", **options: Any) -> Resul
     return generated(Config(prompt, output=Path(output), **options))
 
 
-SKETCHES: dict[str, Callable[[Recipe, int], Representation]] = {
-    "splats": lambda recipe, seed: SplatSketch(recipe.splats, seed=seed),
-    "nerf": lambda recipe, seed: FieldSketch(recipe.nerf, seed=seed),
+SKETCHES: dict[str, Callable[[Recipe, int, torch.device], Representation]] = {
+    "splats": lambda recipe, seed, device: SplatSketch(recipe.splats, seed=seed, device=device),
+    "nerf": lambda recipe, seed, _: FieldSketch(recipe.nerf, seed=seed),
 }
-"""What is optimised, by the name of the method."""
+"""What is optimised, by the name of the method. A field is on the CPU: its rays are marched there."""
 
 
 def refined(run: Run, config: Config, plan: Plan, mesh: Mesh) -> tuple[Splats, Mesh, list[DistilRecord]]:

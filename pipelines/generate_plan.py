@@ -10,7 +10,7 @@ import torch
 import tyro
 
 from scenekit.datasets.shapes_usual import Usual, usual
-from scenekit.errors import InputError
+from scenekit.errors import BackendError, InputError
 from scenekit.generate.distil import PhotoTarget
 from scenekit.generate.guide import Guide
 from scenekit.generate.photo import photo_target
@@ -90,6 +90,8 @@ class Config:
     """Length of the turntable; 0 for none."""
     refine: int = 0
     """Steps in which the mesh is refined by the same guidance; 0 for none."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the prior and Gaussians are; a GPU if there is one."""
     seed: int = 0
     """Seed of everything random."""
     fresh: bool = False
@@ -175,14 +177,25 @@ def prior_of(config: Config) -> NetworkPrior:
     if config.prior == "shapes":
         if config.model is not None:
             raise InputError("--model", got=config.model, wanted="none with --prior shapes", hint="See --weights.")
-        return ShapesPrior.load(config.weights or WEIGHTS)
+        return ShapesPrior.load(config.weights or WEIGHTS, device=device_of(config))
     if config.model is None or config.weights is not None:
         got = "no model" if config.model is None else f"--weights {config.weights}"
         hint = "Such as --model stabilityai/stable-diffusion-2-1-base, or a folder."
         raise InputError("--prior diffusers", got=got, wanted="--model FOLDER or OWNER/NAME alone", hint=hint)
     from scenekit.guidance.diffusers_prior import DiffusersPrior
 
-    return DiffusersPrior.load(config.model)
+    return DiffusersPrior.load(config.model, device=device_of(config))
+
+
+def device_of(config: Config) -> torch.device:
+    """Where the prior and Gaussians are.
+
+    Raises:
+        BackendError: If there is no GPU and one is asked for.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise BackendError("--device", got="cuda, which PyTorch does not see", wanted="cpu or auto")
+    return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def kind_of(config: Config, prior: NetworkPrior) -> str:

@@ -243,8 +243,8 @@ class _Run:
         loss = torch.zeros(())
         for photo in self.photos:
             seen = self._render(photo.cameras, "albedo", self.generator)
-            error = (seen.pictures[0] - photo.picture).square().sum() + (seen.alpha[0] - photo.alpha).square().sum()
-            loss = loss + photo.weight * error
+            pairs = ((seen.pictures[0], photo.picture), (seen.alpha[0], photo.alpha))
+            loss = loss + photo.weight * sum((x - wanted.to(x)).square().sum() for x, wanted in pairs)
         return loss
 
     def save(self) -> None:

@@ -66,4 +66,4 @@ def strip(pictures: Tensor) -> Picture:
 
 def as_bytes(picture: Tensor) -> Picture:
     """Display colours 0..1 → 0..255."""
-    return (255 * picture.clamp(0, 1)).round().to(torch.uint8).numpy()
+    return (255 * picture.clamp(0, 1)).round().to(torch.uint8).cpu().numpy()

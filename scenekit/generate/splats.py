@@ -118,7 +118,9 @@ class SplatSketch:
         device: Where it is made.
     """
 
-    def __init__(self, config: SplatSketchConfig = SplatSketchConfig(), *, seed: int = 0, device: str = "cpu"):
+    def __init__(
+        self, config: SplatSketchConfig = SplatSketchConfig(), *, seed: int = 0, device: str | torch.device = "cpu"
+    ):
         self.config, self.device = config, torch.device(device)
         self.adam = Adam(_ball(config, seed).map(lambda t: t.to(self.device)))
         self.state = config.strategy.start(self.adam.splats)

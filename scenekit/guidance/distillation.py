@@ -139,12 +139,12 @@ def distilled(
     shown = pictures.detach().requires_grad_()
     latents = prior.encode(shown)
     x0, (n, schedule) = latents.detach(), (len(pictures), prior.schedule)
-    t = timesteps(config, len(schedule), n, progress, generator)
+    t = timesteps(config, len(schedule), n, progress, generator).to(x0.device)
     with torch.no_grad():
         if config.method == "ism":
             x_t, reference = _inverted(prior, x0, t, unconditional, config)
         else:
-            reference = torch.randn(x0.shape, generator=generator)
+            reference = torch.randn(x0.shape, generator=generator).to(x0)
             x_t = schedule.noised(x0, reference, t)
         guided = guided_epsilon(
             prior, x_t, t, condition, unconditional,

@@ -81,7 +81,7 @@ class DiffusionPrior(Protocol):
         ...
 
     def predict(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """Its prediction for noised x_t (b, c, h, w) at timesteps t (b,)."""
+        """Its prediction for noised x_t (b, c, h, w) at timesteps t (b,), where x_t is, wherever its network is."""
         ...
 
 
@@ -122,8 +122,9 @@ def guided_epsilon(
     x, times = x_t.repeat(copies, 1, 1, 1), t.repeat(copies)
     without, *others = prior.schedule.epsilon(x, prior.predict(x, times, asked), times, prior.prediction).chunk(copies)
     towards = others[0] - without
-    for (_, weights), away in zip(negatives, others[1:], strict=True):
-        towards = towards + weights[:, None, None, None] * perpendicular(away - without, others[0] - without)
+    for (_, weights), other in zip(negatives, others[1:], strict=True):
+        away = perpendicular(other - without, others[0] - without)
+        towards = towards + weights.to(away)[:, None, None, None] * away
     return without + weight * towards
 
 

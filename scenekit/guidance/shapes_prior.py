@@ -46,8 +46,12 @@ class ShapesPrior:
         self.shape: tuple[int, int, int] = (3, side, side)
 
     @staticmethod
-    def load(path: str | Path = WEIGHTS) -> ShapesPrior:
+    def load(path: str | Path = WEIGHTS, *, device: str | torch.device = "cpu") -> ShapesPrior:
         """The prior in a file.
+
+        Args:
+            path: The file.
+            device: Where its network is.
 
         Raises:
             FileError: If it is missing, damaged, or its weights are not of the size that its header says.
@@ -62,7 +66,7 @@ class ShapesPrior:
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             got = f"weights that do not fit ({str(error).splitlines()[0][:160]})"
             raise FileError(path, got=got, wanted=wanted) from None
-        return ShapesPrior(network, vocabulary)
+        return ShapesPrior(network.to(device), vocabulary)
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes the weights as float16, atomically.
@@ -104,8 +108,9 @@ class ShapesPrior:
 
     def predict(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """The clean pictures, in bfloat16 where the processor has it."""
-        words, view = condition.tensors["words"], condition.tensors["view"]
-        words = words[:, : max(1, int((words != 0).sum(1).max()))]
-        with torch.autocast(x_t.device.type, torch.bfloat16):
-            clean = self.network(x_t, t.float() / len(self.schedule), words, view)
-        return clean.float()
+        place = next(self.network.parameters()).device
+        words, view = condition.tensors["words"], condition.tensors["view"].to(place)
+        words = words[:, : max(1, int((words != 0).sum(1).max()))].to(place)
+        with torch.autocast(place.type, torch.bfloat16):
+            clean = self.network(x_t.to(place), t.to(place) / len(self.schedule), words, view)
+        return clean.to(x_t)
