@@ -122,8 +122,8 @@ def guided_epsilon(
     x, times = x_t.repeat(copies, 1, 1, 1), t.repeat(copies)
     without, *others = prior.schedule.epsilon(x, prior.predict(x, times, asked), times, prior.prediction).chunk(copies)
     towards = others[0] - without
-    for (_, weights), other in zip(negatives, others[1:], strict=True):
-        away = perpendicular(other - without, others[0] - without)
+    for (_, weights), epsilon in zip(negatives, others[1:], strict=True):
+        away = perpendicular(epsilon - without, others[0] - without)
         towards = towards + weights.to(away)[:, None, None, None] * away
     return without + weight * towards
 
