@@ -18,6 +18,7 @@ from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capt
 from scenekit.capture.saved import read_capture, write_capture
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import Scores, drawn, lens, scored
+from scenekit.fields.extract import MAX_VOXELS
 from scenekit.fields.fitted import FittedField
 from scenekit.fields.train import FieldConfig
 from scenekit.fit import FitConfig
@@ -78,11 +79,15 @@ class Config:
     nerf: FieldConfig = field(default_factory=FieldConfig)
     """How it becomes a radiance field; for --method nerf, as is what comes next."""
     voxels: int = 192
-    """Of the field's surface, along each side of its region."""
+    """Of the field's surface, along each side of its region, 2 to 1024."""
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     """How things are told apart for their meshes."""
     meshing: MeshingConfig = field(default_factory=MeshingConfig)
     """How surfaces are made."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.voxels <= MAX_VOXELS:  # before the fit, not after it
+            raise InputError("voxels", got=self.voxels, wanted=f"2 to {MAX_VOXELS}")
 
 
 @dataclass(frozen=True)
@@ -163,15 +168,16 @@ def reconstruct(photos: str | Path, output: str | Path = "scene", **options: Any
 def settled(config: Config) -> Config:
     """The options with the preset applied and one seed everywhere."""
     quick = config.preset == "quick"
-    steps = max(1, round(config.fit.steps * QUICK_STEPS)) if quick else config.fit.steps
+    share = QUICK_STEPS if quick else 1.0
+    steps = max(1, round(config.fit.steps * share))
     every = config.fit.evaluate_every or max(1, steps // EVALUATIONS)
-    nerf_steps = max(1, round(config.nerf.steps * QUICK_STEPS)) if quick else config.nerf.steps
+    nerf = replace(config.nerf, steps=max(1, round(config.nerf.steps * share)), seed=config.seed)
     return replace(
         config,
         max_side=min(config.max_side, QUICK_SIDE) if quick else config.max_side,
         capture=replace(config.capture, sfm=replace(config.capture.sfm, seed=config.seed)),
         fit=replace(config.fit, steps=steps, evaluate_every=every, seed=config.seed),
-        nerf=replace(config.nerf, steps=nerf_steps, seed=config.seed),
+        nerf=nerf if config.method == "nerf" else config.nerf,  # runs from before there were fields go on
     )
 
 

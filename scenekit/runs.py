@@ -25,7 +25,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:
 
     Args:
         folder: The run folder; made if it is missing.
-        config: The options, a dataclass.
+        config: The options, a dataclass; one that the earlier run's version did not know had its default there.
         fresh: Start over: drop the cache and checkpoint of an earlier run; its results stay until new ones are made.
 
     Raises:
@@ -103,13 +103,13 @@ def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:
     if not folder.exists() or not any(folder.iterdir()):
         run = Run(folder, options, started=datetime.now(UTC).isoformat(timespec="seconds"))
     else:
-        run = _earlier(folder, options, fresh)
+        run = _earlier(folder, config, options, fresh)
     write_json(folder / "config.json", options)
     run.save()
     return run
 
 
-def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
+def _earlier(folder: Path, config: object, options: dict[str, Any], fresh: bool) -> Run:
     if not (folder / "run.json").is_file():
         hint = "Choose another -o; nothing was changed there."
         raise FileError(folder, got="a folder with other things in it", wanted="a new, empty or run folder", hint=hint)
@@ -118,7 +118,8 @@ def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
         for name in ("cache", "checkpoint", "progress"):
             shutil.rmtree(folder / name, ignore_errors=True)
         return Run(folder, options, started=datetime.now(UTC).isoformat(timespec="seconds"))
-    before = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    file = folder / "config.json"
+    before = _completed(read_json(file), config) if file.is_file() else {}
     changed = sorted(_differences(before, options))
     if changed:
         hint = "Choose another -o, or add --fresh to start over in this one."
@@ -132,6 +133,18 @@ def _earlier(folder: Path, options: dict[str, Any], fresh: bool) -> Run:
         done=set(map(str, done)) if isinstance(done, list) else set(),
         started=str(state.get("started", "")),
     )
+
+
+def _completed(before: Any, config: Any) -> Any:
+    """Options as they were kept, and the defaults of those that came with a later version: it did as these say."""
+    if not (is_dataclass(config) and isinstance(before, dict)):
+        return before
+    kept = {name: _completed(value, getattr(config, name, None)) for name, value in before.items()}
+    return {f.name: as_json(_default(f)) for f in fields(config) if _default(f) is not MISSING} | kept
+
+
+def _default(option: Field[Any]) -> Any:
+    return option.default if option.default_factory is MISSING else option.default_factory()
 
 
 def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:

@@ -58,6 +58,16 @@ def test_other_options_are_named_and_refused(tmp_path: Path) -> None:
     assert "--fresh" in str(error.value)
 
 
+def test_an_option_of_a_later_version_had_its_default_in_an_earlier_run(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "run", Options())
+    for before in ({"output": "x", "fresh": False, "seed": 0}, {"seed": 0, "fit": {}}):
+        write_json(run.folder / "config.json", before)
+        assert open_run(tmp_path / "run", Options()).started == run.started
+        write_json(run.folder / "config.json", before)
+        with pytest.raises(InputError, match=r"\(fit\.steps was 10, now 20\)"):
+            open_run(tmp_path / "run", Options(fit=Inner(20)))
+
+
 def test_where_the_output_is_and_whether_it_is_fresh_are_no_other_options(tmp_path: Path) -> None:
     open_run(tmp_path / "run", Options(output=Path("a")))
     run = open_run(tmp_path / "run", Options(output=Path("b"), fresh=True))

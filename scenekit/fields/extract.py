@@ -20,6 +20,8 @@ from scenekit.surface.scores import area_samples
 
 AT_ONCE = 1 << 17
 """Points that a field is asked for at once."""
+MAX_VOXELS = 1024
+"""Most along the longest side of the box."""
 FALLBACK = 0.5
 """Part of the greatest density that is the level where nothing is as dense as it should be."""
 
@@ -63,10 +65,9 @@ def field_mesh(
     middle, half = np.array(field.region.middle), field.region.half
     corner = np.array(low if low is not None else middle - half, np.float64)
     size = np.array(high if high is not None else middle + half, np.float64) - corner
-    if not (2 <= voxels <= 1024 and (size > 0).all() and np.isfinite(size).all()):
-        raise InputError(
-            "field_mesh", got=f"{voxels} voxels, box of {size}", wanted="2 to 1024 voxels, a box with a size"
-        )
+    if not (2 <= voxels <= MAX_VOXELS and (size > 0).all() and np.isfinite(size).all()):
+        wanted = f"2 to {MAX_VOXELS} voxels, a box with a size"
+        raise InputError("field_mesh", got=f"{voxels} voxels, box of {size}", wanted=wanted)
     if level is not None and not 0 < level < math.inf:
         raise InputError("level", got=level, wanted="a density of more than 0")
     voxel = float(size.max()) / voxels
