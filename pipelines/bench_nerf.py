@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
+from torch import Tensor
 
 import scenekit._kernels.launch as launch
 from scenekit.cameras import Array, Camera
@@ -29,7 +30,6 @@ from scenekit.fields.fitted import FittedField
 from scenekit.fields.rendering import render_field
 from scenekit.fields.train import FieldConfig, FieldTrainer, fit_field
 from scenekit.fit import FitConfig, fit, initial_splats
-from scenekit.render.splats import Frame
 
 WARM, MEASURED, EVALUATIONS = 10, 40, 6
 """Steps that are not counted, steps whose speed is measured, and how often the held-out PSNR is taken."""
@@ -70,7 +70,9 @@ class Result:
     history: list[tuple[int, float, float]]
     """Step, seconds and held-out PSNR [dB] on the way."""
     occupied: float
-    """Share of the grid's cells."""
+    """Share of the grid's cells, of those that space is contracted into."""
+    samples_per_ray: float
+    """Shaded in the last steps: how much haze is left for rays to pass."""
     splat_seconds: float | None
     """What splats took to the same PSNR; None if they were not fitted or did not reach it."""
     depth_error: float | None
@@ -80,7 +82,8 @@ class Result:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.threads} threads, {self.steps} steps, {self.seconds:.1f} s, {self.occupied:.0%} of cells occupied",
+            f"{self.threads} threads, {self.steps} steps, {self.seconds:.1f} s, {self.occupied:.0%} of cells occupied, "
+            f"{self.samples_per_ray:.0f} samples per ray",
             f"held out {self.scores.psnr:.2f} dB, SSIM {self.scores.ssim:.3f} over {len(self.scores.views)} photos",
             *(f"  after {row[1]:7.1f} s  {row[2]:.2f} dB" for row in self.history),
         ]
@@ -102,7 +105,11 @@ def run(config: Config) -> Result:
     nerf = replace(config.nerf, steps=steps, evaluate_every=max(1, steps // EVALUATIONS))
     result = fit_field(train, region_of(capture), nerf, held_out=held_out)
     fitted = FittedField(result.field, result.look)
-    scores = scored(drawn(lambda camera, T: _frame(fitted, camera, T).rgb, held_out), held_out)
+
+    def picture(camera: Camera, T_world_cam: Array) -> Tensor:
+        return render_field(fitted.field, camera, T_world_cam, fitted.look, background=nerf.behind).rgb
+
+    scores = scored(drawn(picture, held_out), held_out)
     errors = None if config.truth is None else _depth_errors(fitted, capture, [view.name for view in held_out], config)
     grid = fitted.look.grid
     return Result(
@@ -111,7 +118,8 @@ def run(config: Config) -> Result:
         result.records[-1].seconds,
         scores,
         [(row.step, row.seconds, row.psnr) for row in result.held_out],
-        1.0 if grid is None else float(grid.occupied.float().mean()),
+        1.0 if grid is None else float(grid.occupied[grid.reachable].float().mean()),
+        result.records[-1].samples / result.records[-1].rays,
         _splat_seconds(capture, train, held_out, scores.psnr) if config.splats else None,
         None if errors is None else float(np.nanmedian(errors)),
         None if errors is None else float(np.isnan(errors).mean()),
@@ -135,10 +143,6 @@ def _steps(train: Sequence[View], capture: Capture, config: Config) -> int:
     return max(1, int(60 * config.minutes * MEASURED / (trainer.watch.seconds - before)))
 
 
-def _frame(fitted: FittedField, camera: Camera, T_world_cam: Array) -> Frame:
-    return render_field(fitted.field, camera, T_world_cam, fitted.look)
-
-
 def _depth_errors(fitted: FittedField, capture: Capture, names: Sequence[str], config: Config) -> NDArray[np.float32]:
     """|depth − truth| / truth of the pixels of those photos in their own lenses; NaN where the field has no depth.
 
@@ -152,7 +156,7 @@ def _depth_errors(fitted: FittedField, capture: Capture, names: Sequence[str], c
         shrink = max(1, round(max(truth.shape) / config.max_side))
         truth = truth[shrink // 2 :: shrink, shrink // 2 :: shrink]
         camera = photo.camera.resized(truth.shape[1], truth.shape[0])
-        depth = _frame(fitted, camera, photo.T_world_cam).depth.numpy()
+        depth = render_field(fitted.field, camera, photo.T_world_cam, fitted.look).depth.numpy()
         there = np.isfinite(truth) & (truth > 0)
         errors.append(np.where(depth > 0, np.abs(depth - truth) / truth, np.nan)[there])
     return np.concatenate(errors)

@@ -58,6 +58,7 @@ def fitted_splats(
     folder: Path, capture: Capture, train: Sequence[View], held_out: Sequence[View], config: FitConfig
 ) -> Fitted:
     """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder."""
+    (folder / FIELD).unlink(missing_ok=True)  # of an earlier run by the other method: its splats are to be replaced
     start = initial_splats(capture.points, views=train, seed=config.seed)
     result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out)
     history = result.history
@@ -95,7 +96,7 @@ def fitted_field(
     splats = field_splats(field.field, surface, seed=config.seed)
 
     def picture(camera: Camera, T_world_cam: Array) -> Tensor:
-        return render_field(field.field, camera, T_world_cam, field.look).rgb
+        return render_field(field.field, camera, T_world_cam, field.look, background=config.behind).rgb
 
     steps = [record.step for record in result.records]
     return Fitted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -78,7 +78,7 @@ def read_field(path: str | Path) -> tuple[HashField | Nerf, Look]:
             if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
                 got = f"{metadata.get('format', 'another program')}, version {metadata.get('version')}"
                 raise FileError(path, got=got, wanted=f"{FORMAT}, version {VERSION}")
-            header = from_json(FieldHeader, json.loads(metadata["header"]))
+            header = from_json(FieldHeader, _stated(metadata["header"]))
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 it is no dict
             # On the meta device a header that lies of its sizes costs nothing.
             with torch.device("meta"):
@@ -93,6 +93,14 @@ def read_field(path: str | Path) -> tuple[HashField | Nerf, Look]:
     except (SafetensorError, OSError, ValueError, KeyError, InputError) as error:
         raise FileError(path, got=f"unreadable ({error})", wanted="a field") from error
     return _filled(path, field, tensors), Look(header.stepping, _grid(grid, tensors))
+
+
+def _stated(header: str) -> Any:
+    """The header's JSON; files from before steps bent with the distance have straight ones."""
+    stated = json.loads(header)
+    if isinstance(stated, dict) and isinstance(stated.get("stepping"), dict):
+        stated["stepping"].setdefault("bend", 0.0)
+    return stated
 
 
 def _field(header: FieldHeader) -> HashField | Nerf:

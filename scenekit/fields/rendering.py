@@ -37,14 +37,20 @@ class Look:
     """Where; None for the published NeRF, which samples by its coarse network."""
 
 
-def stepping_of(region: Region) -> Stepping:
+def stepping_of(region: Region, *, near: float = 0.05) -> Stepping:
     """A 512th of the diagonal, half as fine as instant-ngp's; if unbounded a 256th, and growing with the distance.
 
-    From `half` away, steps are even in contracted space, as its cells are: half of the samples were spent there before.
+    From `half` away steps are even in contracted space, as its cells are; in proportion to the distance, half of the
+    samples would lie out there.
+
+    Args:
+        region: Of the field.
+        near: Where rays start if it is unbounded [half sides].
     """
     step = 2 * region.half * 3**0.5 / 512
     if region.unbounded:
-        return Stepping(2 * step, 1 / 64, 1 / 64 / region.half, near=0.05 * region.half, far=1e2 * region.half)
+        half = region.half
+        return Stepping(2 * step, cone=1 / 64, bend=1 / 64 / half, near=near * half, far=1e2 * half)
     return Stepping(step, near=0.0, far=1e2 * region.half)
 
 

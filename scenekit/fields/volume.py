@@ -29,6 +29,8 @@ class Blended(NamedTuple):
     """Distance by which half of the light is taken [m], infinite where less ever is; no gradient, shape (n,)."""
     weights: Tensor
     """w of each sample, shape (k,)."""
+    thickness: Tensor
+    """σ δ of each sample, shape (k,)."""
 
 
 def blend_weights(thickness: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,7 +84,7 @@ def blend(density: Tensor, colors: Tensor, samples: Samples, *, background: Tens
         # Where in the sample the light falls to a half: exp(−σ s) = 0.5 / T.
         into = (2 * arrived[half]).log() / density[half].clamp(min=1e-12)
         median[samples.rays[half]] = samples.begins[half] + torch.minimum(into, samples.lengths[half])
-    return Blended(rgb, alpha, distance / alpha.clamp(min=1e-6), median, weights)
+    return Blended(rgb, alpha, distance / alpha.clamp(min=1e-6), median, weights, thickness)
 
 
 class _Weights(torch.autograd.Function):

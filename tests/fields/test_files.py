@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from scenekit.errors import FileError
@@ -40,6 +41,17 @@ def test_a_field_comes_back_as_it_was(tmp_path: Path, nerf: bool) -> None:
         assert torch.equal(a, b)
     assert back.region == REGION and back.config == field.config and look.stepping == stepping_of(REGION)
     assert nerf or (look.grid is not None and int(look.grid.occupied.sum()) == 108)
+
+
+def test_a_file_from_before_steps_bent_has_straight_ones(tmp_path: Path) -> None:
+    file = tmp_path / "field.safetensors"
+    written(file)
+    with safe_open(file, framework="pt") as old:
+        metadata = dict(old.metadata())
+    header = json.loads(metadata["header"])
+    assert header["stepping"].pop("bend") > 0
+    save_file(load_file(file), file, metadata | {"header": json.dumps(header)})
+    assert read_field(file)[1].stepping.bend == 0
 
 
 def test_what_is_no_field_is_told_apart(tmp_path: Path) -> None:

@@ -14,10 +14,8 @@ from scenekit.fields.contraction import Region
 from scenekit.fields.hash_field import HashFieldConfig
 from scenekit.fields.hash_grid import HashGridConfig
 from scenekit.fields.nerf import NerfConfig
-from scenekit.fields.occupancy import offsets_of
 from scenekit.fields.rendering import camera_rays, render_field
-from scenekit.fields.train import FieldConfig, FieldTrainer, Samples, distortion, fit_field, view_psnr
-from scenekit.fields.volume import Blended
+from scenekit.fields.train import FieldConfig, FieldTrainer, fit_field, view_psnr
 
 REGION = Region((0.0, 0.0, 0.0), 1.0)
 CAMERA = Camera("PINHOLE", 40, 40, (60.0, 60.0, 20.0, 20.0))
@@ -113,23 +111,22 @@ def test_pixels_outside_of_the_mask_are_not_drawn(views: list[View]) -> None:
         FieldTrainer([replace(views[0], mask=torch.zeros_like(mask))], REGION, SMALL)
 
 
-def test_distortion_is_the_sum_over_pairs() -> None:
-    rng = torch.Generator().manual_seed(0)
-    counts = torch.tensor([5, 0, 9])
-    offsets, n = offsets_of(counts), 14
-    lengths = torch.rand(n, generator=rng) * 0.2 + 0.05
-    begins = torch.cat([part.cumsum(0) for part in lengths.split(counts.tolist())]) - lengths + 1
-    samples = Samples(begins, lengths, torch.arange(3).repeat_interleave(counts), offsets)
-    weights = torch.rand(n, generator=rng)
-    blended = Blended(torch.zeros(3, 3), torch.zeros(3), torch.zeros(3), torch.zeros(3), weights)
-    s = samples.middles / (samples.middles + 2.0)
-    d = (begins + lengths) / (begins + lengths + 2.0) - begins / (begins + 2.0)
-    same = samples.rays[:, None] == samples.rays
-    pairs = weights[:, None] * weights * (s[:, None] - s).abs() * same
-    wanted = (pairs.sum() + (weights.square() * d).sum() / 3) / 3
-    torch.testing.assert_close(distortion(blended, samples, 2.0), wanted)
+def test_pictures_of_a_fit_over_white_are_over_white() -> None:
+    assert torch.equal(torch.as_tensor(FieldConfig(background="white").behind), torch.ones(3))
+    assert FieldConfig().behind is FieldConfig(background="random").behind is None
+
+
+def test_a_checkpoint_of_other_steps_of_the_rays_is_refused(views: list[View], tmp_path: Path) -> None:
+    fit_field(views, REGION, replace(SMALL, steps=1), folder=tmp_path, progress=False)
+    trainer = FieldTrainer(views, REGION, replace(SMALL, steps=1), folder=tmp_path)
+    trainer.look = replace(trainer.look, stepping=replace(trainer.look.stepping, step=0.1))
+    with pytest.raises(FileError, match="other stepping"):
+        trainer.restore()
 
 
 def test_no_views_are_named() -> None:
     with pytest.raises(InputError, match="views"):
         fit_field([], REGION, SMALL, progress=False)
+    for name in ("near", "entropy"):
+        with pytest.raises(InputError, match=name):
+            replace(SMALL, **{name: -1.0})

@@ -1,6 +1,7 @@
 """reconstruct --method nerf: a tiny field end to end, gone on with, opened as a scene, and meshed."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from scenekit.fields.rendering import render_field
 from scenekit.fields.train import FieldConfig, FieldTrainer
 from scenekit.io.splat_files import read_splats
 from scenekit.opening import open_scene
-from scenekit.pipelines import info, reconstruct
+from scenekit.pipelines import evaluate, info, reconstruct
 from scenekit.pipelines.reconstruct import divided, settled
+from scenekit.runs import open_run, read_json, write_json
 
 TINY = FieldConfig(
     steps=120,
@@ -65,6 +67,10 @@ def test_the_scores_are_those_of_the_field_on_photos_that_were_held_out(
     assert fitted.scores is not None and fitted.scores.psnr == pytest.approx(sum(values) / 2, abs=1e-3)
     flat = [-10 * float((view.image / 255).reshape(-1, 3).var(0, unbiased=False).mean().log10()) for view in held_out]
     assert fitted.scores.psnr > sum(flat) / 2  # the best flat colour
+    again = evaluate.run(evaluate.Config(fitted.folder)).scores
+    assert again.psnr == pytest.approx(fitted.scores.psnr, abs=1e-3)
+    surface = evaluate.run(evaluate.Config(fitted.folder, splats=fitted.folder / "splats.ply")).scores
+    assert abs(surface.psnr - again.psnr) > 0.1
 
 
 def test_a_run_opens_as_a_scene_with_splats_and_field(fitted: reconstruct.Result, tmp_path: Path) -> None:
@@ -116,6 +122,34 @@ def test_another_method_in_the_same_folder_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="method was nerf, now splats"):
         reconstruct.run(replace(nerf_config, method="splats"))
+
+
+def test_a_fresh_run_of_splats_leaves_no_field_of_the_run_before(
+    fitted: reconstruct.Result, config: reconstruct.Config, tmp_path: Path
+) -> None:
+    shutil.copytree(fitted.folder, tmp_path / "run", ignore=shutil.ignore_patterns("cache", "scene.json"))
+    fit = replace(config.fit, steps=5)
+    reconstruct.run(replace(config, output=tmp_path / "run", fit=fit, video_frames=0, fresh=True))
+    assert open_scene(tmp_path / "run").state.node("/scene").field is None
+
+
+@pytest.mark.parametrize("voxels", [1, 1025])
+def test_voxels_out_of_range_are_refused_before_the_fit(nerf_config: reconstruct.Config, voxels: int) -> None:
+    with pytest.raises(InputError, match="voxels"):
+        replace(nerf_config, voxels=voxels)
+
+
+def test_a_run_from_before_there_were_methods_goes_on_as_one_of_splats(
+    config: reconstruct.Config, tmp_path: Path
+) -> None:
+    """Of its own options; a preset and a seed, which reach fields too, are no other options."""
+    early = settled(replace(config, output=tmp_path / "run", preset="quick", seed=3))
+    run = open_run(early.output, early)
+    options = read_json(run.folder / "config.json")
+    write_json(run.folder / "config.json", {k: v for k, v in options.items() if k not in ("method", "nerf", "voxels")})
+    assert open_run(early.output, early).started == run.started
+    with pytest.raises(InputError, match="method was splats, now nerf"):
+        open_run(early.output, settled(replace(early, method="nerf")))
 
 
 def test_the_quick_preset_and_the_seed_reach_the_field(nerf_config: reconstruct.Config) -> None:
