@@ -1,20 +1,27 @@
-"""Splats against the photos that they were not fitted to, by the protocol of docs/evaluation.md."""
+"""Splats or a field against the photos that they were not fitted to, by the protocol of docs/evaluation.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 import tyro
+from torch import Tensor
 
+from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.capture import load_views, split, split_by_region, undistorted
 from scenekit.capture.saved import read_capture
 from scenekit.errors import FileError
-from scenekit.evaluate import Scores, evaluate
+from scenekit.evaluate import Picture, Scores, drawn, scored
+from scenekit.fields.fitted import FittedField
+from scenekit.fields.rendering import render_field
 from scenekit.io.splat_files import read_splats
 from scenekit.opening import open_scene
+from scenekit.render.splats import render
 from scenekit.runs import read_json, write_json
+from scenekit.scene import SceneState
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Config:
     run: tyro.conf.Positional[Path]
     """A run folder."""
     splats: Path | None = None
-    """Another PLY in the same frame; the run's own if not given."""
+    """A PLY in the same frame; the run's own if not given, or its field if it was made by --method nerf."""
     every: int | None = None
     """Every how many-th photo is scored, starting with the first; as in the run if not given. Others than the run's
     held-out photos were fitted to, and their scores say little."""
@@ -70,13 +77,35 @@ def run(config: Config) -> Result:
     options = read_json(config.run / "config.json")
     state = open_scene(config.run).state  # a run that was edited is scored as it is now, from where its photos are now
     capture = replace(read_capture(config.run), photos=state.photos())
-    splats = state.splats() if config.splats is None else read_splats(config.splats)
     flat = undistorted(capture, config.run / "cache" / "undistorted")
     every = config.every if config.every is not None else options.get("held_out", 8)
     region = config.region if config.region is not None else options.get("region", False)
     _, held_out = split_by_region(flat) if region else split(flat, every=every)
     max_side = config.max_side or options.get("max_side")
-    scores = evaluate(splats, load_views(flat, max_side=max_side, names=held_out), backend=config.backend)
+    views = load_views(flat, max_side=max_side, names=held_out)
+    scores = scored(drawn(picture(config, state, options), views), views)
     if config.output is not None:
         write_json(config.output, scores.as_dict())
     return Result(scores)
+
+
+def picture(config: Config, state: SceneState, options: dict[str, Any]) -> Picture:
+    """What is scored: the field of a run by --method nerf, over what it was fitted over, else splats."""
+    placed = next(((path, node.field) for path, node in state.walk() if node.field is not None), None)
+    if placed is not None and config.splats is None:
+        white = options.get("nerf", {}).get("background") == "white"
+        T_node_world = inverse_pose(state.pose(placed[0]).matrix)
+        return _picture_of_field(placed[1], T_node_world, torch.ones(3) if white else None)
+    splats = state.splats() if config.splats is None else read_splats(config.splats)
+
+    def drawn_splats(camera: Camera, T_world_cam: Array) -> Tensor:
+        return render(splats, camera, T_world_cam, backend=config.backend).rgb
+
+    return drawn_splats
+
+
+def _picture_of_field(fitted: FittedField, T_node_world: Array, background: Tensor | None) -> Picture:
+    def drawn_field(camera: Camera, T_world_cam: Array) -> Tensor:
+        return render_field(fitted.field, camera, T_node_world @ T_world_cam, fitted.look, background=background).rgb
+
+    return drawn_field
