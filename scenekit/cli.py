@@ -25,7 +25,10 @@ from scenekit.runs import as_json
 COMMANDS = {
     "demo": ("Photograph a table, reconstruct it, score the result.", "scenekit demo -o demo"),
     "capture": ("Make photos of a scene whose truth is known.", "scenekit capture tabletop -o photos --photos 48"),
-    "reconstruct": ("Photos, a video or a posed capture → Gaussian splats.", "scenekit reconstruct photos/ -o kitchen"),
+    "reconstruct": (
+        "Photos, a video or a posed capture → Gaussian splats, or a radiance field.",
+        "scenekit reconstruct photos/ -o kitchen",
+    ),
     "segment": ("What stands on a table or floor → nodes of its own.", "scenekit segment kitchen"),
     "mesh": ("The nodes of a scene → closed, textured meshes.", "scenekit mesh kitchen"),
     "edit": ("Change a scene, or undo what was changed.", "scenekit edit kitchen move /table/mug --by 0 0 0.3"),
@@ -47,7 +50,7 @@ COMMANDS = {
         'scenekit guidance sample "a red mug" --weights prior/prior.safetensors',
     ),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
-    "eval": ("Score splats against the photos they never saw.", "scenekit eval kitchen"),
+    "eval": ("Score splats or a field against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),
     "info": ("What is in a file of splats, a mesh, a scene, a run or a capture.", "scenekit info kitchen/splats.ply"),
     "validate": ("What is wrong with a scene, and what mends it.", "scenekit validate kitchen"),
