@@ -12,11 +12,14 @@ from scenekit.fields.fitted import FittedField
 from scenekit.validation.finding import Finding, finding
 from scenekit.validation.placed import Placed
 
-CELLS = 100_000
+PLACES = 100_000
 """So many places of a field are looked at, chosen at random."""
 
 SEEN = 0.01
 """A field through whose whole region less of the light than this is taken shows nothing."""
+
+VOXELS = 128
+"""Along a side: solid is what takes half of the light in one of these, as for `field_mesh`."""
 
 CUT = 0.1
 """More of a bounded region's sides than this being solid means that what was photographed goes on outside."""
@@ -42,7 +45,8 @@ def _field(path: str, fitted: FittedField) -> Iterator[Finding]:
         )
         yield finding("warning", "field-empty", path, what, density=greatest)
     elif not fitted.region.unbounded:
-        share = float((_density(fitted, _sides(fitted)) > math.log(2) / _voxel(fitted)).float().mean())
+        voxel = 2 * fitted.region.half / VOXELS
+        share = float((_density(fitted, _sides(fitted)) > math.log(2) / voxel).float().mean())
         if share > CUT:
             what = f"{share:.0%} of the region's sides are solid: what lies outside of it is not there."
             yield finding("warning", "field-cut-off", path, what, share=share)
@@ -51,12 +55,12 @@ def _field(path: str, fitted: FittedField) -> Iterator[Finding]:
 def _inside(fitted: FittedField) -> Tensor:
     """Places in the cells that are looked into, or anywhere in the region without cells; (n, 3)."""
     rng, grid = torch.Generator().manual_seed(0), fitted.look.grid
-    places = torch.rand(CELLS, 3, generator=rng)
+    places = torch.rand(PLACES, 3, generator=rng)
     if grid is not None:
         full = grid.occupied.nonzero()[:, 0]
         if not len(full):
             return fitted.region.world(places[:0])
-        cell = full[torch.randint(len(full), (CELLS,), generator=rng)]
+        cell = full[torch.randint(len(full), (PLACES,), generator=rng)]
         corner = torch.stack([cell // grid.cells**2, cell // grid.cells % grid.cells, cell % grid.cells], -1)
         places = (corner + places) / grid.cells
     return fitted.region.world(places)
@@ -65,14 +69,10 @@ def _inside(fitted: FittedField) -> Tensor:
 def _sides(fitted: FittedField) -> Tensor:
     """Places just inside of the six sides of a bounded region, (n, 3)."""
     rng = torch.Generator().manual_seed(0)
-    places = torch.rand(CELLS // 4, 3, generator=rng)
+    places = torch.rand(PLACES // 4, 3, generator=rng)
     axis = torch.randint(3, (len(places), 1), generator=rng)
     near = torch.rand(len(places), 1, generator=rng).round() * 0.98 + 0.01
     return fitted.region.world(places.scatter(1, axis, near))
-
-
-def _voxel(fitted: FittedField) -> float:
-    return 2 * fitted.region.half / 128
 
 
 @torch.no_grad()
