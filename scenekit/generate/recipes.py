@@ -84,7 +84,9 @@ RECIPES: dict[str, Recipe] = {
             steps=400, views=8, side=64, cameras=STUDIO_CAMERAS,
             shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND,
         ),
-        guidance=DistillationConfig("sds", scale=7.5, timesteps=(0.05, 0.8), annealing="line", weighting="uniform"),
+        guidance=DistillationConfig(
+            "sds", scale=5.0, timesteps=(0.05, 0.95), annealing="line", weighting="clean", threshold=True
+        ),
     ),
     "stable-diffusion": _STABLE_DIFFUSION,
     "deepfloyd": replace(
