@@ -91,7 +91,8 @@ def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:
     Args:
         folder: The run folder; made if it is missing.
         config: The options, a dataclass; one that the earlier run's version did not know had its default there.
-        fresh: Start over: drop the cache and checkpoint of an earlier run; its results stay until new ones are made.
+        fresh: Start over: drop cache, checkpoint and pictures of the making of an earlier run; its results stay until
+            new ones are made.
 
     Raises:
         FileError: If the folder is a file, or holds other things than a run.
