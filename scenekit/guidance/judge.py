@@ -17,16 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scenekit.errors import FileError, InputError
+from scenekit.errors import InputError
 from scenekit.guidance.prompts import HALF_WIDTH, OVERHEAD
 from scenekit.guidance.vocabulary import Vocabulary
-from scenekit.guidance.weights import read_weights, write_weights
+from scenekit.guidance.weights import read_network, write_weights
 
 JUDGE = Path(__file__).with_name("judge.safetensors")
 """The judge that comes with the package."""
 
 SIDES = ("front", "right", "back", "left", "overhead")
 """From where a thing is seen: quarters of the circle, counter-clockwise seen from above, and all that is steep."""
+
+MOST_BLOCKS = 100
+"""At each resolution."""
 
 BATCH = 256
 """Pictures judged at once."""
@@ -55,6 +58,8 @@ class JudgeConfig:
         if self.side % 2 ** (1 + len(self.channels)) or len(self.blocks) != len(self.channels) or self.width % 4:
             got = f"side {self.side}, channels {self.channels}, blocks {self.blocks}, width {self.width}"
             raise InputError("judge", got=got, wanted="whole pixels at all resolutions, 4 a factor of the width")
+        if max(self.blocks) > MOST_BLOCKS:
+            raise InputError("judge", got=f"{max(self.blocks)} blocks", wanted=f"at most {MOST_BLOCKS}")
 
 
 class Verdict(NamedTuple):
@@ -142,16 +147,13 @@ class Judge:
         Raises:
             FileError: If it is missing, damaged, or its weights are not of the size that its header says.
         """
-        wanted = "a judge that `scenekit guidance judge` wrote"
-        header, tensors = read_weights(path, wanted=wanted, hint="scenekit guidance judge makes one.")
-        try:
+
+        def build(header: dict[str, Any]) -> JudgeNetwork:
             said: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else int(v) for n, v in header["judge"].items()}
-            network = JudgeNetwork(JudgeConfig(**said))
-            network.load_state_dict(tensors)
-            return Judge(network, [str(word) for word in header["vocabulary"]])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            got = f"weights that do not fit ({str(error).splitlines()[0][:160]})"
-            raise FileError(path, got=got, wanted=wanted) from None
+            return JudgeNetwork(JudgeConfig(**said))
+
+        wanted, hint = "weights of a judge", "`scenekit guidance judge` makes them."
+        return Judge(*read_network(path, build, wanted=wanted, hint=hint))
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes it as float16, atomically; the note says how it was made, in one line."""

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from scenekit.errors import FileError, InputError
+from scenekit.errors import InputError
 from scenekit.guidance.prior import Condition, Views
 from scenekit.guidance.schedule import NoiseSchedule, Prediction
 from scenekit.guidance.transformer import VIEW_FEATURES, PictureTransformer, TransformerConfig, view_features
 from scenekit.guidance.vocabulary import Vocabulary
-from scenekit.guidance.weights import read_weights, write_weights
+from scenekit.guidance.weights import read_network, write_weights
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 """The weights that come with the package."""
@@ -56,16 +57,12 @@ class ShapesPrior:
         Raises:
             FileError: If it is missing, damaged, or its weights are not of the size that its header says.
         """
-        wanted = "a prior that `scenekit guidance train` wrote"
-        header, tensors = read_weights(path, wanted=wanted, hint="`scenekit guidance train` makes one.")
-        try:
-            config = TransformerConfig(**{name: int(value) for name, value in header["network"].items()})
-            vocabulary = [str(word) for word in header["vocabulary"]]
-            network = PictureTransformer(config)
-            network.load_state_dict(tensors)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            got = f"weights that do not fit ({str(error).splitlines()[0][:160]})"
-            raise FileError(path, got=got, wanted=wanted) from None
+
+        def build(header: dict[str, Any]) -> PictureTransformer:
+            return PictureTransformer(TransformerConfig(**{n: int(size) for n, size in header["network"].items()}))
+
+        wanted, hint = "weights of a prior", "`scenekit guidance train` makes them."
+        network, vocabulary = read_network(path, build, wanted=wanted, hint=hint)
         return ShapesPrior(network.to(device), vocabulary)
 
     def save(self, path: str | Path, *, note: str = "") -> None:
@@ -91,7 +88,7 @@ class ShapesPrior:
     def condition(self, prompts: Sequence[str], views: Views | None) -> Condition:
         """Numbers of words (b, k) and features of views (b, 6)."""
         n = len(prompts) if views is None else len(views)
-        if n % len(prompts):
+        if not len(prompts) or n % len(prompts):
             raise InputError("prompts", got=len(prompts), wanted=f"one, or one for each of {n} views")
         words = torch.tensor([self.numbers(prompt) for prompt in prompts]).repeat(n // len(prompts), 1)
         seen = torch.zeros(n, VIEW_FEATURES) if views is None else view_features(views.azimuth, views.elevation)

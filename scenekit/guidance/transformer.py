@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from scenekit.errors import InputError
 
+MOST_BLOCKS = 100
+"""Of a network that is called small."""
+
 
 @dataclass(frozen=True)
 class TransformerConfig:
@@ -43,6 +46,8 @@ class TransformerConfig:
         if self.side % self.patch or self.width % (4 * self.heads):
             got = f"side {self.side}, patch {self.patch}, width {self.width}, {self.heads} heads"
             raise InputError("transformer", got=got, wanted="whole patches, and 4 · heads a factor of the width")
+        if self.depth > MOST_BLOCKS:
+            raise InputError("transformer depth", got=self.depth, wanted=f"at most {MOST_BLOCKS}")
 
     @property
     def patches(self) -> int:

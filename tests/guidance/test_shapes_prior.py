@@ -10,6 +10,7 @@ from scenekit.errors import FileError, InputError
 from scenekit.guidance.prior import Views
 from scenekit.guidance.shapes_prior import ShapesPrior
 from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
+from scenekit.guidance.weights import write_weights
 
 WORDS = ("a", "red", "blue", "mug", "with", "handle")
 SMALL = TransformerConfig(side=16, patch=4, width=32, depth=1, heads=2, words=6, vocabulary=20)
@@ -33,6 +34,21 @@ def test_a_saved_prior_says_the_same(prior: ShapesPrior, tmp_path: Path):
     asked = prior.condition(["a red mug"], views)
     assert again.vocabulary == WORDS
     assert torch.equal(again.predict(x, t, asked), prior.predict(x, t, asked))
+
+
+@pytest.mark.gpu
+def test_a_gpu_says_what_a_cpu_says_where_it_was_asked(prior: ShapesPrior, tmp_path: Path):
+    prior.save(tmp_path / "small.safetensors")
+    there = ShapesPrior.load(tmp_path / "small.safetensors", device="cuda")
+    x, t, asked = torch.randn(2, 3, 16, 16), torch.tensor([100, 900]), prior.condition(["a red mug"] * 2, None)
+    torch.testing.assert_close(there.predict(x, t, asked), prior.predict(x, t, asked), rtol=0.02, atol=0.02)
+    assert there.predict(x.cuda(), t.cuda(), asked).is_cuda
+
+
+def test_prompts_of_another_number_than_views_are_refused(prior: ShapesPrior):
+    for prompts in ([], ["a red mug", "a blue mug"]):
+        with pytest.raises(InputError, match="one for each of 3 views"):
+            prior.condition(prompts, Views(torch.zeros(3), torch.zeros(3)))
 
 
 def test_pictures_come_back_from_their_encoding(prior: ShapesPrior):
@@ -69,9 +85,14 @@ def damaged(path: Path, how: str) -> None:
         )
         ShapesPrior(network, WORDS).save(path)
         path.write_bytes(path.read_bytes().replace(b'\\"depth\\": 2', b'\\"depth\\": 1'))
+    else:  # a header that lies
+        network = {"width": 2**40} if how == "huge" else {"depth": 10**9} if how == "deep" else {"patch": 0}
+        write_weights(path, PictureTransformer(SMALL), {"network": network, "vocabulary": WORDS})
 
 
-@pytest.mark.parametrize("how", ["missing", "truncated", "another program's", "a picture", "another size"])
+@pytest.mark.parametrize(
+    "how", ["missing", "truncated", "another program's", "a picture", "another size", "huge", "deep", "no patch"]
+)
 def test_files_that_are_no_prior_are_refused(prior: ShapesPrior, tmp_path: Path, how: str):
     path = tmp_path / "small.safetensors"
     if how != "missing":
