@@ -74,11 +74,13 @@ class DistilConfig:
     """Steps between checkpoints."""
     show_every: int = 100
     """Steps between pictures of the thing from all sides."""
+    record_every: int = 10
+    """Steps between lines of the history."""
     seed: int = 0
     """Of cameras, timesteps, noise."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "views", "side", "save_every", "show_every"):
+        for name in ("steps", "views", "side", "save_every", "show_every", "record_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"distillation {name}", got=getattr(self, name), wanted="at least 1")
 
@@ -154,11 +156,11 @@ def distil(
         try:
             while run.step < config.steps:
                 run.advance()
-                if run.is_due(config.show_every):
+                if run.is_due(config.record_every):
                     record = run.recorded()
                     bar.update(task, note=f"pull {record.pull:.4f}  opacity {record.alpha:.2f}")
-                    if on_show is not None:
-                        on_show(run.step, run.shown())
+                if on_show is not None and run.is_due(config.show_every):
+                    on_show(run.step, run.shown())
                 if run.is_due(config.save_every):
                     run.save()
                 bar.update(task, completed=run.step)
@@ -198,6 +200,7 @@ class _Run:
         with self.watch:
             seen = drawn(config.cameras, config.views, config.side, self.generator)
             rendered = self._render(seen, config.shading.drawn(moment.progress, self.generator), self.generator)
+            self._whole = self.guide.score is None  # which learns as it pulls
             pull = self.guide.pull(rendered.pictures, seen.views, moment.progress, self.generator).gradient
             loss = config.pull * (rendered.pictures * pull).sum() + rendered.penalty + self._photo_loss()
             if not math.isfinite(loss.item()):

@@ -48,7 +48,7 @@ def ball_guide(**numbers: object) -> Guide:
 
 
 def run_config(**numbers: object) -> DistilConfig:
-    fixed = {"steps": 6, "views": 2, "side": SIDE, "save_every": 3, "show_every": 3}
+    fixed = {"steps": 6, "views": 2, "side": SIDE, "save_every": 3, "show_every": 3, "record_every": 3}
     looks = {"cameras": CAMERAS, "shading": ShadingSchedule(plain=1.0), "background": BEHIND}
     return DistilConfig(**(fixed | looks | numbers))  # type: ignore[arg-type]
 

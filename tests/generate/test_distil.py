@@ -32,6 +32,16 @@ class Stopped(Guide):
         return super().pull(pictures, views, progress, generator)
 
 
+class StoppedLater(Stopped):
+    """One that is interrupted at the end of its part of a step."""
+
+    def pull(self, pictures, views, progress, generator):
+        found = Guide.pull(self, pictures, views, progress, generator)
+        if progress >= self.at / 6:
+            raise self.by
+        return found
+
+
 class Still(Guide):
     """A guide that says the same number for every entry."""
 
@@ -61,7 +71,8 @@ def test_an_interrupted_run_goes_on_as_if_never_stopped(tmp_path, guide):
     assert [r.step for r in again] == [3, 6]
 
 
-def test_vsd_goes_on_with_what_its_score_model_had_learned(tmp_path):
+@pytest.mark.parametrize("interrupted", [Stopped, StoppedLater])
+def test_vsd_goes_on_with_what_its_score_model_had_learned(tmp_path, interrupted):
     network = TransformerConfig(side=SIDE, patch=16, width=32, depth=1, heads=2, words=4, vocabulary=8, seam=4)
     torch.manual_seed(0)
     prior = ShapesPrior(PictureTransformer(network), ["ball"])
@@ -73,7 +84,7 @@ def test_vsd_goes_on_with_what_its_score_model_had_learned(tmp_path):
     whole, first, second = (SplatSketch(SMALL) for _ in range(3))
     distil(whole, made(), run_config(), progress=False)
     with pytest.raises(KeyboardInterrupt):
-        distil(first, made(Stopped), run_config(), folder=tmp_path, progress=False)
+        distil(first, made(interrupted), run_config(), folder=tmp_path, progress=False)
     distil(second, made(), run_config(), folder=tmp_path, progress=False)
     assert same(whole, second) and not same(whole, first)
 
@@ -153,7 +164,7 @@ def test_light_follows_its_schedule():
     assert shares == pytest.approx([0.2, 0.4, 0.4], abs=0.03)
 
 
-@pytest.mark.parametrize("name", ["steps", "views", "side", "save_every", "show_every"])
+@pytest.mark.parametrize("name", ["steps", "views", "side", "save_every", "show_every", "record_every"])
 def test_nothing_of_anything_is_refused(name):
     with pytest.raises(InputError, match=name):
         DistilConfig(**{name: 0})
