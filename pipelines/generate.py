@@ -23,9 +23,9 @@ from scenekit.errors import InputError
 from scenekit.generate.distil import DistilRecord, distil
 from scenekit.generate.field import FieldSketch
 from scenekit.generate.mesh import MeshSketch
-from scenekit.generate.pictures import Picture, of_mesh, of_splats, ring, strip
+from scenekit.generate.pictures import Picture, of_splats, ring, strip
 from scenekit.generate.recipes import Recipe
-from scenekit.generate.report import Side, ThingReport, kept_strips, write_thing_report
+from scenekit.generate.report import ELEVATION, ThingReport, all_sides, kept_strips, write_thing_report
 from scenekit.generate.representation import Representation
 from scenekit.generate.splats import SplatSketch
 from scenekit.generate.thing import Thing, thing_of
@@ -40,18 +40,17 @@ from scenekit.lengths import shown
 from scenekit.material import materials
 from scenekit.meshes import Mesh
 from scenekit.opening import SCENE
-from scenekit.pipelines.generate_plan import Config, Plan, device_of, planned, prior_of
+from scenekit.pipelines.generate_plan import Config, Plan, planned, prior_of
 from scenekit.report import duration, thousands
-from scenekit.runs import Run, command, open_run, versions, write_json
+from scenekit.runs import Run, as_json, command, open_run, versions, write_json
 from scenekit.splats import Splats
 from scenekit.validation import Finding
 
 if TYPE_CHECKING:
     from scenekit.pipelines.generate_world import WorldResult
 
-VIDEO_SIDE, SHEET_SIDE, SHEET_VIEWS, ELEVATION = 480, 240, 8, 20.0
-"""Sides of the pictures of the turntable and of the contact sheet [px], how many this has, and from how high
-[degrees]."""
+VIDEO_SIDE = 480
+"""Of the turntable [px]."""
 
 REFINING = (0.02, 0.5)
 """Timesteps of the refinement, as parts of the schedule (Magic3D, second stage)."""
@@ -114,7 +113,7 @@ def generated(config: Config, prior: NetworkPrior | None = None) -> Result:
     plan = planned(config, prior or prior_of(config))
     run = open_run(config.output, config, fresh=config.fresh)
     with run.stage("sketch"):
-        sketch = SKETCHES[config.method](plan.recipe, config.seed, device_of(config))
+        sketch = SKETCHES[config.method](plan.recipe, config.seed, plan.device)
         records = distil(
             sketch, plan.guide, plan.recipe.run, folder=run.folder / "checkpoint" / "sketch",
             photos=plan.photos, title="sketch", on_show=keeper(run.folder, "sketch"),
@@ -189,13 +188,11 @@ def told(
     run: Run, config: Config, plan: Plan, thing: Thing, records: Sequence[DistilRecord], findings: list[Finding]
 ) -> ThingReport:
     """What the report shows."""
-    cameras = ring(thing.box, count=SHEET_VIEWS, elevation=ELEVATION, side=SHEET_SIDE)
-    pairs = zip(of_splats(thing.splats, cameras), of_mesh(thing.mesh, cameras), strict=True)
-    sides = [Side(f"{360 * k / SHEET_VIEWS:g}°", *pair) for k, pair in enumerate(pairs)]
+    sides = all_sides(thing.splats, thing.mesh, thing.box)
     steps, prompt = [record.step for record in records], plan.guide.prompt
     return ThingReport(
         title=prompt,
-        lede=f"A prior of pictures, {config.prior}, pulled a sketch towards these words; what came of it is one body.",
+        lede="One body made from these words: Gaussians to look at, and a closed mesh for simulators.",
         figures={
             "Longest side": shown(thing.size.value), "Mass": f"{thing.mass:.3g} kg",
             "Gaussians": thousands(len(thing.splats)), "Faces": thousands(len(thing.mesh.faces)),
@@ -218,19 +215,19 @@ def told(
 
 def facts(config: Config, plan: Plan, thing: Thing) -> dict[str, str]:
     """The table of the report."""
-    recipe, sides = plan.recipe, np.ptp(thing.box, axis=0)
+    recipe, sides, size, density = plan.recipe, np.ptp(thing.box, axis=0), thing.size, thing.material.density
+    spread = "" if size.spread is None else f" ± {shown(size.spread)}"
     return {
         "Size": " × ".join(shown(float(side)) for side in sides),
-        "Longest side": f"{thing.size}: {thing.size.note}",
+        "Longest side": f"{shown(size.value)}{spread} ({size.provenance}): {size.note}",
         "Mass": f"{thing.mass:.3g} kg, as if solid {thing.material.name} inside the mesh",
-        "Density": f"{thing.material.density} kg/m³",
+        "Density": f"{density.value:g} kg/m³ ({density.provenance})",
         "Material": f"{thing.material.name} ({plan.material_from})",
         "Prior": config.prior + (f" ({config.model})" if config.model else ""),
         "Sketch": f"{config.method}, {thousands(recipe.run.steps)} steps of {recipe.run.views} pictures",
-        "Guidance": f"{recipe.guidance.method}, scale {recipe.guidance.scale:g}",
-        "Picture": "none" if config.image is None else config.image.name,
+        "Guidance": f"{recipe.guidance.method.upper()}, scale {recipe.guidance.scale:g}",
         "Seed": str(config.seed),
-    }
+    } | ({} if config.image is None else {"Picture": config.image.name})
 
 
 def verdict(prompt: str, pictures: Sequence[Picture]) -> dict[str, float]:
@@ -260,7 +257,7 @@ def measured(
         "longest_side": asdict(thing.size),
         "material": thing.material.name,
         "mass_kg": thing.mass,
-        "findings": [{"severity": f.severity, "code": f.code, "what": f.what} for f in findings],
+        "findings": as_json(findings),
         "history": [record._asdict() for record in records],
         "seconds": run.seconds,
     }

@@ -118,6 +118,8 @@ class Plan:
     """A name of `materials`."""
     material_from: str
     """Who says so."""
+    device: torch.device
+    """Where Gaussians are."""
 
 
 def planned(config: Config, prior: NetworkPrior) -> Plan:
@@ -126,6 +128,7 @@ def planned(config: Config, prior: NetworkPrior) -> Plan:
     Raises:
         InputError: If an option cannot be used, or the prior does not know a word.
         FileError: If the image is missing or damaged.
+        BackendError: If there is no GPU and one is asked for.
     """
     prompt = checked(config.prompt)
     recipe, known = settled(config, RECIPES[kind_of(config, prior)]), usual(prompt)
@@ -142,8 +145,9 @@ def planned(config: Config, prior: NetworkPrior) -> Plan:
     guide.condition(views)  # may not know the words
     guide.unconditional(views)
     return Plan(
-        guide, recipe, photos, node_name(known.noun if known else prompt), sized(config, known), material, source
-    )
+        guide, recipe, photos, node_name(known.noun if known else prompt), sized(config, known), material, source,
+        device_of(config),
+    )  # fmt: skip
 
 
 def settled(config: Config, recipe: Recipe) -> Recipe:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from scenekit.cameras import Array
-from scenekit.generate.layout import FLOOR, Item, Layout, read_layout, with_name
-from scenekit.generate.pictures import of_mesh, of_splats, ring
+from scenekit.generate.layout import FLOOR, Item, Layout, naming, read_layout
 from scenekit.generate.placing import PlacingConfig, World, world
-from scenekit.generate.report import Side, ThingReport, write_thing_report
+from scenekit.generate.report import ThingReport, all_sides, write_thing_report
 from scenekit.generate.thing import only_node
 from scenekit.guidance.lora import NetworkPrior
 from scenekit.io.mesh_atlas import joined
 from scenekit.lengths import shown
 from scenekit.opening import SCENE, open_scene, saved_scene
-from scenekit.pipelines.generate import ELEVATION, SHEET_SIDE, SHEET_VIEWS, generated, write_turntable
+from scenekit.pipelines.generate import generated, write_turntable
 from scenekit.pipelines.generate_plan import Config, planned, prior_of
 from scenekit.pipelines.mesh import in_world
 from scenekit.report import duration, thousands
@@ -66,7 +64,8 @@ def built(config: Config) -> WorldResult:
     options = {item.name: options_of(config, item) for item in layout.things if item.scene is None}
     prior = prior_of(config)
     for name, of in options.items():
-        with_name(name, partial(planned, prior=prior), of)  # what is wrong names the thing, before any is begun
+        with naming(name):
+            planned(of, prior)  # what is wrong is told before any thing is begun
     wanted = {item.name: as_json(item) for item in layout.things} | {FLOOR: as_json(layout.floor)}
     run = open_run(config.output, as_json(config) | {"layout": wanted}, fresh=config.fresh)
     with run.stage("things"):
@@ -82,8 +81,8 @@ def built(config: Config) -> WorldResult:
     with run.stage("report"):
         write_thing_report(run.folder / "report.html", told(run, config, layout, there, findings))
     places = [place._asdict() for place in there.places]
-    found = [{"severity": f.severity, "code": f.code, "what": f.what} for f in findings]
-    write_json(run.folder / "metrics.json", {"places": places, "findings": found, "seconds": run.seconds})
+    metrics = {"places": places, "findings": as_json(findings), "seconds": run.seconds}
+    write_json(run.folder / "metrics.json", metrics)
     return WorldResult(there, run.folder, findings, run.seconds)
 
 
@@ -96,13 +95,18 @@ def options_of(config: Config, item: Item) -> Config:
 
 
 def made(item: Item, options: Config | None, prior: NetworkPrior) -> Node:
-    """The node of a thing: from the scene that the layout names, or from its run, which goes on where it stopped."""
-    if options is None:
-        assert item.scene is not None
-        return only_node(open_scene(item.scene).state)
-    if options.output.is_dir() and LAST_STAGE in open_run(options.output, options, fresh=options.fresh).done:
-        return only_node(open_scene(options.output).state)
-    return generated(options, prior).thing.node()
+    """The node of a thing: from the scene that the layout names, or from its run, which goes on where it stopped.
+
+    Raises:
+        ScenekitError: If it cannot be had; names the thing.
+    """
+    with naming(item.name):
+        if options is None:
+            assert item.scene is not None
+            return only_node(open_scene(item.scene).state)
+        if options.output.is_dir() and LAST_STAGE in open_run(options.output, options, fresh=options.fresh).done:
+            return only_node(open_scene(options.output).state)
+        return generated(options, prior).thing.node()
 
 
 def drawn_alike(there: World) -> World:
@@ -125,19 +129,17 @@ def box_of(there: World) -> Array:
 def told(run: Run, config: Config, layout: Layout, there: World, findings: list[Finding]) -> ThingReport:
     """What the report shows."""
     box = box_of(there)
-    cameras = ring(box, count=SHEET_VIEWS, elevation=ELEVATION, side=SHEET_SIDE)
-    whole = joined(list(in_world(there.state).values()))[0]
-    pairs = zip(of_splats(there.state.splats(), cameras), of_mesh(whole, cameras), strict=True)
+    splats, whole = there.state.splats(), joined(list(in_world(there.state).values()))[0]
     return ThingReport(
         title=layout.name,
         lede=f"{len(layout.things)} things, each made by itself, stand where the layout wants them.",
         figures={
             "Things": str(len(layout.things)),
             "Longest side": shown(float(np.ptp(box, axis=0).max())),
-            "Gaussians": thousands(len(there.state.splats())),
+            "Gaussians": thousands(len(splats)),
             "Faces": thousands(len(whole.faces)),
         },
-        sides=[Side(f"{360 * k / SHEET_VIEWS:g}°", *pair) for k, pair in enumerate(pairs)],
+        sides=all_sides(splats, whole, box),
         facts={item.name: item.prompt or str(item.scene) for item in layout.things}
         | {f"Place of {place.name}": str(place) for place in there.places}
         | {"Prior": config.prior, "Sketch": config.method, "Seed": str(config.seed)},

@@ -20,6 +20,7 @@ import tyro
 
 from scenekit.datasets.shapes import VOCABULARY
 from scenekit.datasets.shapes_shards import ShardConfig, read_shards, write_shards
+from scenekit.generate.pictures import as_bytes
 from scenekit.guidance.judge_training import JudgeTrainer, JudgeTrainingConfig, SeenThings
 from scenekit.guidance.prior import Views
 from scenekit.guidance.sampling import sampled
@@ -203,5 +204,4 @@ def samples(
 
 def tiled(pictures: torch.Tensor) -> np.ndarray:
     """Pictures 0..1 (rows, columns, 3, s, s) as one, uint8, shape (rows · s, columns · s, 3)."""
-    whole = pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    return (255 * whole).round().to(torch.uint8).numpy()
+    return as_bytes(pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1))

@@ -11,14 +11,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from scenekit.body import Vector
-from scenekit.errors import FileError, InputError
+from scenekit.errors import FileError, InputError, ScenekitError
 from scenekit.guidance.prompts import checked
 from scenekit.io.bounded import parse_json, read_bytes
 from scenekit.io.typed_json import from_json
@@ -105,10 +106,11 @@ class Item:
         for good, got, wanted in self._rules():
             if not good:
                 raise InputError(f"layout: {self.name[:80]!r}", got=got, wanted=wanted)
-        if self.prompt is not None:
-            with_name(self.name, checked, self.prompt)
-        if self.material is not None:
-            with_name(self.name, materials.__getitem__, self.material)
+        with naming(self.name):
+            if self.prompt is not None:
+                checked(self.prompt)
+            if self.material is not None:
+                materials[self.material]
 
     def _rules(self) -> Sequence[tuple[bool, object, str]]:
         said = [name for name in ("at", "on", "inside", "beside", "box", "size") if getattr(self, name) is not None]
@@ -178,7 +180,8 @@ class Layout:
         if self.floor is not None and self.floor.size is not None and not SHORTEST <= self.floor.size <= LONGEST:
             raise InputError("layout: floor", got=self.floor.size, wanted="a size of 0.1 mm to 10 km")
         if self.floor is not None:
-            with_name(FLOOR, materials.__getitem__, self.floor.material)
+            with naming(FLOOR):
+                materials[self.floor.material]
         self.ordered()
 
     def ordered(self) -> list[Item]:
@@ -222,13 +225,14 @@ def read_layout(path: str | Path, *, folders: Sequence[str | Path] = ()) -> Layo
         raise FileError(path, got=str(error)[:300], wanted="a layout; see docs/text-to-3d.md") from None
 
 
-def with_name(name: str, check: Any, value: Any) -> None:
-    """Runs a check, whose InputError then names the thing."""
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """What goes wrong inside names the thing."""
     try:
-        check(value)
-    except InputError as error:
+        yield
+    except ScenekitError as error:
         what = f"layout: {name!r}: {error.name}"
-        raise InputError(what, got=error.got, wanted=error.wanted, hint=error.hint) from None
+        raise type(error)(what, got=error.got, wanted=error.wanted, hint=error.hint) from error
 
 
 def _layout(document: dict[str, Any], path: Path, roots: Sequence[Path]) -> Layout:

@@ -18,9 +18,9 @@ from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.render.splats import render
 from scenekit.splats import Splats
 
-FOV, DISTANCE = 36.0, 1.7
-"""Of a camera that sees all of a box: across the picture [degrees], and from its middle in its diagonals; 2.8 longest
-sides of a cube."""
+FOV, DISTANCE = 36.0, 2.8
+"""Of a camera that sees all of a box: across the picture [degrees], and from its middle, in its longest sides. Those of
+the pictures that the embedded prior and its judge know."""
 
 PAPER = (0.6, 0.69, 0.8)
 """Display colour behind things: that of the embedded prior's pictures."""
@@ -38,7 +38,7 @@ def ring(box: Array, *, count: int, elevation: float, side: int) -> ViewCameras:
         side: Width and height of their pictures [px].
     """
     turns = 2 * math.pi * torch.arange(count) / count
-    away = max(DISTANCE * float(np.linalg.norm(box[1] - box[0])), 1e-6)
+    away = max(DISTANCE * float(np.ptp(box, axis=0).max()), 1e-6)
     views = Views(turns, torch.full((count,), math.radians(elevation)))
     cameras = placed(views, [away] * count, [FOV] * count, side, 0.0)
     cameras.T_world_cam[:, :3, 3] += box.mean(0)

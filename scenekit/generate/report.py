@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scenekit.cameras import Array
 from scenekit.charts import Curve
-from scenekit.generate.pictures import Picture
+from scenekit.generate.pictures import Picture, of_mesh, of_splats, ring
 from scenekit.io.images import read_image
+from scenekit.meshes import Mesh
 from scenekit.report import write_page
+from scenekit.splats import Splats
 from scenekit.validation import Finding
 
 MOST_STRIPS = 10
 """So many moments of the making are shown."""
+
+SIDES = ("front", "front right", "right", "behind right", "behind", "behind left", "left", "front left")
+"""Of the sheet of all sides, counter-clockwise seen from above; right is the viewer's before the front."""
+
+SIDE, ELEVATION = 240, 20.0
+"""Sides of its pictures [px], and from how high they are [degrees]."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,12 @@ class ThingReport:
 def write_thing_report(path: str | Path, report: ThingReport) -> None:
     """Writes `report` as one HTML file, atomically; nothing is fetched."""
     write_page(path, "generate/report.html.jinja", report=report)
+
+
+def all_sides(splats: Splats, mesh: Mesh, box: Array) -> list[Side]:
+    """What is seen of a thing or a world in a box (2, 3) [m] from all sides."""
+    cameras = ring(box, count=len(SIDES), elevation=ELEVATION, side=SIDE)
+    return [Side(*seen) for seen in zip(SIDES, of_splats(splats, cameras), of_mesh(mesh, cameras), strict=True)]
 
 
 def kept_strips(folder: Path, stages: dict[str, int]) -> dict[str, Picture]:

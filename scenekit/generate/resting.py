@@ -136,10 +136,8 @@ def stance(thing: Placed) -> Array:
     hull = ConvexHull(thing.vertices[np.unique(thing.faces)])
     corners, normals = hull.points[hull.vertices], hull.equations[:, :3]
     heights = -(normals @ centre + hull.equations[:, 3])
-    stable = (heights[:, None] <= heights[hull.neighbors] + LEVEL * size).all(
-        1
-    )  # rolling over an edge lifts the centre
-    normals = normals[stable]
+    # Where it is stable, rolling over any edge lifts the centre.
+    normals = normals[(heights[:, None] <= heights[hull.neighbors] + LEVEL * size).all(1)]
     for normal in [DOWN, *normals[np.argsort(-normals @ DOWN, kind="stable")]]:
         R = rotation_between(normal, DOWN)
         turned = (corners - centre) @ R.T

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scenekit.errors import FileError, InputError
-from scenekit.generate.layout import MOST_THINGS, Floor, Item, Layout, read_layout
+from scenekit.errors import FileError, FitError, InputError
+from scenekit.generate.layout import MOST_THINGS, Floor, Item, Layout, naming, read_layout
 
 TABLE = {"name": "table", "prompt": "a wooden table", "size": "1.2 m"}
 MUG = {"name": "mug", "prompt": "a red mug", "size": "10 cm", "on": "table"}
@@ -21,6 +21,11 @@ def written(folder: Path, *things: Any, **more: Any) -> Path:
 
 def read(folder: Path, *things: Any, **more: Any) -> Layout:
     return read_layout(written(folder, *things, **more))
+
+
+def test_what_goes_wrong_with_a_thing_names_it_and_is_of_the_same_kind() -> None:
+    with pytest.raises(FitError, match=r"layout: 'mug': mesh: got fog; wanted a body"), naming("mug"):
+        raise FitError("mesh", got="fog", wanted="a body", hint="Try another seed.")
 
 
 def test_a_layout_says_what_is_written(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from torch import Tensor
 
 import scenekit
 from scenekit.cli import main
-from scenekit.errors import FileError, InputError
+from scenekit.errors import BackendError, FileError, InputError
 from scenekit.generate.recipes import RECIPES
+from scenekit.generate.report import SIDES
 from scenekit.generate.splats import SplatSketch, SplatSketchConfig
 from scenekit.generate.thing import Thing
 from scenekit.guidance.analytic import AnalyticPrior
@@ -133,7 +134,7 @@ def test_metrics_say_what_the_thing_is_and_where_numbers_come_from(finished: gen
 def test_the_report_shows_the_making_and_needs_nothing_else(finished: generate.Result) -> None:
     page = (finished.folder / "report.html").read_text()
     assert PROMPT in page and f"step {STEPS} of {STEPS}" in page.lower() and "data:video/mp4" in page
-    assert page.count("Splats from") == page.count("Mesh from") == generate.SHEET_VIEWS
+    assert page.count("Splats from") == page.count("Mesh from") == len(SIDES)
     assert "http://" not in page and "https://" not in page and "<script" not in page
 
 
@@ -202,7 +203,7 @@ def test_the_commands_of_scenes_work_on_a_run(
 def test_a_mesh_is_refined_by_the_same_guidance(tmp_path: Path) -> None:
     made = generate.run(config(tmp_path, refine=4))
     assert (tmp_path / "progress" / "refine-000004.png").is_file()
-    assert [record["step"] for record in made.metrics["history"]] == [STEPS, STEPS + 4]
+    assert [record["step"] for record in made.metrics["history"]] == [10, 20, STEPS, STEPS + 4]
     assert np.ptp(made.thing.box, axis=0).max() == pytest.approx(0.12, rel=1e-4)
     assert len(made.thing.splats) > 1000
 
@@ -328,6 +329,22 @@ def test_options_that_do_not_exist_are_named(
 def test_priors_that_are_not_there_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises((InputError, FileError), match=message):
         prior_of(replace(config(Path("x")), **options))
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackendError, match="--device"):
+        generate.run(config(tmp_path / "run", device="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.gpu
+def test_a_gpu_makes_the_ball_too(finished: generate.Result, tmp_path: Path) -> None:
+    made = generate.run(config(tmp_path, device="cuda"))
+    assert np.ptp(made.thing.box, axis=0) == pytest.approx(np.ptp(finished.thing.box, axis=0), rel=0.1)
+    assert made.thing.mesh.vertex_colors is not None
+    red, green, blue, _ = made.thing.mesh.vertex_colors.float().mean(0).tolist()
+    assert red > 1.25 * max(green, blue)
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
