@@ -11,6 +11,8 @@ without its knowledge of the view. Letters: p prompts, c pictures of each, s sid
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -29,29 +31,29 @@ from torch import Tensor
 
 from scenekit.cameras import Array
 from scenekit.datasets.shapes_colors import COLORS
-from scenekit.datasets.shapes_pictures import STUDIO
 from scenekit.errors import InputError
 from scenekit.export.checks.drops import droppable, dropped_in_mujoco
 from scenekit.export.export import export
 from scenekit.export.physics_json import read_physics
 from scenekit.generate.distil import distil
-from scenekit.generate.measures import faced, r_precision, view_consistency
-from scenekit.generate.pictures import of_mesh, of_splats
+from scenekit.generate.measures import SECOND_FACE, faced, r_precision, view_consistency
+from scenekit.generate.pictures import of_mesh, of_splats, ring
+from scenekit.generate.recipes import RECIPES
 from scenekit.generate.thing import only_node
 from scenekit.guidance.judge import JUDGE, Judge
-from scenekit.guidance.prior import DiffusionPrior, Views
+from scenekit.guidance.prior import DiffusionPrior
 from scenekit.guidance.shapes_prior import WEIGHTS, ShapesPrior
-from scenekit.guidance.view_cameras import ViewCameras, placed
+from scenekit.guidance.view_cameras import ViewCameras
 from scenekit.io.images import read_image, write_image
 from scenekit.meshes import Mesh
 from scenekit.opening import open_scene
 from scenekit.pipelines.bench_guidance import AROUND, FRONTED, PROMPTS, marked, true_pictures
 from scenekit.pipelines.generate import SKETCHES
 from scenekit.pipelines.generate_plan import Config as Asked
-from scenekit.pipelines.generate_plan import Overrides, device_of, planned
+from scenekit.pipelines.generate_plan import Overrides, planned, settled
 from scenekit.pipelines.guidance import ELEVATION, SIDES, tiled
 from scenekit.render.meshes import ray_scene, render_mesh
-from scenekit.runs import read_json, write_json
+from scenekit.runs import as_json, read_json, write_json
 from scenekit.scene import SceneState
 from scenekit.splats import Splats
 
@@ -189,12 +191,28 @@ def run(config: Config) -> Result:
     for name, most in (("prompts", len(PROMPTS)), ("faces", len(FACES))):
         if not 2 <= getattr(config, name) <= most:
             raise InputError(name, got=getattr(config, name), wanted=f"2 to {most}")
-    judge = Judge.load(config.judge)
+    judge, prior = Judge.load(config.judge), ShapesPrior.load(config.weights)
+    refuse_others(config)
     prompts = measured_prompts(config, judge) if config.only != "faces" else None
-    faces = measured_faces(config, judge) if config.only != "prompts" else None
+    faces = measured_faces(config, judge, prior) if config.only != "prompts" else None
     result = Result(prompts, faces)
     write_json(config.output / "figures.json", asdict(result))
     return result
+
+
+def refuse_others(config: Config) -> None:
+    """Notes what results are made with in settings.json, so that a second call does not go on with other numbers.
+
+    Raises:
+        InputError: If there are results of other weights, another seed or another recipe.
+    """
+    recipe = settled(Asked(seed=config.seed, recipe=config.recipe), RECIPES["shapes"])
+    weights = hashlib.sha256(config.weights.read_bytes()).hexdigest()
+    settings, file = {"weights": weights, "recipe": as_json(recipe)}, config.output / "settings.json"
+    if file.is_file() and read_json(file) != settings:
+        got = "results of other weights, another seed or another recipe"
+        raise InputError(config.output, got=got, wanted="another --output")
+    write_json(file, settings)
 
 
 def measured_prompts(config: Config, judge: Judge) -> Prompts:
@@ -253,7 +271,7 @@ def judged_scene(made: Made, folder: Path) -> tuple[Made, NDArray[np.uint8]]:
     vertices = node.mesh.vertices.double().numpy()
     box = np.stack([vertices.min(0), vertices.max(0)])
     codes = {kind: tuple(f.code for f in findings if f.severity == kind) for kind in ("error", "warning")}
-    cameras = studio_cameras(box, SIDES)
+    cameras = around(box, SIDES)
     pictures = [*of_splats(node.splats, cameras), *of_mesh(node.mesh, cameras)]
     measured = replace(
         made,
@@ -273,16 +291,16 @@ def settles(state: SceneState, folder: Path) -> bool:
 
 def consistency(splats: Splats, mesh: Mesh, box: Array) -> float:
     """`view_consistency` of the splats' pictures on the mesh's depth [dB]."""
-    cameras, scene = studio_cameras(box, NEIGHBOURS), ray_scene(mesh)
+    cameras, scene = around(box, NEIGHBOURS), ray_scene(mesh)
     poses = zip(cameras.cameras, cameras.T_world_cam, strict=True)
     depths = torch.stack([render_mesh(mesh, camera, pose, scene=scene).depth for camera, pose in poses])
     pictures = torch.from_numpy(np.stack(list(of_splats(splats, cameras)))).permute(0, 3, 1, 2) / 255
     return view_consistency(pictures, depths, cameras)
 
 
-def measured_faces(config: Config, judge: Judge) -> Faces:
+def measured_faces(config: Config, judge: Judge, prior: ShapesPrior) -> Faces:
     """Sketches with and without the view known, and how likely each has a second front; writes faces.png."""
-    prompts, second, prior = FACES[: config.faces], {}, ShapesPrior.load(config.weights)
+    prompts, second = FACES[: config.faces], {}
     rows: list[Tensor] = []
     for prompt in prompts:
         pair = [sketched(prompt, config, prior, knows_views=knows) for knows in (True, False)]
@@ -291,7 +309,7 @@ def measured_faces(config: Config, judge: Judge) -> Faces:
         good = torch.tensor([not one.is_two_faced for one in found])
         rows += marked(torch.stack(pair)[:, :: AROUND // SIDES], good, width=4)
     write_image(config.output / "faces.png", tiled(folded(torch.stack(rows))))
-    found_two = [sum(pair[k] >= 0.5 for pair in second.values()) for k in (0, 1)]
+    found_two = [sum(pair[k] >= SECOND_FACE for pair in second.values()) for k in (0, 1)]
     return Faces(second, (found_two[0], found_two[1]))
 
 
@@ -299,30 +317,25 @@ def sketched(prompt: str, config: Config, prior: DiffusionPrior, *, knows_views:
     """Pictures of a sketch from all around, shape (AROUND, 3, s, s); they are kept."""
     folder = config.output / "faces" / f"{prompt.replace(' ', '-')}-{'seen' if knows_views else 'blind'}"
     if not (folder / "around.png").is_file():
-        asked = Asked(prompt, seed=config.seed, recipe=config.recipe)
-        plan = planned(asked, prior)
-        sketch = SKETCHES["splats"](plan.recipe, config.seed, device_of(asked))
+        plan = planned(Asked(prompt, seed=config.seed, recipe=config.recipe), prior)
+        sketch = SKETCHES["splats"](plan.recipe, config.seed, plan.device)
         guide = replace(plan.guide, knows_views=knows_views)
         distil(
             sketch, guide, plan.recipe.run, folder=folder, title=f"{prompt}{'' if knows_views else ', view unknown'}"
         )
-        pictures = list(of_splats(sketch.splats(), studio_cameras(CUBE, AROUND)))
+        pictures = list(of_splats(sketch.splats(), around(CUBE, AROUND)))
         write_image(folder / "around.png", np.concatenate(pictures, 1))
     return seen(folder / "around.png", AROUND)
 
 
-def studio_cameras(box: Array, count: int) -> ViewCameras:
-    """Cameras of the prior's studio around a box, the first before its front."""
-    longest = float(np.ptp(box, axis=0).max())
-    views = Views(2 * torch.pi * torch.arange(count) / count, torch.full((count,), ELEVATION))
-    cameras = placed(views, [STUDIO.distance * longest] * count, [STUDIO.fov] * count, SIDE, 0.0)
-    cameras.T_world_cam[:, :3, 3] += box.mean(0)
-    return cameras
+def around(box: Array, count: int) -> ViewCameras:
+    """Cameras around a box, the first before its front."""
+    return ring(box, count=count, elevation=math.degrees(ELEVATION), side=SIDE)
 
 
 def seen(strip: Path, count: int) -> Tensor:
     """The pictures of a strip, display colours 0..1, shape (count, 3, s, s)."""
-    pixels = torch.from_numpy(read_image(strip))
+    pixels = torch.tensor(read_image(strip))
     return torch.stack(pixels.permute(2, 0, 1).chunk(count, 2)) / 255
 
 

@@ -1,5 +1,6 @@
 """The figures of text to 3D, on a tiny judge and a prior that knows nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,6 @@ def test_a_prior_is_judged_beside_the_truth(judge: Path, weights: Path, tmp_path
 
 
 def test_two_fronts_look_the_same_from_the_front_and_from_behind():
-
     thing = build(parse("a red clock"), np.random.default_rng(0))
     true, twin = (bench_guidance.all_around(t, 4) for t in (thing, bench_guidance.with_two_fronts(thing)))
     light = 0.06  # the lamps of the studio stand on one side
@@ -83,6 +83,8 @@ def test_failures_are_kept_and_count_as_wrong(
     assert result.prompts.splats == result.prompts.meshes == (False, False)
     monkeypatch.setattr(bench_generate, "generated", None)  # nothing is made twice
     assert bench_generate.run(config) == result
+    with pytest.raises(InputError, match="another recipe"):
+        bench_generate.run(replace(config, recipe=Overrides(scale=3.0)))
     assert (tmp_path / "prompts.png").is_file() and (tmp_path / "figures.json").is_file()
 
 
