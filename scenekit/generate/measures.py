@@ -20,9 +20,6 @@ from scenekit.cameras import inverse_pose
 from scenekit.errors import InputError
 from scenekit.guidance.judge import SIDES
 from scenekit.guidance.view_cameras import ViewCameras
-from scenekit.meshes import Mesh
-from scenekit.scene import Node, SceneState
-from scenekit.validation import Finding, findings
 
 SECOND_FACE = 0.5
 """From this likelihood of a second front on a thing is two-faced."""
@@ -167,9 +164,3 @@ def _differences(pictures: Tensor, depths: Tensor, cameras: ViewCameras, i: int,
     z = torch.from_numpy(points[:, 2]).float()
     same = ((there[:, 3] - z).abs() < tolerance * z) & (grid[0, 0].abs() < 1).all(1)  # false where it is not finite
     return (there[:, :3] - pictures[i][:, v, u].T)[same]
-
-
-def flaws(mesh: Mesh) -> list[Finding]:
-    """What `validate` finds wrong with a mesh by itself [m], errors first, then warnings; notes are left out."""
-    state = SceneState(Node("", children=(Node("thing", mesh=mesh),)))
-    return [finding for finding in findings(state) if finding.severity != "note"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scenekit.errors import InputError
-from scenekit.generate.measures import faced, flaws, r_precision, view_consistency
+from scenekit.generate.measures import faced, r_precision, view_consistency
 from scenekit.guidance.prior import Views
 from scenekit.guidance.view_cameras import ViewCameras, placed
 from scenekit.meshes import Mesh
@@ -118,10 +118,3 @@ def test_consistency_of_nothing_is_an_error(seen: tuple[Tensor, Tensor, ViewCame
     pictures, depths, cameras = seen
     with pytest.raises(InputError, match="no point"):
         view_consistency(pictures, torch.full_like(depths, math.inf), cameras)
-
-
-def test_a_hole_is_a_flaw_and_a_closed_ball_has_none():
-    whole = ball()
-    assert flaws(whole) == []
-    open_one = Mesh(whole.vertices, whole.faces[:-40], whole.vertex_colors)
-    assert "mesh-holes" in [flaw.code for flaw in flaws(open_one)]
