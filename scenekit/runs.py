@@ -82,7 +82,9 @@ class Run:
 
 def command() -> str:
     """The words that started this process, as a shell would take them."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def open_run(folder: str | Path, config: object, *, fresh: bool = False) -> Run:

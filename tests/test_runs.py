@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenekit.errors import FileError, InputError
-from scenekit.runs import as_json, open_run, read_json, write_json
+from scenekit.runs import as_json, command, open_run, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class Options:
     fresh: bool = False
     seed: int = 0
     fit: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("started", "told"),
+    [("/usr/bin/scenekit", "scenekit"), ("/somewhere/scenekit/__main__.py", "python -m scenekit"), ("my.py", "my.py")],
+)
+def test_the_command_is_one_that_a_shell_takes(started: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [started, "generate", "a red mug"])
+    assert command() == f"{told} generate 'a red mug'"
 
 
 def test_a_finished_stage_is_remembered_with_its_time(tmp_path: Path) -> None:
