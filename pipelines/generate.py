@@ -92,8 +92,9 @@ def run(config: Config) -> Result | WorldResult:
     """
     if config.layout is None:
         return generated(config)
-    if config.prompt or config.image is not None:
-        raise InputError("--layout", got="a prompt or an image too", wanted="a layout alone, which has its own")
+    said = [name for name in ("prompt", "image", "size", "material") if getattr(config, name)]
+    if said:
+        raise InputError("--layout", got=f"{' and '.join(said)} too", wanted="a layout alone, which has its own")
     from scenekit.pipelines.generate_world import built  # it is made of runs of ours
 
     return built(config)

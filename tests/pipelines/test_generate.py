@@ -244,11 +244,11 @@ def test_a_layout_becomes_a_world_of_runs_and_goes_on_where_it_stopped(
 def test_a_layout_with_words_that_nobody_knows_names_the_thing_before_anything_is_made(tmp_path: Path) -> None:
     things = [{"name": "a", "prompt": PROMPT}, {"name": "b", "prompt": "a green blorp"}]
     (tmp_path / "layout.json").write_text(json.dumps({"version": 1, "name": "x", "things": things}))
-    options = replace(config(tmp_path / "world"), prompt="", layout=tmp_path / "layout.json")
+    options = replace(config(tmp_path / "world"), prompt="", size=None, layout=tmp_path / "layout.json")
     with pytest.raises(InputError, match="layout: 'b': prompt"):
         generate.run(options)
-    with pytest.raises(InputError, match="--layout"):
-        generate.run(replace(options, prompt=PROMPT))
+    with pytest.raises(InputError, match="--layout: got prompt and size too"):
+        generate.run(replace(options, prompt=PROMPT, size=0.1))
     assert not (tmp_path / "world").exists()
 
 
