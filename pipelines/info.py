@@ -17,13 +17,15 @@ from torch import Tensor
 
 from scenekit.capture.photos import find_photos, photo_set
 from scenekit.errors import FileError
+from scenekit.fields.files import read_field
+from scenekit.fields.fitted import FittedField
 from scenekit.io.colmap import model_folder, read_model
 from scenekit.io.kinds import kind_of
 from scenekit.io.mesh_files import open_mesh
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import open_splats, read_splats
 from scenekit.mass import mass_properties
-from scenekit.opening import saved_scene
+from scenekit.opening import FIELD, saved_scene
 from scenekit.runs import read_json
 from scenekit.scene import Node, SceneState
 from scenekit.selection.base import in_world, positions
@@ -42,7 +44,7 @@ class Config:
     """What to look at."""
 
     path: tyro.conf.Positional[Path]
-    """A file of splats or a mesh, a scene or run folder, a folder of photos, a COLMAP model or transforms.json."""
+    """A file of splats, a mesh or a field, a scene or run folder, photos, a COLMAP model or transforms.json."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -87,12 +89,14 @@ def _facts(path: Path) -> dict[str, Any]:
         return {"kind": "photos"} | _photo_facts(path)
     if path.is_dir() and not any(path.iterdir()):
         raise FileError(path, got="an empty folder", wanted=WANTED)
+    if path.suffix.lower() == ".safetensors":
+        return {"kind": "field"} | field_facts(path)
     if kind_of(path) == "mesh":
         return {"kind": "mesh"} | mesh_facts(path)
     return {"kind": "splats"} | splats_facts(path)
 
 
-WANTED = "splats, a mesh, a scene or run folder, photos, a COLMAP model or transforms.json"
+WANTED = "splats, a mesh, a field, a scene or run folder, photos, a COLMAP model or transforms.json"
 """What there may be."""
 
 
@@ -141,6 +145,22 @@ def mesh_facts(path: Path) -> dict[str, Any]:
         "metallic": mesh.metallic,
         "roughness": mesh.roughness,
         "notes": list(reading.notes),
+    }
+
+
+def field_facts(path: Path) -> dict[str, Any]:
+    """Region, size and occupancy of a file of a radiance field."""
+    field, look = read_field(path)
+    fitted, region, grid = FittedField(field, look), field.region, look.grid
+    occupied = None if grid is None else float(grid.occupied[grid.reachable].float().mean())
+    return {
+        "field": "NeRF" if grid is None else "hash grid",
+        "numbers": fitted.size,
+        "bytes": _size(path),
+        "middle_m": _rounded(torch.tensor(region.middle)),
+        "half_side_m": float(f"{region.half:.4g}"),
+        "unbounded": region.unbounded,
+        "occupied": None if occupied is None else float(f"{occupied:.3g}"),
     }
 
 
@@ -240,6 +260,8 @@ def _run_facts(folder: Path) -> dict[str, Any]:
         )
     if (folder / "splats.ply").is_file():
         facts["splats"] = splats_facts(folder / "splats.ply")
+    if (folder / FIELD).is_file():
+        facts["field"] = field_facts(folder / FIELD)
     return facts
 
 

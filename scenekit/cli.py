@@ -52,7 +52,10 @@ COMMANDS = {
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats or a field against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),
-    "info": ("What is in a file of splats, a mesh, a scene, a run or a capture.", "scenekit info kitchen/splats.ply"),
+    "info": (
+        "What is in a file of splats, a mesh, a field, a scene, a run or a capture.",
+        "scenekit info kitchen/splats.ply",
+    ),
     "validate": ("What is wrong with a scene, and what mends it.", "scenekit validate kitchen"),
     "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench tiles"),
 }

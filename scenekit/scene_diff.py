@@ -160,7 +160,11 @@ def _largest_change(a: Tensor, b: Tensor) -> float:
 
 def _of_field(path: str, a: FittedField, b: FittedField) -> Iterator[Difference]:
     ours, theirs = a.tensors(), b.tensors()
-    details = [] if a.region == b.region else [f"half a side {a.region.half:.4g} → {b.region.half:.4g} m"]
+    details = []
+    if a.region.half != b.region.half:
+        details.append(f"half a side {a.region.half:.4g} → {b.region.half:.4g} m")
+    elif a.region != b.region:
+        details.append("another region")
     figures: dict[str, float] = {}
     if [t.shape for t in ours.values()] != [t.shape for t in theirs.values()]:
         details.append(f"{_size(a)} → {_size(b)}")

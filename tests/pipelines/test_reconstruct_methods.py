@@ -82,6 +82,9 @@ def test_a_run_opens_as_a_scene_with_splats_and_field(fitted: reconstruct.Result
     assert torch.equal(node.splats.means, read_splats(fitted.folder / "splats.ply").means)
     facts = info.run(info.Config(scene.save(tmp_path / "kept"))).facts
     assert facts["nodes"]["/scene"]["field_numbers"] == fitted.field.size
+    of_run, of_file = (info.run(info.Config(fitted.folder / name)).facts for name in ("", "field.safetensors"))
+    assert of_file == {"kind": "field"} | of_run["field"]
+    assert of_file["numbers"] == fitted.field.size and of_file["unbounded"] and 0 < of_file["occupied"] <= 1
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(
