@@ -42,11 +42,11 @@ class Pictures:
 class TrainingConfig:
     """How the prior is trained."""
 
-    steps: int = 60_000
+    steps: int = 16_000
     """Steps of the optimiser."""
     batch: int = 64
     """Pictures in a step."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Of AdamW after the warm-up; it falls to a tenth by a cosine."""
     warm_up: int = 500
     """Steps over which it rises from 0."""
