@@ -1,13 +1,16 @@
 """A thing whose pictures are known from everywhere: a red ball with a blue cap towards +x, before a studio's grey."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from scenekit.generate.distil import DistilConfig, ShadingSchedule
+from scenekit.generate.distil import DistilConfig, ShadingSchedule, distil
 from scenekit.generate.guide import Guide
+from scenekit.generate.representation import Representation
 from scenekit.guidance.analytic import AnalyticPrior
 from scenekit.guidance.distillation import DistillationConfig
 from scenekit.guidance.prior import Views
@@ -51,6 +54,21 @@ def run_config(**numbers: object) -> DistilConfig:
     fixed = {"steps": 6, "views": 2, "side": SIDE, "save_every": 3, "show_every": 3, "record_every": 3}
     looks = {"cameras": CAMERAS, "shading": ShadingSchedule(plain=1.0), "background": BEHIND}
     return DistilConfig(**(fixed | looks | numbers))  # type: ignore[arg-type]
+
+
+def check_that_a_resumed_run_ends_with_the_same_bits(made: Callable[[], Representation], folder: Path) -> None:
+    """A run that is stopped when it first shows its pictures and goes on, beside one that is not."""
+    whole, first, second = made(), made(), made()
+    distil(whole, ball_guide(), run_config(), progress=False)
+
+    def stop(step: int, _: Tensor) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distil(first, ball_guide(), run_config(), folder=folder, progress=False, on_show=stop)
+    distil(second, ball_guide(), run_config(), folder=folder, progress=False)
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(tensor, second.tensors()[name]), name
 
 
 @pytest.fixture

@@ -24,7 +24,17 @@ from scenekit.guidance.prior import Views
 from scenekit.guidance.regularisers import Ramp, opaque, sparsity
 from scenekit.guidance.view_cameras import ViewCameras, drawn
 from scenekit.validation.surface import Surface
-from tests.generate.conftest import BEHIND, CAMERAS, RADIUS, SIDE, ball, ball_guide, run_config, seen_from
+from tests.generate.conftest import (
+    BEHIND,
+    CAMERAS,
+    RADIUS,
+    SIDE,
+    ball,
+    ball_guide,
+    check_that_a_resumed_run_ends_with_the_same_bits,
+    run_config,
+    seen_from,
+)
 
 COARSE = FieldSketchConfig(cells=24, samples=48, voxels=48, update_every=4)
 HELD_OUT = Views(0.4 + torch.arange(8) * math.pi / 4, torch.tensor([0.0, 0.5, 0.2, 0.7] * 2))
@@ -115,17 +125,7 @@ def test_opacity_costs_what_the_regularisers_say():
 
 
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
-    whole, first, second = (FieldSketch(COARSE) for _ in range(3))
-    distil(whole, ball_guide(), run_config(), progress=False)
-
-    def stop(step: int, _: torch.Tensor) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        distil(first, ball_guide(), run_config(), folder=tmp_path, progress=False, on_show=stop)
-    distil(second, ball_guide(), run_config(), folder=tmp_path, progress=False)
-    for name, tensor in whole.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
+    check_that_a_resumed_run_ends_with_the_same_bits(lambda: FieldSketch(COARSE), tmp_path)
 
 
 def test_a_field_that_became_empty_says_so():

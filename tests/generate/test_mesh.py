@@ -26,7 +26,15 @@ from scenekit.meshes import Mesh, some_faces
 from scenekit.render.meshes import render_mesh
 from scenekit.render.splats import render
 from scenekit.surface.solid import SolidConfig, faults, solid
-from tests.generate.conftest import BEHIND, RADIUS, ball, ball_guide, run_config, seen_from
+from tests.generate.conftest import (
+    BEHIND,
+    RADIUS,
+    ball,
+    ball_guide,
+    check_that_a_resumed_run_ends_with_the_same_bits,
+    run_config,
+    seen_from,
+)
 
 HELD_OUT = Views(0.4 + torch.arange(8) * math.pi / 4, torch.tensor([0.0, 0.5, 0.2, 0.7] * 2))
 
@@ -114,17 +122,7 @@ def test_faces_that_cross_are_made_anew():
 
 
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
-    whole, first, second = (MeshSketch(egg(2)) for _ in range(3))
-    distil(whole, ball_guide(), run_config(), progress=False)
-
-    def stop(step: int, _: torch.Tensor) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        distil(first, ball_guide(), run_config(), folder=tmp_path, progress=False, on_show=stop)
-    distil(second, ball_guide(), run_config(), folder=tmp_path, progress=False)
-    for name, tensor in whole.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
+    check_that_a_resumed_run_ends_with_the_same_bits(lambda: MeshSketch(egg(2)), tmp_path)
 
 
 def test_a_fine_mesh_is_simplified_to_what_a_guide_can_see():
