@@ -5,32 +5,24 @@ What an object is depends on (variant, seed, index) alone, so that processes can
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import functools
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from scenekit.datasets.shapes import build, captions, sample_spec
 from scenekit.datasets.shapes_parts import Rng
 from scenekit.datasets.shapes_pictures import STUDIO, Studio, cutout, over
+from scenekit.datasets.shards import Part, ShardFolder, data_folder
 from scenekit.errors import FileError, InputError
-from scenekit.io.atomic import write_bytes, write_text
 
 Variant = Literal["prior", "judge"]
 VARIANTS: tuple[Variant, ...] = ("prior", "judge")
 """Each has random numbers of its own; the judge's pictures have other light, lenses and backgrounds too."""
-VERSION = 1
-"""Of the files."""
 LOW, HIGH, STEEP = -10.0, 45.0, 85.0
 """Elevations [degrees]: four of five views between the first two, the others above."""
 SENTENCES = 6
@@ -155,16 +147,8 @@ def write_shards(
         FileError: If the folder has shards of another config.
     """
     folder = Path(folder) if folder is not None else data_folder() / "shapes" / config.variant
-    folder.mkdir(parents=True, exist_ok=True)
     count = -(-config.objects // config.per_shard)
-    jobs = [(folder, config, number) for number in range(count) if not _is_whole(folder, config, number)]
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            _write(*job)
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_write, *zip(*jobs, strict=True)))
-    return [_paths(folder, number)[0] for number in range(count)]
+    return ShardFolder(folder, "shapes").write(config, count, functools.partial(_part, config), workers=workers)
 
 
 def read_shards(folder: str | Path) -> Iterator[Shard]:
@@ -173,16 +157,11 @@ def read_shards(folder: str | Path) -> Iterator[Shard]:
     Raises:
         FileError: If there is none, or one is damaged or incomplete.
     """
-    notes = sorted(Path(folder).glob("shard-*.json"))
-    if not notes:
-        raise FileError(folder, got="no shard-*.json", wanted="a folder that write_shards made")
-    for note in notes:
-        yield _read(note)
-
-
-def data_folder() -> Path:
-    """Where generated data goes: $SCENEKIT_DATA, else the user's cache folder."""
-    return Path(os.environ.get("SCENEKIT_DATA") or Path.home() / ".cache" / "scenekit")
+    for arrays, notes in ShardFolder(Path(folder), "shapes").read():
+        try:
+            yield Shard(**arrays, captions=notes["captions"])
+        except (KeyError, TypeError) as error:
+            raise FileError(folder, got=error, wanted="shards that write_shards made") from error
 
 
 def judge_studio(rng: Rng) -> Studio:
@@ -230,63 +209,14 @@ def _object(config: ShardConfig, index: int) -> _Object:
     return _Object(np.stack(pictures), np.array(directions, np.float32), np.array(backgrounds, np.float32), sentences)
 
 
-def _paths(folder: Path, number: int) -> tuple[Path, Path]:
-    stem = f"shard-{number:05d}"
-    return folder / f"{stem}.safetensors", folder / f"{stem}.json"
-
-
-def _write(folder: Path, config: ShardConfig, number: int) -> None:
+def _part(config: ShardConfig, number: int) -> Part:
     first = number * config.per_shard
     objects = [_object(config, index) for index in range(first, min(first + config.per_shard, config.objects))]
     directions = np.stack([made.directions for made in objects])
-    data = save(
-        {
-            "rgba": np.stack([made.rgba for made in objects]),
-            "azimuth": np.ascontiguousarray(directions[..., 0]),
-            "elevation": np.ascontiguousarray(directions[..., 1]),
-            "background": np.stack([made.backgrounds for made in objects]),
-        }
-    )
-    file, note = _paths(folder, number)
-    write_bytes(file, data)
-    said = {"captions": [made.captions for made in objects]}
-    write_text(note, json.dumps(_header(config) | {"sha256": hashlib.sha256(data).hexdigest()} | said))
-
-
-def _header(config: ShardConfig) -> dict[str, Any]:
-    return {"dataset": "shapes", "version": VERSION, "config": asdict(config)}
-
-
-def _is_whole(folder: Path, config: ShardConfig, number: int) -> bool:
-    """True if a shard need not be written again."""
-    file, note = _paths(folder, number)
-    if not note.exists():
-        return False
-    said = _note(note)
-    if {key: said.get(key) for key in _header(config)} != _header(config):
-        hint = "Choose another folder, or delete this one."
-        raise FileError(note, got=said.get("config"), wanted=f"shards of {asdict(config)}", hint=hint)
-    return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == said.get("sha256")
-
-
-def _note(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise FileError(path, got=error, wanted="the JSON beside a shard") from error
-    if not isinstance(said, dict) or said.get("dataset") != "shapes":
-        raise FileError(path, got="another file", wanted="the JSON beside a shard")
-    return said
-
-
-def _read(note: Path) -> Shard:
-    said, file = _note(note), note.with_suffix(".safetensors")
-    try:
-        data = file.read_bytes()
-        if hashlib.sha256(data).hexdigest() != said["sha256"]:
-            raise FileError(
-                file, got="other bytes than were written", wanted="the hash in its JSON", hint="Write it again."
-            )
-        return Shard(**load(data), captions=said["captions"])
-    except (OSError, KeyError, TypeError, SafetensorError) as error:
-        raise FileError(file, got=error, wanted="a shard that write_shards made") from error
+    arrays = {
+        "rgba": np.stack([made.rgba for made in objects]),
+        "azimuth": np.ascontiguousarray(directions[..., 0]),
+        "elevation": np.ascontiguousarray(directions[..., 1]),
+        "background": np.stack([made.backgrounds for made in objects]),
+    }
+    return Part(arrays, {"captions": [made.captions for made in objects]})

@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -22,7 +23,7 @@ from scenekit.body import Vector
 from scenekit.errors import FileError, InputError, ScenekitError
 from scenekit.guidance.prompts import checked
 from scenekit.io.bounded import parse_json, read_bytes
-from scenekit.io.typed_json import from_json
+from scenekit.io.typed_json import Reader, from_json
 from scenekit.lengths import LONGEST, SHORTEST, parse_length
 from scenekit.material import materials
 from scenekit.scene import NAME
@@ -254,57 +255,25 @@ def _layout(document: dict[str, Any], path: Path, roots: Sequence[Path]) -> Layo
 
 
 def _item(entry: Any, where: str, roots: Sequence[Path]) -> Item:
-    written = _written(_WrittenItem, entry, where)
-    values = {field.name: getattr(written, field.name) for field in fields(written)}
-    for name in ("size", "gap"):
-        values[name] = _length(values[name], f"{where}.{name}")
-    for name in ("image", "scene"):
-        values[name] = _inside(values[name], f"{where}.{name}", roots)
-    return Item(**values)
+    inside = partial(_inside, roots=roots)
+    return _written(Item, entry, where, {"size": _length, "gap": _length, "image": inside, "scene": inside})
 
 
 def _floor(value: Any) -> Floor | None:
     if isinstance(value, bool):
         return Floor() if value else None
-    written = _written(_WrittenFloor, value, "floor")
-    return Floor(_length(written.size, "floor.size"), written.material)
+    return _written(Floor, value, "floor", {"size": _length})
 
 
-@dataclass(frozen=True)
-class _WrittenItem:
-    """An item as JSON has it."""
-
-    name: str
-    prompt: str | None = None
-    image: str | None = None
-    scene: str | None = None
-    size: str | None = None
-    material: str | None = None
-    at: tuple[float, float] | None = None
-    facing: float = 0.0
-    on: str | None = None
-    inside: str | None = None
-    beside: str | None = None
-    side: Side | None = None
-    gap: str | None = None
-    box: Box | None = None
-
-
-@dataclass(frozen=True)
-class _WrittenFloor:
-    """A floor as JSON has it."""
-
-    size: str | None = None
-    material: str = Floor.material
-
-
-def _written(kind: type[Kind], value: Any, where: str) -> Kind:
+def _written(kind: type[Kind], value: Any, where: str, readers: Mapping[str, Reader]) -> Kind:
     """A dataclass whose defaults stand for what is not said."""
     if not isinstance(value, dict):
         raise ValueError(f"{where}: a JSON {type(value).__name__} for an object")
     known = fields(kind)  # type: ignore[arg-type]
     _refuse_unknown(value, [field.name for field in known], where)
-    return from_json(kind, {f.name: f.default for f in known if f.default is not MISSING} | value, where)
+    return from_json(
+        kind, {f.name: f.default for f in known if f.default is not MISSING} | value, where, readers=readers
+    )
 
 
 def _refuse_unknown(value: dict[str, Any], known: Sequence[str], where: str) -> None:
@@ -313,19 +282,23 @@ def _refuse_unknown(value: dict[str, Any], known: Sequence[str], where: str) -> 
         raise ValueError(f"{where}: {', '.join(strange[:5])} for one of {', '.join(known)}")
 
 
-def _length(text: str | None, where: str) -> float | None:
+def _length(text: Any, where: str) -> float | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: {str(text)[:80]!r} for a text such as 12 cm")
     try:
-        return None if text is None else parse_length([text])
+        return parse_length([text])
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _inside(text: str | None, where: str, roots: Sequence[Path]) -> Path | None:
+def _inside(text: Any, where: str, *, roots: Sequence[Path]) -> Path | None:
     """The path, which may be relative to the first root, if it lies in one of them."""
     if text is None:
         return None
-    if not text.isprintable() or len(text) > 1000:
-        raise ValueError(f"{where}: {text[:80]!r} for a path")
+    if not isinstance(text, str) or not text.isprintable() or len(text) > 1000:
+        raise ValueError(f"{where}: {str(text)[:80]!r} for a path")
     try:
         path = (roots[0] / text).resolve()
     except (OSError, RuntimeError) as error:  # a circle of links

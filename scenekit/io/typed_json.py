@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 LARGEST = 1e12
@@ -13,6 +15,8 @@ LONGEST = 10_000
 """Characters of a text."""
 
 T = TypeVar("T")
+Reader = Callable[[Any, str], Any]
+"""What a JSON value says, of it and what it is called in messages; raises ValueError."""
 
 
 def as_json(value: Any) -> Any:
@@ -22,13 +26,14 @@ def as_json(value: Any) -> Any:
     return [as_json(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def from_json(kind: type[T], value: Any, where: str = "") -> T:
+def from_json(kind: type[T], value: Any, where: str = "", *, readers: Mapping[str, Reader] | None = None) -> T:
     """The dataclass that JSON values say, each checked against the type of its field; unknown keys are passed over.
 
     Args:
         kind: A dataclass of float, int, bool, str, Literal, tuples, dataclasses, and None beside these.
         value: What `json.loads` made.
         where: What the value is called in messages.
+        readers: Of the dataclass's own fields that are written otherwise than their type says, a length in words.
 
     Raises:
         ValueError: If a key is missing, or a value of another type, not finite, or out of all proportion; names it.
@@ -40,7 +45,10 @@ def from_json(kind: type[T], value: Any, where: str = "") -> T:
     missing = [name for name in hints if name not in value]
     if missing:
         raise ValueError(f"{where or 'the document'}: no {missing[0]}")
-    return kind(**{name: _value(hint, value[name], f"{where}.{name}".lstrip(".")) for name, hint in hints.items()})
+    given = {name: (value[name], f"{where}.{name}".lstrip(".")) for name in hints}
+    special = readers or {}
+    read = {name: special[name] if name in special else partial(_value, hint) for name, hint in hints.items()}
+    return kind(**{name: read[name](*what) for name, what in given.items()})
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
