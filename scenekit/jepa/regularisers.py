@@ -33,6 +33,11 @@ def sigreg(latents: Tensor, *, directions: int = 256, generator: torch.Generator
         InputError: If there are no latents.
     """
     x = _checked(latents)
+    with torch.autocast(x.device.type, enabled=False):  # sums over thousands need the digits of float32
+        return _epps_pulley(x, directions, generator)
+
+
+def _epps_pulley(x: Tensor, directions: int, generator: torch.Generator) -> Tensor:
     drawn = torch.randn(x.shape[1], directions, generator=generator).to(x.device)
     projected = x @ agreed(drawn / drawn.norm(dim=0))
     t = torch.linspace(0, FARTHEST, KNOTS, device=x.device)
@@ -61,14 +66,15 @@ def variance_covariance(latents: Tensor) -> tuple[Tensor, Tensor]:
     x = _checked(latents)
     n = total(x.new_tensor(float(len(x))))
     x = x - total(x.sum(0)) / n
-    covariance = total(x.T @ x) / (n - 1)
+    with torch.autocast(x.device.type, enabled=False):
+        covariance = total(x.T @ x) / (n - 1)
     variance = covariance.diagonal()
     off = covariance.square().sum() - variance.square().sum()
     return (1 - (variance + 1e-4).sqrt()).relu().mean(), off / x.shape[1]
 
 
 def _checked(latents: Tensor) -> Tensor:
-    """The latents, float32: sums over thousands need its digits."""
+    """The latents, float32."""
     if latents.ndim != 2 or not latents.numel():
         raise InputError("latents", got=tuple(latents.shape), wanted="shape (n, d), some")
     return latents.float()
