@@ -194,7 +194,7 @@ def _farthest(points: Tensor, config: TokenConfig) -> tuple[Tensor, Tensor]:
 
 def _voxels(points: Tensor, config: TokenConfig) -> tuple[Tensor, Tensor]:
     """Middles (c, 3) of the points in each occupied cell of a grid, the fullest cells first, and k of these (c, k)."""
-    cells = torch.floor(points / (2 * config.voxel)).long()
+    cells = torch.floor(points * (1 - 1e-6) / (2 * config.voxel)).long()  # the faces of the box belong to it
     _, cell, counts = torch.unique(cells, dim=0, return_inverse=True, return_counts=True)
     centers, members = [], []
     for number in counts.argsort(descending=True, stable=True)[: config.count].tolist():
