@@ -158,15 +158,15 @@ class Faces:
     """How many fronts things have."""
 
     second: dict[str, tuple[float, float]]
-    """Likelihood of a second one, with the view known to the prior and without, by prompt."""
+    """Log-likelihood of a second one, of `faced`, with the view known to the prior and without, by prompt."""
     two_faced: tuple[int, int]
     """How many are two-faced, with and without."""
 
     def __str__(self) -> str:
         n, (seen, blind) = len(self.second), self.two_faced
         lines = [f"two-faced: {seen} of {n} where the prior knows the view, {blind} of {n} where it does not", ""]
-        lines += ["| prompt | second front, view known | not known |", "|---|---|---|"]
-        return "\n".join(lines + [f"| {prompt} | {a:.2f} | {b:.2f} |" for prompt, (a, b) in self.second.items()])
+        lines += ["| prompt | ln L₂ − ln L₁, view known | not known |", "|---|---|---|"]
+        return "\n".join(lines + [f"| {prompt} | {a:.1f} | {b:.1f} |" for prompt, (a, b) in self.second.items()])
 
 
 @dataclass(frozen=True)

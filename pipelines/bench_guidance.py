@@ -47,8 +47,8 @@ PROMPTS = (
 """What text to 3D is measured by."""
 
 FRONTED = (
-    "bus", "car", "clock", "dog", "duck", "helicopter", "house", "igloo", "penguin", "pig", "plane", "rabbit", "robot",
-    "snail", "teddy", "television", "tractor", "train", "truck", "turtle",
+    "car", "clock", "dog", "duck", "helicopter", "house", "igloo", "penguin", "pig", "plane", "rabbit", "robot",
+    "snail", "teddy", "television", "tractor", "train", "truck", "turtle", "windmill",
 )  # fmt: skip
 """Nouns whose front half looks like the front, and unlike the back, by itself."""
 AROUND = 12

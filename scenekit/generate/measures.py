@@ -21,12 +21,16 @@ from scenekit.errors import InputError
 from scenekit.guidance.judge import SIDES
 from scenekit.guidance.view_cameras import ViewCameras
 
-SECOND_FACE = 0.5
-"""From this likelihood of a second front on a thing is two-faced."""
+FACES = ((0.0, 180.0), (0.0, 150.0), (0.0, 120.0, 240.0))
+"""Where fronts are of things that have too many [degrees apart]. Nearer ones are one, which reaches over a quarter of
+the circle and a bit further."""
 
-APART = 150.0
-"""Sides this far apart [degrees] do not see one front, which reaches over a quarter of the circle and a bit further.
-Three fronts, a third of the circle from each other, have sides so far apart too."""
+SECOND_FACE = 3.0
+"""From this log-likelihood on a thing is two-faced. Chosen on some true things and the same with the mirrored front
+for a back; of eighty others, the judge of the package accuses 2 true ones and finds 79 mirrored ones."""
+
+DOUBT = 0.05
+"""Share of a judge's verdicts that are by chance."""
 
 
 class PictureJudge(Protocol):
@@ -89,21 +93,22 @@ class Faced(NamedTuple):
     """From where a thing shows a front."""
 
     front: Tensor
-    """Likelihood of the front from each side, mean with the neighbours, shape (c,)."""
+    """Likelihood of the front from each side, shape (c,)."""
     second: float
-    """Likelihood that there are two: the largest, over pairs of sides `APART` or more, of the smaller one's."""
+    """By how much likelier its sides are those of a thing with two or three fronts than with one: ln L₂ − ln L₁."""
 
     @property
     def is_two_faced(self) -> bool:
-        """Whether there are two."""
+        """Whether there is more than one."""
         return self.second >= SECOND_FACE
 
 
 def faced(judge: SideJudge, pictures: Tensor) -> Faced:
     """Looks for a second front, as a thing has whose every side was made from the same prompt (the Janus problem).
 
-    What counts is whether two sides far apart are both judged to be the front, not where they are, so that things made
-    by a prior that knows no directions are judged as well. A thing that is judged to have no front is not two-faced.
+    L₁ is the likelihood of what the judge says of all pictures if these are the front, right, back and left of one
+    thing, wherever its front is; L₂ if all pictures near one of several `FACES` are fronts, and the others left or
+    right. So a thing whose front is not where it should be has one face all the same, and one without any has too.
 
     Args:
         judge: Of sides.
@@ -115,11 +120,21 @@ def faced(judge: SideJudge, pictures: Tensor) -> Faced:
     c = len(pictures)
     if c < 8:
         raise InputError("pictures from all around", got=c, wanted="at least 8")
-    front = judge.sides(pictures)[:, SIDES.index("front")]
-    front = (front.roll(1) + front + front.roll(-1)) / 3
-    apart = (360 / c * (torch.arange(c)[:, None] - torch.arange(c))) % 360
-    pairs = torch.minimum(front[:, None], front).where((apart >= APART) & (apart <= 360 - APART), -torch.inf)
-    return Faced(front, float(pairs.max()))
+    likelihood = judge.sides(pictures)
+    said = ((1 - DOUBT) * likelihood + DOUBT / len(SIDES)).log()
+    front, right, _, left = said[:, :4].unbind(1)  # in the order of SIDES
+    steps = torch.arange(c) * 360 / c
+    azimuth = (steps + steps[:, None]) % 360  # of each picture (column), for each place of the front (row)
+    one = said[torch.arange(c), ((azimuth + 45) % 360 // 90).long()].sum(1)
+    several = [
+        torch.where(_near(azimuth, fronts), front, torch.logaddexp(left, right)).sum(1).max() for fronts in FACES
+    ]
+    return Faced(likelihood[:, 0], float(torch.stack(several).max() - one.max()))
+
+
+def _near(azimuth: Tensor, fronts: Sequence[float]) -> Tensor:
+    """Whether angles [degrees] are within 45° of a front."""
+    return torch.stack([((azimuth - at + 180) % 360 - 180).abs() <= 45 for at in fronts]).any(0)
 
 
 def view_consistency(pictures: Tensor, depths: Tensor, cameras: ViewCameras, *, tolerance: float = 0.02) -> float:

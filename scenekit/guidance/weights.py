@@ -40,7 +40,7 @@ def write_weights(path: str | Path, network: nn.Module, header: Mapping[str, Any
 def read_network(
     path: str | Path, build: Callable[[dict[str, Any]], Network], *, wanted: str, hint: str = ""
 ) -> tuple[Network, list[str]]:
-    """The network in a file, and the words of its header's "vocabulary".
+    """The network in a file, and the words of its header's "vocabulary", if it has one.
 
     Sizes are compared before anything is allocated: a header that lies about them costs nothing.
 
@@ -59,7 +59,7 @@ def read_network(
             sizes = {name: tensor.shape for name, tensor in build(header).state_dict().items()}
         if sizes != {name: tensor.shape for name, tensor in tensors.items()}:
             raise ValueError("of other sizes than the header says")
-        network, vocabulary = build(header), [str(word) for word in header["vocabulary"]]
+        network, vocabulary = build(header), [str(word) for word in header.get("vocabulary", [])]
         network.load_state_dict(tensors)
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         got = f"weights that do not fit ({str(error).splitlines()[0][:160]})"

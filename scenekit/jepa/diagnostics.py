@@ -59,15 +59,11 @@ def health(latents: Tensor) -> Health:
 
 
 def effective_rank(latents: Tensor) -> float:
-    """exp(−Σ p log p), p the singular values over their sum, of latents (n, d) less their mean; 0 if all are the same.
+    """exp(−Σ p log p), p the singular values of latents (n, d) over their sum; 0 if all are 0.
 
-    Of Roy and Vetterli (2007); RankMe (Garrido et al. 2023) leaves the mean in, though it says nothing of a token. What
-    is below the rounding of float32 counts as nothing: latents that differ by it alone are the same.
+    Of Roy and Vetterli (2007); so used on latents, whose mean stays in, by RankMe (Garrido et al. 2023): latents that
+    are one vector and a little noise have a rank near 1, however many directions the noise has.
     """
-    x = latents.detach().double()
-    singular = torch.linalg.svdvals(x - x.mean(0))
-    singular = singular[singular > torch.finfo(torch.float32).eps * torch.linalg.norm(x)]
-    if not len(singular):
-        return 0.0
-    p = singular / singular.sum()
-    return float(torch.exp(-(p * p.log()).sum()))
+    singular = torch.linalg.svdvals(latents.detach().double())
+    p = singular[singular > 0] / singular.sum()
+    return float(torch.exp(-(p * p.log()).sum())) if len(p) else 0.0

@@ -6,17 +6,13 @@ t tokens, m hidden ones, k elements of each, d width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from scenekit.jepa.elements import FEATURES
+from scenekit.jepa.masks import MaskSampler
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.tokens import Tokens
-
-if TYPE_CHECKING:
-    from scenekit.jepa.masks import MaskSampler
 
 
 class MaskedAutoencoder(nn.Module):
@@ -41,12 +37,10 @@ class MaskedAutoencoder(nn.Module):
     def losses(self, batch: Tokens, *, generator: torch.Generator) -> dict[str, Tensor]:
         """The error of the elements of all hidden tokens of a batch of scenes."""
         mask = self.masks(batch, generator=generator)
-        seen = batch.take(mask.context.to(batch.centers.device))
-        hidden = batch.take(torch.cat(mask.targets, 1).to(batch.centers.device))
-        answer = self.decoder(self.encoder(seen), seen.centers, hidden.centers, valid=seen.valid)
+        seen, hidden = batch.take(mask.context), batch.take(torch.cat(mask.targets, 1))
+        answer = self.decoder(self.encoder(seen), seen.centers, hidden.centers)
         made = answer.float().unflatten(-1, (self.count, FEATURES))
-        error = chamfer(made, hidden.elements) * hidden.valid
-        return {"reconstruction": error.sum() / hidden.valid.sum().clamp(min=1)}
+        return {"reconstruction": chamfer(made, hidden.elements).mean()}
 
     def after_step(self, share: float) -> None:
         """Nothing follows."""

@@ -197,7 +197,7 @@ class Objects:
 DISTANCE, FIELD = 3.2, 0.62
 """Of the camera from the middle, in halves of the longest side, and tangent of half its field: the box fits in."""
 CELLS = 18
-"""Side of the grid in which depths are compared; a cell is twice as wide as elements are apart, or the back shows through."""
+"""Side of the grid in which depths are compared: cells twice as wide as elements are apart hide the back."""
 CLEAR = 0.5
 """Tokens are seen as well as any others if this share of their elements is."""
 BEHIND = 0.25

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from scenekit.errors import InputError
+from scenekit.jepa.masks import MaskSampler
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.regularisers import sigreg, variance_covariance
 from scenekit.jepa.tokens import Tokens
-
-if TYPE_CHECKING:
-    from scenekit.jepa.masks import MaskSampler
 
 
 @dataclass(frozen=True)
@@ -77,18 +75,13 @@ class MaskedObjective(nn.Module):
     def losses(self, batch: Tokens, *, generator: torch.Generator) -> dict[str, Tensor]:
         """The terms of a batch of scenes."""
         mask = self.masks(batch, generator=generator)
-        seen = batch.take(mask.context.to(batch.centers.device))
-        context, latents = self.encoder(seen), self._latents(batch)
-        errors, weights = [], []
-        for block in mask.targets:
-            hidden = block.to(batch.centers.device)
-            asked = batch.take(hidden)
-            predicted = self.predictor(context, seen.centers, asked.centers, valid=seen.valid)
-            errors.append(disagreement(predicted, rows(latents, hidden)))
-            weights.append(asked.valid)
-        valid = torch.cat(weights, 1)
-        prediction = (torch.cat(errors, 1) * valid).sum() / valid.sum().clamp(min=1)
-        return {"prediction": prediction} | self._regularisers(latents[batch.valid], generator)
+        seen, latents = batch.take(mask.context), self._latents(batch)
+        context = self.encoder(seen)
+        errors = [
+            disagreement(self.predictor(context, seen.centers, rows(batch.centers, block)), rows(latents, block))
+            for block in mask.targets
+        ]
+        return {"prediction": torch.cat(errors, 1).mean()} | self._regularisers(latents[batch.valid], generator)
 
     def after_step(self, share: float) -> None:
         """The running mean follows."""
@@ -128,9 +121,9 @@ def normalised(latents: Tensor) -> Tensor:
     return functional.layer_norm(latents.float(), latents.shape[-1:])
 
 
-def rows(latents: Tensor, index: Tensor) -> Tensor:
-    """Latents (b, t, d) of the tokens `index` (b, m), shape (b, m, d)."""
-    return latents.take_along_dim(index[..., None], 1)
+def rows(of_tokens: Tensor, index: Tensor) -> Tensor:
+    """What (b, t, …) says of the tokens `index` (b, m), shape (b, m, …)."""
+    return of_tokens.take_along_dim(index[..., None], 1)
 
 
 @torch.no_grad()

@@ -24,12 +24,12 @@ class ColorJudge:
         return pictures.mean((2, 3)) @ torch.tensor([COLORS[prompt] for prompt in prompts]).T
 
 
-class GreyJudge:
-    """Takes the brightness for the likelihood of the front."""
+class BrightnessJudge:
+    """Sees the front where a picture is white, the back where it is black, the right or left in dark or light grey."""
 
     def sides(self, pictures: Tensor) -> Tensor:
-        front = pictures.mean((1, 2, 3))[:, None]
-        return torch.cat([front, (1 - front).expand(-1, 4) / 4], 1)
+        shades = torch.tensor([1.0, 1 / 3, 0.0, 2 / 3, -1.0])
+        return (-50 * (pictures.mean((1, 2, 3))[:, None] - shades).square()).softmax(1)
 
 
 def of(*names: str) -> Tensor:
@@ -54,26 +54,43 @@ def test_prompts_must_be_different_and_as_many_as_things(prompts: list[str]):
 
 
 def around(*fronts: float, count: int = 12) -> Tensor:
-    """Pictures all around, white within 45° of a front [degrees], else black."""
+    """Pictures all around as `BrightnessJudge` sees them: white within 45° of a front [degrees], and so on."""
     at = torch.arange(count) * 360 / count
-    white = torch.stack([((at - front + 180) % 360 - 180).abs() <= 45 for front in fronts]).any(0)
-    return white.float()[:, None, None, None].expand(-1, 3, 4, 4)
+    away = torch.stack([(at - front + 180) % 360 - 180 for front in fronts])
+    away = away.gather(0, away.abs().argmin(0)[None])[0]
+    right, left, front = (away > 45) & (away < 135), (away < -45) & (away > -135), away.abs() <= 45
+    shade = front + right / 3 + left * 2 / 3
+    return shade.float()[:, None, None, None].expand(-1, 3, 4, 4)
 
 
-@pytest.mark.parametrize("fronts", [(0.0,), (90.0,), (200.0,), (0.0, 60.0)])
-def test_a_thing_with_one_front_wherever_it_is_has_one_face(fronts: tuple[float, ...]):
-    assert not faced(GreyJudge(), around(*fronts)).is_two_faced
+@pytest.mark.parametrize("front", [0.0, 90.0, 200.0])
+@pytest.mark.parametrize("count", [8, 12, 13])
+def test_a_thing_with_one_front_wherever_it_is_has_one_face(front: float, count: int):
+    assert not faced(BrightnessJudge(), around(front, count=count)).is_two_faced
 
 
 @pytest.mark.parametrize("fronts", [(0.0, 180.0), (30.0, 180.0), (90.0, 270.0), (0.0, 120.0, 240.0)])
 def test_a_front_and_another_behind_are_two_faces(fronts: tuple[float, ...]):
-    assert faced(GreyJudge(), around(*fronts)).is_two_faced
+    assert faced(BrightnessJudge(), around(*fronts)).is_two_faced
+
+
+def test_a_second_face_is_as_likely_as_the_formula_says():
+    said = torch.tensor([[0.5, 0.2, 0.1, 0.1, 0.1]]).expand(12, 5)  # the same from everywhere
+
+    class Undecided:
+        def sides(self, pictures: Tensor) -> Tensor:
+            return said
+
+    front, right, back, left = (math.log(0.95 * p + 0.01) for p in (0.5, 0.2, 0.1, 0.1))
+    one = 3 * (front + right + back + left)
+    three = 9 * front + 3 * math.log(math.exp(left) + math.exp(right))  # three pictures near each
+    assert faced(Undecided(), around(0.0)).second == pytest.approx(three - one, rel=1e-5)
 
 
 def test_a_thing_without_a_front_is_not_two_faced():
-    assert not faced(GreyJudge(), torch.full((12, 3, 4, 4), 0.25)).is_two_faced
+    assert not faced(BrightnessJudge(), torch.zeros(12, 3, 4, 4)).is_two_faced
     with pytest.raises(InputError, match="at least 8"):
-        faced(GreyJudge(), around(0.0, count=6))
+        faced(BrightnessJudge(), around(0.0, count=6))
 
 
 def ball() -> Mesh:

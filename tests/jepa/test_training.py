@@ -126,11 +126,11 @@ def test_a_gradient_that_is_not_finite_stops_it() -> None:
 def test_a_collapse_raises_the_alarm_and_is_written_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Constant(Regression):
         def latents(self, batch: Tensor) -> Tensor:
-            return torch.ones(len(batch), 3)
+            return torch.ones(len(batch), 30)
 
     Trainer(Constant(), Rows(), CONFIG, folder=tmp_path).train()
     assert [record.message for record in caplog.records] == [
-        "latents collapse at step 5: deviation 0, below 0.1; effective rank 0.0 % of the width, below 5 %"
+        "latents collapse at step 5: deviation 0, below 0.1; effective rank 3.3 % of the width, below 5 %"
     ]
     log = json.loads((tmp_path / "log.json").read_text())
     assert [alarm.split(":")[0] for alarm in log["alarms"]] == ["step 5", "step 5", "step 10", "step 10"] + [
