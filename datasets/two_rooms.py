@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from scenekit.errors import InputError
+from scenekit.jepa.moving_tokens import joined_tokens, moved_tokens
 from scenekit.jepa.tokens import TokenConfig, Tokens, tokenize
-from scenekit.meshes import Mesh, merge_meshes
+from scenekit.meshes import Mesh, merge_meshes, painted
 from scenekit.planning import Cost
 from scenekit.poses import Pose
 from scenekit.sim.bodies import Piece
@@ -214,14 +216,8 @@ class TwoRooms:
         copy, and where the ball is stands in the middles of its tokens alone.
         """
         walls, ball = _tokens_of(self, config)
-        n = len(states)
-        still = walls.map(lambda tensor: tensor.expand(n, *tensor.shape))
-        moving = ball.map(lambda tensor: tensor.expand(n, *tensor.shape))
-        shift = torch.nn.functional.pad(states.to(ball.centers), (0, 1)) / ball.frame[3]
-        moving = replace(moving, centers=moving.centers + shift[:, None])
-        names = ("elements", "centers", "radii", "owners", "valid")
-        joined = {name: torch.cat([getattr(still, name), getattr(moving, name)], 1) for name in names}
-        return Tokens(**joined, frame=still.frame)
+        still, positions = walls.map(lambda tensor: tensor.expand(len(states), *tensor.shape)), F.pad(states, (0, 1))
+        return joined_tokens([still, moved_tokens(ball, positions, torch.eye(3).expand(len(states), 3, 3))])
 
     @functools.cached_property
     def _walls(self) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -248,14 +244,14 @@ class TwoRooms:
             torch.tensor([[-side, -side, 0.0], [side, -side, 0.0], [side, side, 0.0], [-side, side, 0.0]]),
             torch.tensor([[0, 1, 2], [0, 2, 3]]),
         )
-        meshes = [_painted(floor, FLOOR), *(_painted(wall, WALL) for wall in walls)]
-        return mesh_splats(merge_meshes(meshes), 8192, np.random.default_rng(0))
+        meshes = [painted(floor, FLOOR), *(painted(wall, WALL) for wall in walls)]
+        return mesh_splats(merge_meshes(meshes), 16384, np.random.default_rng(0))
 
     @functools.cached_property
     def _ball(self) -> Splats:
         """At the middle of the floor."""
         ball = piece_mesh(Piece(Sphere(self.radius), Pose((0.0, 0.0, self.radius))))
-        return mesh_splats(_painted(ball, BALL), 512, np.random.default_rng(1))
+        return mesh_splats(painted(ball, BALL), 512, np.random.default_rng(1))
 
 
 def random_policy(*, generator: torch.Generator) -> Callable[[Tensor, Tensor], Tensor]:
@@ -278,9 +274,3 @@ def _tokens_of(rooms: TwoRooms, config: TokenConfig) -> tuple[Tokens, Tokens]:
 def _uniform(count: int, generator: torch.Generator) -> Tensor:
     """Numbers in −1..1."""
     return 2 * torch.rand(count, generator=generator) - 1
-
-
-def _painted(mesh: Mesh, color: tuple[float, float, float]) -> Mesh:
-    """The mesh with one display colour."""
-    rgba = torch.tensor([*(round(255 * value) for value in color), 255], dtype=torch.uint8)
-    return replace(mesh, vertex_colors=rgba.repeat(len(mesh.vertices), 1))

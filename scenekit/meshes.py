@@ -85,6 +85,12 @@ def some_faces(mesh: Mesh, faces: Tensor) -> Mesh:
     )
 
 
+def painted(mesh: Mesh, color: Sequence[float]) -> Mesh:
+    """The mesh with vertices of one display colour 0..1, opaque."""
+    rgba = torch.tensor([*(round(255 * value) for value in color), 255], dtype=torch.uint8)
+    return replace(mesh, vertex_colors=rgba.repeat(len(mesh.vertices), 1))
+
+
 def merge_meshes(meshes: Sequence[Mesh]) -> Mesh:
     """All triangles as one mesh, in order. Textures go side by side into one, white where there was none.
 
