@@ -1,0 +1,118 @@
+"""Energy: how far each token is from what the rest of its scene lets expect. Letters: t tokens, g groups, m of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from scenekit.errors import InputError
+from scenekit.jepa.objective import disagreement, rows
+from scenekit.jepa.tokens import Tokens
+
+if TYPE_CHECKING:
+    from scenekit.jepa.jepa import Jepa
+
+NEAREST = 3
+"""Tokens among which the energy of a place is weighed."""
+
+
+@dataclass(frozen=True)
+class EnergyConfig:
+    """How energy is measured."""
+
+    rounds: int = 8
+    """Times that all tokens are hidden, each time in other groups."""
+    share: float = 0.125
+    """Of the tokens that are hidden together."""
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or not 0 < self.share < 1:
+            raise InputError(
+                "energy", got=f"{self.rounds} rounds, share {self.share}", wanted="1 or more, between 0 and 1"
+            )
+
+
+@dataclass(frozen=True)
+class EnergyMap:
+    """Where a scene is not as expected."""
+
+    values: Tensor
+    """Energy of each token, smooth L1 between what is predicted and what is there, shape (t,)."""
+    centers: Tensor
+    """Middles of the tokens [m], shape (t, 3)."""
+    tokens: Tokens
+    """What they are of."""
+
+    def at(self, points: Tensor) -> Tensor:
+        """The energy at points (n, 3) [m], that of the nearest tokens by the inverse square of the distance, (n,)."""
+        k = min(NEAREST, len(self.values))
+        found = []
+        for some in points.detach().cpu().float().split(1 << 16):
+            distance, nearest = torch.cdist(some, self.centers).topk(k, largest=False)
+            weights = (distance.square() + (1e-3 * self.tokens.frame[3]) ** 2).reciprocal()
+            found.append((weights * self.values[nearest]).sum(1) / weights.sum(1))
+        return torch.cat(found) if found else self.values.new_zeros(0)
+
+
+@torch.no_grad()
+def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generator: torch.Generator) -> Tensor:
+    """The energy of each token, mean over the times that it was hidden, shape (t,).
+
+    In each round all tokens fall into compact groups; each group is predicted from all tokens outside of it.
+
+    Args:
+        jepa: What predicts.
+        tokens: The valid tokens of one scene.
+        config: How often, and how much at once.
+        generator: Chance of the groups.
+
+    Raises:
+        InputError: If there are fewer than two tokens.
+    """
+    if len(tokens) < 2:
+        raise InputError("tokens", got=len(tokens), wanted="at least 2: one to predict, one to predict it from")
+    scene = Tokens.stack([tokens])
+    targets, network = jepa.latents(scene), jepa.network
+    size = min(max(1, round(config.share * len(tokens))), len(tokens) - 1)
+    total, times = torch.zeros(len(tokens)), torch.zeros(len(tokens))
+    for _ in range(config.rounds):
+        hidden = compact_groups(tokens.centers, size, generator=generator)
+        count = len(hidden)
+        outside = torch.ones(count, len(tokens), dtype=torch.bool).scatter_(1, hidden, False)
+        context = outside.nonzero()[:, 1].unflatten(0, (count, -1))
+        everything = scene.map(lambda tensor, count=count: tensor.expand(count, *tensor.shape[1:]))  # type: ignore[misc]
+        seen = everything.take(context).to(next(network.parameters()).device)
+        asked = rows(everything.centers, hidden).to(seen.centers.device)
+        predicted = network.predictor(network.encoder(seen), seen.centers, asked).cpu()
+        energy = disagreement(predicted, rows(targets.expand(count, -1, -1), hidden))
+        total.index_add_(0, hidden.flatten(), energy.flatten())
+        times += hidden.flatten().bincount(minlength=len(tokens))
+    return total / times
+
+
+def compact_groups(centers: Tensor, size: int, *, generator: torch.Generator) -> Tensor:
+    """Groups of near tokens that together hold all: each a random one that is left and those nearest to it.
+
+    The last group takes in some that another one has, where the numbers do not come out even.
+
+    Args:
+        centers: Shape (t, 3).
+        size: m, of each group.
+        generator: Chance of where they begin.
+
+    Returns:
+        Numbers of tokens, int64, shape (g, m), g = ⌈t / m⌉.
+    """
+    left = torch.ones(len(centers), dtype=torch.bool)
+    groups = []
+    while bool(left.any()):
+        free = left.nonzero().flatten()
+        anchor = free[torch.randint(len(free), (1,), generator=generator)]
+        distance = (centers - centers[anchor]).norm(dim=1)
+        nearest = (distance + 1e6 * ~left).topk(size, largest=False).indices  # those left come first
+        left[nearest] = False
+        groups.append(nearest)
+    return torch.stack(groups)
