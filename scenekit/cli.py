@@ -49,6 +49,10 @@ COMMANDS = {
         "Train the prior of text to 3D on made pictures, or draw from it.",
         'scenekit guidance sample "a red mug" --weights prior/prior.safetensors',
     ),
+    "jepa": (
+        "Learn what of a scene can be predicted from the rest; show where a scene is odd.",
+        "scenekit jepa energy kitchen",
+    ),
     "render": ("A run or a PLY → pictures or a video.", "scenekit render kitchen -o kitchen.mp4"),
     "eval": ("Score splats or a field against the photos they never saw.", "scenekit eval kitchen"),
     "convert": ("Splats or a mesh in another format.", "scenekit convert kitchen.ply kitchen.sog"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,9 +11,13 @@ from torch import Tensor
 from scenekit.errors import InputError
 from scenekit.jepa.objective import disagreement, rows
 from scenekit.jepa.tokens import Tokens
+from scenekit.splats import SH_C0, Splats
 
 if TYPE_CHECKING:
     from scenekit.jepa.jepa import Jepa
+
+HOT = (1.0, 0.1, 0.05)
+"""Colour of the highest energy."""
 
 NEAREST = 3
 """Tokens among which the energy of a place is weighed."""
@@ -75,7 +79,7 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
     if len(tokens) < 2:
         raise InputError("tokens", got=len(tokens), wanted="at least 2: one to predict, one to predict it from")
     scene = Tokens.stack([tokens])
-    targets, network = jepa.latents(scene), jepa.network
+    targets = jepa.latents(scene)
     size = min(max(1, round(config.share * len(tokens))), len(tokens) - 1)
     total, times = torch.zeros(len(tokens)), torch.zeros(len(tokens))
     for _ in range(config.rounds):
@@ -84,13 +88,27 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
         outside = torch.ones(count, len(tokens), dtype=torch.bool).scatter_(1, hidden, False)
         context = outside.nonzero()[:, 1].unflatten(0, (count, -1))
         everything = scene.map(lambda tensor, count=count: tensor.expand(count, *tensor.shape[1:]))  # type: ignore[misc]
-        seen = everything.take(context).to(next(network.parameters()).device)
-        asked = rows(everything.centers, hidden).to(seen.centers.device)
-        predicted = network.predictor(network.encoder(seen), seen.centers, asked).cpu()
+        predicted = jepa.network.predicted(everything.take(context), rows(everything.centers, hidden))
         energy = disagreement(predicted, rows(targets.expand(count, -1, -1), hidden))
         total.index_add_(0, hidden.flatten(), energy.flatten())
         times += hidden.flatten().bincount(minlength=len(tokens))
     return total / times
+
+
+def painted(splats: Splats, energy: Tensor) -> Splats:
+    """Splats in shades of grey, and the redder the further their energy is above what is usual there.
+
+    Args:
+        splats: n Gaussians.
+        energy: Of each, shape (n,).
+    """
+    if not len(splats):
+        return splats
+    low, high = energy.median(), energy.max()
+    heat = ((energy - low) / (high - low).clamp(min=1e-9)).clamp(0, 1)[:, None]
+    grey = (0.5 + SH_C0 * splats.sh[:, 0].detach().cpu()).clamp(0, 1).mean(1, keepdim=True).expand(-1, 3)
+    rgb = (1 - heat) * grey + heat * torch.tensor(HOT)
+    return replace(splats, sh=((rgb - 0.5) / SH_C0)[:, None].to(splats.sh))
 
 
 def compact_groups(centers: Tensor, size: int, *, generator: torch.Generator) -> Tensor:

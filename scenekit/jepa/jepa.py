@@ -1,9 +1,9 @@
 """Jepa: a trained encoder and predictor, and what they are good for.
 
     jepa = Jepa.load()
-    jepa.embed(scene).pooled                    # one vector of it, to compare
+    jepa.embed(scene).pooled                            # one vector of it, to compare
     jepa.predict(scene, "Sphere((0, 0, 0.1), 0.1)")    # what is expected there, as latents
-    jepa.energy(scene).values                   # where it is not as expected
+    jepa.energy(scene).values                           # where it is not as expected
 
 Letters: t tokens, m places, d width, n Gaussians.
 """
@@ -66,11 +66,31 @@ class Prediction:
 
 
 class JepaNetwork(nn.Module):
-    """An encoder and its predictor."""
+    """An encoder and its predictor; without one, as after another way of learning, there are embeddings alone."""
 
-    def __init__(self, config: JepaConfig):
+    def __init__(self, config: JepaConfig, *, predictor: bool = True):
         super().__init__()
-        self.encoder, self.predictor = Encoder(config), Predictor(config)
+        self.encoder = Encoder(config)
+        self.predictor = Predictor(config) if predictor else None
+
+    @staticmethod
+    def of(encoder: Encoder, predictor: Predictor | None = None) -> JepaNetwork:
+        """The network of these parts."""
+        network = JepaNetwork(encoder.config, predictor=False)
+        network.encoder, network.predictor = encoder, predictor
+        return network
+
+    def predicted(self, seen: Tokens, places: Tensor) -> Tensor:
+        """Latents at places (b, m, 3) of scenes of which some tokens are seen, on the CPU, shape (b, m, d).
+
+        Raises:
+            InputError: If there is no predictor.
+        """
+        if self.predictor is None:
+            raise InputError("weights", got="an encoder alone", wanted="those of a 3D-JEPA, with a predictor")
+        device = self.encoder.out.weight.device
+        seen = seen.to(device)
+        return self.predictor(self.encoder(seen), seen.centers, places.to(device)).float().cpu()
 
 
 class Jepa:
@@ -99,15 +119,15 @@ class Jepa:
             if header["version"] != VERSION:
                 raise ValueError(f"of version {header['version']}, not {VERSION}")
             said["normalised"] = bool(header["normalised"])
-            return JepaNetwork(from_json(JepaConfig, header["network"]))
+            return JepaNetwork(from_json(JepaConfig, header["network"]), predictor=bool(header["predictor"]))
 
         network, _ = read_network(path, build, wanted="weights of a 3D-JEPA", hint="`scenekit jepa train` makes them.")
         return Jepa(network.to(device), normalised=said["normalised"])
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes it as float16, atomically; the note says how it was made, in one line."""
-        header = {"version": VERSION, "network": as_json(self.config), "normalised": self.normalised, "note": note}
-        write_weights(path, self.network, header)
+        said = {"normalised": self.normalised, "predictor": self.network.predictor is not None, "note": note}
+        write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config)} | said)
 
     def tokens(self, subject: Subject, *, generator: torch.Generator | None = None) -> Tokens:
         """The valid tokens of a subject, as the model was trained on them.
@@ -165,10 +185,8 @@ class Jepa:
         tokens = Tokens.stack([tokenize(seen, config, generator=generator, frame=frame)])
         tokens = tokens.take(tokens.valid[0].nonzero().T)
         asked = places_in(region, frame, state, places)
-        device = next(self.network.parameters()).device
         with torch.no_grad():
-            context = self.network.encoder(tokens.to(device))
-            found = self.network.predictor(context, tokens.centers.to(device), asked[None].to(device))[0].cpu()
+            found = self.network.predicted(tokens, asked[None])[0]
         return Prediction(_finite(found), in_metres(asked, frame))
 
     def energy(self, subject: Subject, config: EnergyConfig | None = None, *, seed: int = 0) -> EnergyMap:
@@ -207,8 +225,7 @@ class Jepa:
         Raises:
             FitError: If some are not finite.
         """
-        device = next(self.network.parameters()).device
-        latents = self.network.encoder(tokens.to(device))
+        latents = self.network.encoder(tokens.to(self.network.encoder.out.weight.device))
         return _finite((normalised(latents) if self.normalised else latents.float()).cpu())
 
 

@@ -35,6 +35,12 @@ def rank() -> int:
     return dist.get_rank() if count() > 1 else 0
 
 
+def wait() -> None:
+    """Until all are here."""
+    if count() > 1:
+        dist.barrier()
+
+
 def total(x: Tensor) -> Tensor:
     """The sum of everybody's `x`, in every process.
 

@@ -123,7 +123,7 @@ def test_energy_is_the_error_of_each_token_predicted_from_the_others(jepa: Jepa,
     goal = torch.nn.functional.layer_norm(jepa.network.encoder(Tokens.stack([tokens])), (TINY.width,))[0]
     for i in (0, 5, 31):
         others = Tokens.stack([tokens.take(torch.tensor([j for j in range(len(tokens)) if j != i]))])
-        guess = jepa.network.predictor(jepa.network.encoder(others), others.centers, tokens.centers[None, i : i + 1])
+        guess = jepa.network.predicted(others, tokens.centers[None, i : i + 1])
         wanted = torch.nn.functional.smooth_l1_loss(guess[0, 0], goal[i])
         assert float(found.values[i]) == pytest.approx(float(wanted), rel=1e-3)
 

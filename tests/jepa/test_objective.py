@@ -177,7 +177,7 @@ def test_the_chamfer_distance_of_a_set_to_itself_is_0_with_a_finite_gradient() -
     a = torch.randn(1, 6, 3, generator=generator()).requires_grad_()
     distance = chamfer(a, a.detach()[:, torch.randperm(6, generator=generator())])
     distance.sum().backward()
-    assert float(distance) == 0 and a.grad is not None and not bool(a.grad.any())
+    assert distance.item() == 0 and a.grad is not None and not bool(a.grad.any())
 
 
 def test_normalised_latents_have_mean_0_and_variance_1() -> None:

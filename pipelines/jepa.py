@@ -1,0 +1,275 @@
+"""The 3D-JEPA: makes its scenes, learns from them, and shows what it makes of others.
+
+`data` makes shards of tokens of procedural scenes; `train` learns from them, and goes on where it was stopped; `embed`
+writes the latents of scenes; `energy` shows where a scene is not as the rest of it lets expect. Several processes train
+together under `torchrun --nproc-per-node 2 -m scenekit jepa train …`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from safetensors.torch import save_file
+from torch import Tensor
+
+from scenekit.cameras import Array, Camera, look_at, pinhole
+from scenekit.datasets.shards import data_folder
+from scenekit.datasets.token_shards import TokenShardConfig, TokenShards, write_token_shards
+from scenekit.errors import InputError
+from scenekit.io.atomic import write_text, written_atomically
+from scenekit.io.images import write_image
+from scenekit.io.splat_files import write_splats
+from scenekit.io.typed_json import as_json, from_json
+from scenekit.jepa import processes
+from scenekit.jepa.elements import owner_paths
+from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted
+from scenekit.jepa.jepa import WEIGHTS, Jepa, JepaNetwork
+from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
+from scenekit.jepa.masks import I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
+from scenekit.jepa.network import BASE, SMALL, TINY, JepaConfig
+from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig
+from scenekit.jepa.tokens import TokenConfig
+from scenekit.jepa.training import Trainer, TrainingConfig
+from scenekit.jepa.training_log import TrainingLog
+from scenekit.opening import open_scene
+from scenekit.pipelines.jepa_data import Data
+from scenekit.pipelines.jepa_data import run as make_data
+from scenekit.render.video import draw
+from scenekit.scene import SceneState
+from scenekit.splats import Splats
+
+SIZES = {"tiny": TINY, "small": SMALL, "base": BASE}
+"""Of the network, by name."""
+
+MASKS: dict[str, MaskSampler] = {
+    "blocks": Blocks(),
+    "i-jepa": I_JEPA,
+    "hidden": Hidden(),
+    "layers": Layers(),
+    "objects": Objects(),
+    "random": Random(shares=(0.6,), context=0.4),
+}
+"""What is hidden, by name."""
+
+SIDE = 640
+"""Of a picture [px]."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Makes scenes if there are none, and learns from them."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("jepa")
+    """Checkpoint, log, plots and weights go here; the same command goes on where it was stopped."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Shards that `scenekit jepa data` made; they are made, as --scenes says, if not given."""
+    size: Literal["tiny", "small", "base"] = "small"
+    """Of the network."""
+    method: Literal["jepa", "autoencoder"] = "jepa"
+    """Predict latents; or, for comparison, reconstruct what elements say, with the same encoder."""
+    mask: Literal["blocks", "i-jepa", "hidden", "layers", "objects", "random"] = "blocks"
+    """What is hidden."""
+    workers: int = 2
+    """Processes that make scenes."""
+    scenes: Annotated[TokenShardConfig, tyro.conf.arg(name="scenes")] = field(default_factory=TokenShardConfig)
+    """What is learned from."""
+    objective: Annotated[ObjectiveConfig, tyro.conf.arg(name="objective")] = field(default_factory=ObjectiveConfig)
+    """What keeps latents from collapsing."""
+    training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = field(default_factory=TrainingConfig)
+    """How."""
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Writes the latents of scenes."""
+
+    scenes: tyro.conf.Positional[tuple[Path, ...]]
+    """Scenes, runs, or files of splats or of a mesh."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("latents.safetensors")
+    """Of each scene N.pooled (2 d,), N.latents (t, d) and N.centers (t, 3) [m], and as metadata their paths."""
+    weights: Path = WEIGHTS
+    """Of the model."""
+    device: str = "cpu"
+    """Where it runs."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Shows where a scene is not as the rest of it lets expect."""
+
+    scene: tyro.conf.Positional[Path]
+    """A scene, a run, or a file of splats or of a mesh."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("energy")
+    """tokens.json, and of splats energy.png and energy.ply, the redder the odder, go here."""
+    weights: Path = WEIGHTS
+    """Of the model."""
+    draws: int = 4
+    """Draws of elements of which the energy of splats is the mean."""
+    device: str = "cpu"
+    """Where it runs."""
+    energy: Annotated[EnergyConfig, tyro.conf.arg(name="")] = field(default_factory=EnergyConfig)
+    """How it is measured."""
+
+
+@tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes)
+@dataclass(frozen=True)
+class Config:
+    """Options of `scenekit jepa`."""
+
+    action: (
+        Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Embed, tyro.conf.subcommand("embed")]
+        | Annotated[Energy, tyro.conf.subcommand("energy")]
+        | Annotated[Data, tyro.conf.subcommand("data")]
+    )
+    """What to do."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was made."""
+
+    path: Path
+    """Weights, latents, or the folder."""
+    said: str
+    """About it, one line."""
+    seconds: float
+    """Time in all [s]."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.said}, {self.seconds:.1f} s"
+
+
+def run(config: Config) -> Result:
+    """Makes, learns, embeds or shows.
+
+    Raises:
+        ScenekitError: If a folder, file or option cannot be used, or a training diverges; see `scenekit.errors`.
+    """
+    start, action = time.perf_counter(), config.action
+    if isinstance(action, Data):
+        made = make_data(action)
+        path, said = made.folder, f"{made.scenes} scenes, {made.bytes / 1e6:.1f} MB"
+    elif isinstance(action, Train):
+        with processes.processes():
+            path, said = trained(action)
+    elif isinstance(action, Embed):
+        path, said = embedded(action)
+    else:
+        path, said = shown(action)
+    return Result(path, said, time.perf_counter() - start)
+
+
+def trained(action: Train) -> tuple[Path, str]:
+    """The file of the weights when all steps are taken, and the last losses."""
+    examples = TokenShards(_data(action))
+    network = replace(SIZES[action.size], tokens=from_json(TokenConfig, examples.config["tokens"], "tokens"))
+    objective = made_objective(action, network)
+    about = {
+        "method": action.method, "mask": action.mask, "network": as_json(network),
+        "objective": asdict(action.objective), "data": examples.config,
+    }  # fmt: skip
+    trainer = Trainer(objective, examples, action.training, folder=action.output, about=about)
+    log = trainer.train(progress=True)
+    file = action.output / "scenes.safetensors"
+    if processes.rank() == 0:
+        note = f"{action.method}, {action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
+        as_model(objective).save(file, note=note)
+    return file, summary(log)
+
+
+def _data(action: Train) -> Path:
+    """The folder of the shards to learn from; the first process makes what is missing."""
+    if action.data is not None:
+        return action.data
+    folder = data_folder() / "tokens" / action.scenes.variant
+    if processes.rank() == 0:
+        write_token_shards(folder, action.scenes, workers=action.workers)
+    processes.wait()
+    return folder
+
+
+def made_objective(action: Train, network: JepaConfig) -> MaskedObjective | MaskedAutoencoder:
+    """What is minimised, its weights by the seed of the training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(action.training.seed)
+        if action.method == "autoencoder":
+            return MaskedAutoencoder(network, MASKS[action.mask])
+        return MaskedObjective(network, action.objective, MASKS[action.mask])
+
+
+def as_model(objective: MaskedObjective | MaskedAutoencoder) -> Jepa:
+    """What has been learned."""
+    if isinstance(objective, MaskedAutoencoder):
+        return Jepa(JepaNetwork.of(objective.encoder), normalised=False)
+    return Jepa(JepaNetwork.of(objective.trained, objective.predictor), normalised=objective.mean is not None)
+
+
+def summary(log: TrainingLog) -> str:
+    """The last losses and the health of the latents, one line."""
+    said = [f"{name} {value:.4f}" for name, value in log.mean().items()]
+    said += [f"effective rank {100 * health.rank:.0f} %" for health in log.health[-1:]]
+    return ", ".join([*said, *(["COLLAPSED"] if log.health and log.health[-1].alarms else [])])
+
+
+def embedded(action: Embed) -> tuple[Path, str]:
+    """The file of latents, and how many scenes are in it."""
+    if not action.scenes:
+        raise InputError("scenes", got="none", wanted="at least one")
+    jepa = Jepa.load(action.weights, device=action.device)
+    tensors: dict[str, Tensor] = {}
+    for number, path in enumerate(action.scenes):
+        found = jepa.embed(open_scene(path))
+        parts = {"pooled": found.pooled, "latents": found.latents, "centers": found.centers}
+        tensors |= {f"{number}.{name}": tensor.contiguous() for name, tensor in parts.items()}
+    with written_atomically(action.output) as temporary:
+        save_file(tensors, temporary, metadata={"scenes": json.dumps([str(path) for path in action.scenes])})
+    return action.output, f"{len(action.scenes)} scenes"
+
+
+def shown(action: Energy) -> tuple[Path, str]:
+    """The folder of the map, and where the energy is highest."""
+    jepa, state = Jepa.load(action.weights, device=action.device), open_scene(action.scene).state
+    found = jepa.energy(state, action.energy)
+    rows = token_rows(found, state)
+    write_text(action.output / "tokens.json", json.dumps(rows, indent=1) + "\n")
+    splats = state.splats()
+    if len(splats):
+        odd = painted(splats, jepa.splat_energy(splats, action.energy, draws=action.draws))
+        write_splats(action.output / "energy.ply", odd)
+        camera, pose = view_of(splats)
+        pictures = [next(draw(each, camera, pose[None])) for each in (splats, odd)]
+        write_image(action.output / "energy.png", np.concatenate(pictures, 1))
+    first = rows[0]
+    where = ", ".join(f"{x:.2f}" for x in first["center"])
+    return action.output, f"highest {first['energy']:.3f} at ({where}) m, median {float(found.values.median()):.3f}"
+
+
+def token_rows(found: EnergyMap, state: SceneState) -> list[dict[str, Any]]:
+    """Every token as JSON has it, the highest energy first."""
+    paths, tokens = owner_paths(state), found.tokens
+    return [
+        {
+            "energy": round(float(found.values[i]), 5),
+            "center": [round(float(x), 5) for x in found.centers[i]],
+            "radius": round(float(tokens.radii[i] * tokens.frame[3]), 5),
+            "node": paths[int(tokens.owners[i])] if tokens.owners[i] >= 0 else None,
+        }
+        for i in found.values.argsort(descending=True).tolist()
+    ]
+
+
+def view_of(splats: Splats) -> tuple[Camera, Array]:
+    """A camera in front of splats, a little above and to the side, and its pose."""
+    centres = splats.means.double().cpu()
+    low, high = np.quantile(centres.numpy(), [0.02, 0.98], axis=0)
+    middle, size = (low + high) / 2, float(np.linalg.norm(high - low)) or 1.0
+    eye = middle + 1.1 * size * np.array([0.5, -0.75, 0.45])
+    return pinhole(SIDE, SIDE, SIDE, SIDE, SIDE / 2, SIDE / 2), look_at(eye, middle)
