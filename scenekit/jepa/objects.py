@@ -140,23 +140,25 @@ class ObjectObjective(nn.Module):
         hidden[:, config.history :] = True
         return hidden
 
-    def predict(self, history: Slots) -> Tensor:
+    def predict(self, history: Slots, actions: Tensor | None = None) -> Tensor:
         """The future of a history that is all seen, shape (b, future, o, f).
 
         Args:
-            history: h steps; actions of h + future steps where there are some.
+            history: h steps.
+            actions: Of the future, shape (b, future, n, a); zeros if None.
+
+        Raises:
+            InputError: If the history or the actions are of other steps.
         """
-        config = self.config
-        b, h, o, f = history.states.shape
-        if h != config.history:
-            raise InputError("history", got=f"{h} steps", wanted=f"{config.history}")
-        states = torch.cat([history.states, history.states.new_zeros(b, config.future, o, f)], 1)
-        actions = history.actions
-        if actions.shape[1] == h:
-            actions = torch.cat([actions, actions.new_zeros(b, config.future, *actions.shape[2:])], 1)
-        hidden = torch.zeros(b, h + config.future, o, dtype=torch.bool, device=states.device)
-        hidden[:, h:] = True
-        return self._filled(Slots(states, actions), hidden)[:, h:]
+        later, (b, h, o, f) = self.config.future, history.states.shape
+        if actions is None:
+            actions = history.actions.new_zeros(b, later, *history.actions.shape[2:])
+        if h != self.config.history or actions.shape[1] != later:
+            got = f"{h} steps, actions of {actions.shape[1]} more"
+            raise InputError("history", got=got, wanted=f"{self.config.history}, and {later} more")
+        states = torch.cat([history.states, history.states.new_zeros(b, later, o, f)], 1)
+        hidden = (torch.arange(h + later, device=states.device) >= h)[:, None].expand(b, -1, o)
+        return self._filled(Slots(states, torch.cat([history.actions, actions], 1)), hidden)[:, h:]
 
     def after_step(self, share: float) -> None:
         """Nothing follows: the targets are given."""
