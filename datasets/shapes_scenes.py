@@ -124,11 +124,11 @@ def compose(rng: Rng, config: ScenesConfig = ScenesConfig()) -> ShapesScene:
     spots = _spots(feet, rng)
     nodes, height = [], 0.0
     if config.ground:
-        on_table = max(shape.size for shape in shapes) < TABLE and bool(rng.random() < 0.5)
-        height = float(rng.uniform(0.4, 0.8)) if on_table else 0.0
         bounds = np.array([foot.translate(spot).bounds() for foot, spot in zip(feet, spots, strict=True)])
         margin = rng.uniform(0.02, 0.2) * max(shape.size for shape in shapes)
         sides = np.stack([bounds[:, :2].min(0) - margin, bounds[:, 2:].max(0) + margin])
+        on_table = max(shape.size for shape in shapes) < TABLE and bool(rng.random() < 0.5)
+        height = min(0.8, float(rng.uniform(0.4, 0.9) * np.ptp(sides, axis=0).max())) if on_table else 0.0
         nodes.append(_ground(sides, height, on_table, rng))
     things = []
     for number, (shape, spot, yaw) in enumerate(zip(shapes, spots, yaws, strict=True)):

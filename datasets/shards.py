@@ -71,11 +71,27 @@ class ShardFolder:
         Raises:
             FileError: If there is none, or one is damaged or incomplete.
         """
+        for note in self._notes():
+            yield self._read(note)
+
+    def files(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Each shard's file, checked against its hash but not loaded, and the JSON beside it.
+
+        Raises:
+            FileError: As `read`.
+        """
+        for note in self._notes():
+            said, file = self._note(note), note.with_suffix(".safetensors")
+            if not file.is_file() or _digest(file) != said.get("sha256"):
+                got = "other bytes than were written" if file.is_file() else "nothing"
+                raise FileError(file, got=got, wanted="the hash in its JSON", hint="Write it again.")
+            yield file, said
+
+    def _notes(self) -> list[Path]:
         notes = sorted(self.folder.glob("shard-*.json"))
         if not notes:
             raise FileError(self.folder, got="no shard-*.json", wanted=f"a folder of shards of {self.dataset}")
-        for note in notes:
-            yield self._read(note)
+        return notes
 
     def _paths(self, number: int) -> tuple[Path, Path]:
         stem = f"shard-{number:05d}"
@@ -97,7 +113,7 @@ class ShardFolder:
         if {key: said.get(key) for key in header} != header:
             hint = "Choose another folder, or delete this one."
             raise FileError(note, got=said.get("config"), wanted=f"shards of {header['config']}", hint=hint)
-        return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == said.get("sha256")
+        return file.exists() and _digest(file) == said.get("sha256")
 
     def _note(self, path: Path) -> dict[str, Any]:
         try:
@@ -106,6 +122,9 @@ class ShardFolder:
             raise FileError(path, got=error, wanted="the JSON beside a shard") from error
         if not isinstance(said, dict) or said.get("dataset") != self.dataset:
             raise FileError(path, got="another file", wanted=f"the JSON beside a shard of {self.dataset}")
+        if said.get("version") != self.version:
+            hint = "Choose another folder, or delete this one."
+            raise FileError(path, got=f"version {said.get('version')}", wanted=f"version {self.version}", hint=hint)
         return said
 
     def _read(self, note: Path) -> Part:
@@ -118,6 +137,12 @@ class ShardFolder:
             return Part(load(data), said)
         except (OSError, KeyError, SafetensorError) as error:
             raise FileError(file, got=error, wanted=f"a shard of {self.dataset}") from error
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def data_folder() -> Path:

@@ -32,7 +32,7 @@ Source = Literal["splats", "mesh", "both"]
 OFFSET = slice(0, 3)
 """From the centre of the token, in its radii."""
 COVARIANCE = slice(3, 9)
-"""xx, yy, zz, xy, xz, yz of Σ = R S Sᵀ Rᵀ, in squares of the radius; q and −q are the same."""
+"""xx, yy, zz, xy, xz, yz of Σ = R S Sᵀ Rᵀ, in squares of the radius, held within ±4; q and −q are the same."""
 COLOR = slice(9, 12)
 """Display colour seen from all around, less ½."""
 SHEEN = slice(12, 13)

@@ -225,7 +225,8 @@ def _described(
     radii = torch.maximum(offsets.norm(dim=-1).amax(1), sizes.amax(1))
     r = radii[:, None, None]
     sigma = own.covariances[..., [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]] / half**2
-    said = [offsets / r, sigma / r**2, own.colors - 0.5, own.sheen[..., None], own.opacities[..., None]]
+    sigma = (sigma / r**2).clamp(-4, 4)  # a needle is long, and that is all there is to know
+    said = [offsets / r, sigma, own.colors - 0.5, own.sheen[..., None].clamp(max=1), own.opacities[..., None]]
     said.append((sizes / radii[:, None]).log()[..., None])
     missing = count - len(centers)
     return Tokens(
