@@ -150,7 +150,12 @@ class TokenShards:
 
         Args:
             numbers: int64, shape (b,).
+
+        Raises:
+            InputError: If these are shards of another variant.
         """
+        if self.config["variant"] != "flawed":
+            raise InputError("affected", got=f"shards of {self.config['variant']}", wanted="shards of flawed scenes")
         return self._read("affected", numbers)
 
     def _open(self, path: Path, said: dict[str, Any]) -> None:
