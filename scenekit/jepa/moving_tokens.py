@@ -17,31 +17,31 @@ SYMMETRIC = torch.tensor([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
 
 
 def moved_tokens(tokens: Tokens, positions: Tensor, rotations: Tensor) -> Tokens:
-    """One body's tokens under rigid motions x ↦ R x + p of the world, as a batch; the frame stays.
+    """A body's tokens under rigid motions x ↦ R x + p of the world, as a batch; the frame stays.
 
     They are the tokens of the moved splats but for the choice of their elements, which goes along with the body.
 
     Args:
-        tokens: Of one body, with positions [m] in its own frame; not a batch.
+        tokens: Of one body that is moved b times, or of b bodies that are moved once each, in their own frames.
         positions: p [m], shape (b, 3).
         rotations: R, shape (b, 3, 3).
 
     Raises:
-        InputError: If the tokens are a batch already.
+        InputError: If there are not as many motions as bodies.
     """
-    if tokens.batched:
-        raise InputError("tokens", got="a batch", wanted="those of one body")
-    positions, R = positions.to(tokens.centers), rotations.to(tokens.centers)
-    b, (middle, half) = len(positions), tokens.frame.split([3, 1])
-    elements = tokens.elements.repeat(b, 1, 1, 1)
-    elements[..., OFFSET] = torch.einsum("bij,tkj->btki", R, tokens.elements[..., OFFSET])
-    sigma = tokens.elements[..., COVARIANCE][..., SYMMETRIC]
-    turned = torch.einsum("bim,tkmn,bjn->btkij", R, sigma, R)
+    b, positions, R = len(positions), positions.to(tokens.centers), rotations.to(tokens.centers)
+    bodies = tokens if tokens.batched else tokens.map(lambda tensor: tensor.expand(b, *tensor.shape))
+    if positions.shape != (b, 3) or R.shape != (b, 3, 3) or len(bodies.frame) != b:
+        got = f"positions {tuple(positions.shape)}, rotations {tuple(R.shape)} for {len(bodies.frame)} bodies"
+        raise InputError("motions", got=got, wanted="(b, 3) and (b, 3, 3)")
+    middle, half = bodies.frame[:, :3], bodies.frame[:, 3:]
+    elements = bodies.elements.clone()
+    elements[..., OFFSET] = torch.einsum("bij,btkj->btki", R, elements[..., OFFSET])
+    turned = torch.einsum("bim,btkmn,bjn->btkij", R, elements[..., COVARIANCE][..., SYMMETRIC], R)
     elements[..., COVARIANCE] = turned[..., [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-    shift = (R @ middle + positions - middle) / half
-    centers = torch.einsum("bij,tj->bti", R, tokens.centers) + shift[:, None]
-    still = tokens.map(lambda tensor: tensor.expand(b, *tensor.shape))
-    return replace(still, elements=elements, centers=torch.where(tokens.valid[:, None], centers, 0.0))
+    shift = (torch.einsum("bij,bj->bi", R, middle) + positions - middle) / half
+    centers = torch.einsum("bij,btj->bti", R, bodies.centers) + shift[:, None]
+    return replace(bodies, elements=elements, centers=torch.where(bodies.valid[..., None], centers, 0.0))
 
 
 def joined_tokens(parts: Sequence[Tokens]) -> Tokens:

@@ -43,6 +43,16 @@ def test_carried_tokens_describe_the_same_elements_as_those_of_the_moved_splats(
             torch.testing.assert_close(getattr(carried, name)[i], getattr(wanted, name), atol=1e-5, rtol=1e-5)
 
 
+def test_a_batch_of_bodies_is_moved_each_by_its_own_motion() -> None:
+    bodies = [tokenize(random_splats(64, degree=0, seed=s), CONFIG, generator=seeded(), frame=FRAME) for s in (0, 1)]
+    positions, rotations = motions(2)
+    both = moved_tokens(Tokens.stack(bodies), positions, rotations)
+    for i, body in enumerate(bodies):
+        alone = moved_tokens(body, positions[i : i + 1], rotations[i : i + 1])
+        torch.testing.assert_close(both.elements[i], alone.elements[0])
+        torch.testing.assert_close(both.centers[i], alone.centers[0])
+
+
 def test_tokens_that_are_not_there_stay_nothing() -> None:
     few = tokenize(random_splats(2, degree=0), replace(CONFIG, elements=2), generator=seeded(), frame=FRAME)
     assert not few.valid.all()
@@ -59,10 +69,10 @@ def test_several_bodies_are_one_scene() -> None:
     assert torch.equal(scene.take(torch.arange(5, 10).repeat(2, 1)).centers, parts[1].centers)
 
 
-def test_bodies_of_other_frames_and_batches_are_refused() -> None:
+def test_bodies_of_other_frames_and_motions_that_are_too_many_are_refused() -> None:
     one = tokenize(random_splats(64, degree=0), CONFIG, generator=seeded(), frame=FRAME)
     other = tokenize(random_splats(64, degree=0), CONFIG, generator=seeded())
     with pytest.raises(InputError, match="frame"):
         joined_tokens([one, other])
-    with pytest.raises(InputError, match="one body"):
-        moved_tokens(Tokens.stack([one]), *motions(1))
+    with pytest.raises(InputError, match="motions"):
+        moved_tokens(Tokens.stack([one, one]), *motions(3))
