@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scenekit.errors import InputError
-from scenekit.jepa.masks import MaskSampler
+from scenekit.jepa.masks import Mask, MaskSampler
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.regularisers import sigreg, variance_covariance
 from scenekit.jepa.tokens import Tokens
@@ -75,12 +75,9 @@ class MaskedObjective(nn.Module):
     def losses(self, batch: Tokens, *, generator: torch.Generator) -> dict[str, Tensor]:
         """The terms of a batch of scenes."""
         mask = self.masks(batch, generator=generator)
-        seen, latents = batch.take(mask.context), self._latents(batch)
-        context = self.encoder(seen)
-        errors = [
-            disagreement(self.predictor(context, seen.centers, rows(batch.centers, block)), rows(latents, block))
-            for block in mask.targets
-        ]
+        latents = self._latents(batch)
+        predicted = self._predicted(batch, mask)
+        errors = [self._error(of, rows(latents, block)) for of, block in zip(predicted, mask.targets, strict=True)]
         return {"prediction": torch.cat(errors, 1).mean()} | self._regularisers(latents[batch.valid], generator)
 
     def after_step(self, share: float) -> None:
@@ -93,12 +90,28 @@ class MaskedObjective(nn.Module):
         """The targets of all tokens."""
         return self._latents(batch)[batch.valid]
 
+    def _predicted(self, batch: Tokens, mask: Mask) -> list[Tensor]:
+        """Latents of each block, from those of the context, shape (b, m, d)."""
+        places = self._places(batch)
+        seen = rows(places, mask.context)
+        context = self.encoder(batch.take(mask.context), places=seen)
+        return [self.predictor(context, seen, rows(places, block)) for block in mask.targets]
+
+    def _places(self, batch: Tokens) -> Tensor:
+        """Where tokens are, shape (b, t, p)."""
+        return batch.centers
+
+    def _error(self, predicted: Tensor, latents: Tensor) -> Tensor:
+        """Of each latent, (b, m, d) → (b, m)."""
+        return disagreement(predicted, latents)
+
     def _latents(self, batch: Tokens) -> Tensor:
         """What is to be predicted of every token, float32, shape (b, t, d)."""
+        places = self._places(batch)
         if self.mean is None:
-            return self.encoder(batch).float()
+            return self.encoder(batch, places=places).float()
         with torch.no_grad():
-            return normalised(self.mean(batch))
+            return normalised(self.mean(batch, places=places))
 
     def _regularisers(self, latents: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         config = self.config
