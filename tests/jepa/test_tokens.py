@@ -186,3 +186,11 @@ def test_neighbours_agree_with_a_tree() -> None:
     unique = np.unique(points.numpy().round(5), axis=0)
     distance, _ = cKDTree(unique).query(tokens.centers.numpy(), k=8)
     assert np.all(distance[:, -1] <= tokens.radii.numpy() + 1e-4)
+
+
+def test_needles_are_held_within_bounds() -> None:
+    splats = random_splats(500)
+    needles = replace(splats, log_scales=torch.tensor([3.0, -9, -9]).repeat(500, 1))
+    tokens = tokenize(needles, SMALL, generator=generator())
+    assert float(tokens.elements[..., COVARIANCE].abs().max()) == 4
+    assert bool(tokens.elements.half().isfinite().all())
