@@ -255,7 +255,7 @@ class Trainer:
         """Loss terms and the health of the latents, for the bar."""
         said = [f"{name} {value:.3g}" for name, value in self.log.mean().items()]
         for h in self.log.health[-1:]:
-            said.append(f"deviation {h.deviation:.2f} rank {100 * h.rank:.0f} % cosine {h.cosine:.2f}")
+            said.append(f"std {h.deviation:.2f} rank {100 * h.rank:.0f} % cos {h.cosine:.2f}")
             said += ["[red]collapse[/red]"] * bool(h.alarms)
         return " · ".join(said)
 
