@@ -158,7 +158,7 @@ def refined(run: Run, config: Config, plan: Plan, mesh: Mesh) -> tuple[Splats, M
     sketch, sketched = MeshSketch(mesh, plan.recipe.mesh, seed=config.seed), plan.recipe.run
     little = replace(plan.guide.config, timesteps=REFINING, annealing="none")
     records = distil(
-        sketch, replace(plan.guide, config=little), replace(sketched, steps=config.refine),
+        sketch, replace(plan.guide, config=little), replace(sketched, steps=config.refine, joint=None),
         folder=run.folder / "checkpoint" / "refine", photos=plan.photos, title="refine",
         on_show=keeper(run.folder, "refine"),
     )  # fmt: skip
@@ -217,6 +217,7 @@ def told(
 def facts(config: Config, plan: Plan, thing: Thing) -> dict[str, str]:
     """The table of the report."""
     recipe, sides, size, density = plan.recipe, np.ptp(thing.box, axis=0), thing.size, thing.material.density
+    method = "joint DDIM" if recipe.run.joint else recipe.guidance.method.upper()
     spread = "" if size.spread is None else f" ± {shown(size.spread)}"
     return {
         "Size": " × ".join(shown(float(side)) for side in sides),
@@ -226,7 +227,7 @@ def facts(config: Config, plan: Plan, thing: Thing) -> dict[str, str]:
         "Material": f"{thing.material.name} ({plan.material_from})",
         "Prior": config.prior + (f" ({config.model})" if config.model else ""),
         "Sketch": f"{config.method}, {thousands(recipe.run.steps)} steps of {recipe.run.views} pictures",
-        "Guidance": f"{recipe.guidance.method.upper()}, scale {recipe.guidance.scale:g}",
+        "Guidance": f"{method}, scale {recipe.guidance.scale:g}",
         "Seed": str(config.seed),
     } | ({} if config.image is None else {"Picture": config.image.name})
 

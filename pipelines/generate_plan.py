@@ -13,6 +13,7 @@ from scenekit.datasets.shapes_usual import Usual, usual
 from scenekit.errors import BackendError, InputError
 from scenekit.generate.distil import PhotoTarget
 from scenekit.generate.guide import Guide
+from scenekit.generate.joint import JointConfig
 from scenekit.generate.photo import photo_target
 from scenekit.generate.recipes import RECIPES, Recipe
 from scenekit.guidance.distillation import Method
@@ -50,8 +51,9 @@ class Overrides:
     """Of their pictures [px]."""
     scale: float | None = None
     """Of classifier-free guidance."""
-    distillation: Method | None = None
-    """Score distillation by DreamFusion, by ProlificDreamer or by LucidDreamer; with the latter two go small scales."""
+    distillation: Method | Literal["joint"] | None = None
+    """Fixed sides denoised together, or score distillation by DreamFusion (sds), by ProlificDreamer (vsd) or by
+    LucidDreamer (ism); with the latter two go small scales."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,12 @@ def settled(config: Config, recipe: Recipe) -> Recipe:
     run = replace(recipe.run, seed=config.seed, **{name: v for name, v in named.items() if v is not None})
     if config.image is not None and run.background is None:
         run = replace(run, background=GREY)
-    scale = recipe.guidance.scale if said.scale is None else said.scale
-    guidance = replace(recipe.guidance, scale=scale, method=said.distillation or recipe.guidance.method)
+    scale, method = recipe.guidance.scale if said.scale is None else said.scale, recipe.guidance.method
+    if said.distillation == "joint":
+        run = replace(run, joint=run.joint or JointConfig())
+    elif said.distillation is not None:
+        run, method = replace(run, joint=None), said.distillation
+    guidance = replace(recipe.guidance, scale=scale, method=method)
     if run.views * run.side**2 > MAX_PIXELS[config.method]:
         got = f"{run.views} pictures of {run.side}x{run.side} px in each step"
         wanted = f"at most {MAX_PIXELS[config.method] / 1e6:g} million pixels together, or memory does not suffice"

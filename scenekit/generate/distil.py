@@ -6,6 +6,7 @@
         (rendered.pictures · guide.pull(rendered.pictures)  +  penalty).backward()
         representation.advance()
 
+or the cameras are fixed, and their pictures denoised together: see `scenekit.generate.joint`.
 Letters: c cameras, s side of pictures [px].
 """
 
@@ -25,6 +26,7 @@ from scenekit.errors import FitError, InputError
 from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from scenekit.fit.metrics import Stopwatch
 from scenekit.generate.guide import Guide
+from scenekit.generate.joint import Joint, JointConfig
 from scenekit.generate.representation import Moment, Rendered, Representation, Shading
 from scenekit.guidance.prior import Views
 from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, drawn, placed
@@ -68,6 +70,8 @@ class DistilConfig:
     """How lit."""
     background: tuple[float, float, float] | None = None
     """Display colour behind the thing; None for another one in each step."""
+    joint: JointConfig | None = None
+    """Fixed sides are denoised together, in colours as they are; None for score distillation at random ones."""
     pull: float = 1.0
     """Factor of the guide's gradient, whose unit is a picture's squared error."""
     save_every: int = 100
@@ -187,6 +191,7 @@ class _Run:
         self.step, self.watch = 0, Stopwatch()
         self.records: list[DistilRecord] = []
         self._since: list[tuple[float, float, float]] = []
+        self.joint = None if config.joint is None else Joint(guide, config.joint, config.cameras, config.side)
         self._chance, self._whole = self.generator.get_state(), True
 
     def is_due(self, every: int) -> bool:
@@ -198,10 +203,7 @@ class _Run:
         config, moment = self.config, Moment(self.step, self.config.steps)
         self._chance = self.generator.get_state()
         with self.watch:
-            seen = drawn(config.cameras, config.views, config.side, self.generator)
-            rendered = self._render(seen, config.shading.drawn(moment.progress, self.generator), self.generator)
-            self._whole = self.guide.score is None  # which learns as it pulls
-            pull = self.guide.pull(rendered.pictures, seen.views, moment.progress, self.generator).gradient
+            rendered, pull = self._pulled(moment) if self.joint is None else self._denoised(self.joint, moment)
             loss = config.pull * (rendered.pictures * pull).sum() + rendered.penalty + self._photo_loss()
             if not math.isfinite(loss.item()):
                 got = f"{loss.item()} at step {self.step}"
@@ -215,6 +217,26 @@ class _Run:
         self._since.append(tuple(float(fact.detach()) for fact in facts))  # type: ignore[arg-type]
         self.step += 1
         self._chance, self._whole = self.generator.get_state(), True
+
+    def _pulled(self, moment: Moment) -> tuple[Rendered, Tensor]:
+        """What random cameras see, and its gradient by score distillation."""
+        config, generator = self.config, self.generator
+        seen = drawn(config.cameras, config.views, config.side, generator)
+        rendered = self._render(seen, config.shading.drawn(moment.progress, generator), generator)
+        self._whole = self.guide.score is None  # which learns as it pulls
+        return rendered, self.guide.pull(rendered.pictures, seen.views, moment.progress, generator).gradient
+
+    def _denoised(self, joint: Joint, moment: Moment) -> tuple[Rendered, Tensor]:
+        """What some of the fixed cameras see, and its gradient towards their denoised pictures."""
+        if joint.is_due(moment):
+            self._whole = False
+            with torch.no_grad():
+                joint.denoise(
+                    lambda seen: self._render(seen, "albedo", self.generator).pictures, moment, self.generator
+                )
+        seen, rows = joint.drawn(self.config.views, self.generator)
+        rendered = self._render(seen, "albedo", self.generator)
+        return rendered, joint.pull(rendered.pictures, rows)
 
     def recorded(self) -> DistilRecord:
         """A new line of the history."""
@@ -257,6 +279,8 @@ class _Run:
         tensors = {f"it.{name}": tensor for name, tensor in self.representation.tensors().items()}
         if self.guide.score is not None:
             tensors |= {f"score.{name}": tensor for name, tensor in self.guide.score.tensors().items()}
+        if self.joint is not None:
+            tensors |= {f"joint.{name}": tensor for name, tensor in self.joint.tensors().items()}
         tensors["generator"] = self._chance
         header = {"step": self.step, "seconds": self.watch.seconds, "records": [list(r) for r in self.records]}
         header["since"] = [list(facts) for facts in self._since]
@@ -268,7 +292,7 @@ class _Run:
         if self.folder is None or not (self.folder / CHECKPOINT).exists():
             return
         found = read_checkpoint(self.folder / CHECKPOINT, self._fingerprint())
-        for part, whose in (("it.", self.representation), ("score.", self.guide.score)):
+        for part, whose in (("it.", self.representation), ("score.", self.guide.score), ("joint.", self.joint)):
             if whose is not None:
                 own = {name: tensor for name, tensor in found.tensors.items() if name.startswith(part)}
                 whose.restore({name.removeprefix(part): tensor for name, tensor in own.items()})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scenekit.guidance.distillation import DistillationConfig, Distilled, ScoreModel, distilled
-from scenekit.guidance.prior import Condition, DiffusionPrior, Negatives, Views
+from scenekit.guidance.prior import Condition, DiffusionPrior, Negatives, Views, guided_epsilon
 from scenekit.guidance.prompts import checked, mixed, neighbours, perpendicular_negatives, viewed
 
 
@@ -50,6 +50,20 @@ class Guide:
         if self.score is not None:
             self.score.learn(self.prior.encode(pictures.detach()), condition, generator)
         return result
+
+    @torch.no_grad()
+    def clean(self, x_t: Tensor, t: Tensor, views: Views) -> Tensor:
+        """The clean latents that are seen in noised ones (c, …) at timesteps t (c,), shape (c, …).
+
+        Raises:
+            InputError: As of `pull`.
+        """
+        guided = guided_epsilon(
+            self.prior, x_t, t, self.condition(views), self.unconditional(views),
+            scale=self.config.scale, convention=self.config.convention, negatives=self.negatives(views),
+        )  # fmt: skip
+        clean = self.prior.schedule.sample(x_t, guided, t, "epsilon")
+        return clean.clamp(-1, 1) if self.config.threshold else clean
 
     def condition(self, views: Views) -> Condition:
         """What is wanted from each view; with Perp-Neg, between the prompts of the two sides that are nearest."""

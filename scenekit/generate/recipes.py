@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from scenekit.generate.distil import DistilConfig, ShadingSchedule
 from scenekit.generate.field import FieldSketchConfig
 from scenekit.generate.guide import Guide
+from scenekit.generate.joint import JointConfig
 from scenekit.generate.mesh import MeshSketchConfig
 from scenekit.generate.splats import SplatSketchConfig
 from scenekit.guidance.distillation import DistillationConfig, ScoreModel
@@ -82,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
     "shapes": Recipe(
         run=DistilConfig(
             steps=400, views=8, side=64, cameras=STUDIO_CAMERAS,
-            shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND,
+            shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND, joint=JointConfig(),
         ),
         guidance=DistillationConfig(
             "sds", scale=5.0, timesteps=(0.05, 0.95), annealing="line", weighting="clean", threshold=True
