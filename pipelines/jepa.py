@@ -1,8 +1,8 @@
 """The 3D-JEPA: makes its scenes, learns from them, and shows what it makes of others.
 
 `data` makes shards of tokens of procedural scenes; `train` learns from them, and goes on where it was stopped; `embed`
-writes the latents of scenes; `energy` shows where a scene is not as the rest of it lets expect. Several processes train
-together under `torchrun --nproc-per-node 2 -m scenekit jepa train …`.
+writes the latents of scenes; `energy` shows where a scene is not as the rest of it lets expect; `probe` measures what
+encoders are worth. Several processes train together under `torchrun --nproc-per-node 2 -m scenekit jepa train …`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from scenekit.jepa.training_log import TrainingLog
 from scenekit.opening import open_scene
 from scenekit.pipelines.jepa_data import Data
 from scenekit.pipelines.jepa_data import run as make_data
+from scenekit.pipelines.jepa_probe import Measured, Probe
+from scenekit.pipelines.jepa_probe import run as probed
 from scenekit.render.video import draw
 from scenekit.scene import SceneState
 from scenekit.splats import Splats
@@ -127,6 +129,7 @@ class Config:
         Annotated[Train, tyro.conf.subcommand("train")]
         | Annotated[Embed, tyro.conf.subcommand("embed")]
         | Annotated[Energy, tyro.conf.subcommand("energy")]
+        | Annotated[Probe, tyro.conf.subcommand("probe")]
         | Annotated[Data, tyro.conf.subcommand("data")]
     )
     """What to do."""
@@ -147,13 +150,15 @@ class Result:
         return f"{self.path}: {self.said}, {self.seconds:.1f} s"
 
 
-def run(config: Config) -> Result:
-    """Makes, learns, embeds or shows.
+def run(config: Config) -> Result | Measured:
+    """Makes, learns, embeds, shows or measures.
 
     Raises:
         ScenekitError: If a folder, file or option cannot be used, or a training diverges; see `scenekit.errors`.
     """
     start, action = time.perf_counter(), config.action
+    if isinstance(action, Probe):
+        return probed(action)
     if isinstance(action, Data):
         made = make_data(action)
         path, said = made.folder, f"{made.scenes} scenes, {made.bytes / 1e6:.1f} MB"
@@ -180,7 +185,9 @@ def trained(action: Train) -> tuple[Path, str]:
     log = trainer.train(progress=True)
     file = action.output / "scenes.safetensors"
     if processes.rank() == 0:
-        note = f"{action.method}, {action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
+        targets = f" ({action.objective.targets})" if action.method == "jepa" else ""
+        learned = f"{action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
+        note = f"{action.method}{targets}, {action.mask}, {action.size}, {learned}"
         as_model(objective).save(file, note=note)
     return file, summary(log)
 

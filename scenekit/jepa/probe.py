@@ -170,7 +170,7 @@ def _descend(x: Tensor, labels: Tensor, decay: float, weights: Tensor, bias: Ten
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = functional.cross_entropy(x @ weights + bias, labels) + decay / 2 * weights.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)

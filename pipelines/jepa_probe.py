@@ -1,0 +1,216 @@
+"""What encoders are worth: frozen, beside one that has learned nothing and features that need no learning.
+
+Files of weights whose notes are the same are seeds of one row. What has been measured is kept, and the same command
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from scenekit.datasets.rollouts import RolloutConfig
+from scenekit.datasets.rollouts_shards import write_rollouts
+from scenekit.datasets.shards import data_folder
+from scenekit.datasets.token_shards import TokenShardConfig, write_token_shards
+from scenekit.errors import InputError
+from scenekit.guidance.weights import read_weights
+from scenekit.jepa.features import ElementFeatures, Features, LatentFeatures, VoxelFeatures, untrained
+from scenekit.jepa.jepa import WEIGHTS, Jepa
+from scenekit.pipelines.jepa_figures import (
+    Figures,
+    Rollouts,
+    flaw_figures,
+    object_figures,
+    rollout_figures,
+    still_figures,
+)
+from scenekit.runs import as_json, read_json, write_json
+
+TABLES = ("objects", "energy", "rollouts")
+"""What is measured; a table of each."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Measures encoders."""
+
+    weights: tuple[Path, ...] = (WEIGHTS,)
+    """Files that `scenekit jepa train` made, by either method."""
+    data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Objects, flawed scenes and rollouts to measure on; made there if missing. A folder of the cache if not given."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("probe")
+    """figures.json, tables.md and what has been measured of each encoder go here."""
+    seeds: int = 3
+    """Encoders that have learned nothing."""
+    objects: int = 2000
+    """That probes are fitted to."""
+    gallery: int = 200
+    """More objects, each of which is found again among all of these."""
+    flawed: int = 150
+    """Scenes with something wrong, a third of each kind."""
+    rollouts: int = 256
+    """Of which the last fifth is asked for."""
+    seed: int = 1
+    """Of the data; another one than that of the scenes that were learned from."""
+    workers: int = 2
+    """Processes that make data."""
+    device: str = "cpu"
+    """Where encoders run."""
+
+    def __post_init__(self) -> None:
+        least = {"objects": 10, "gallery": 2, "flawed": 3, "rollouts": 20, "seeds": 1}
+        if not self.weights or any(getattr(self, name) < number for name, number in least.items()):
+            wanted = "weights, and at least " + ", ".join(f"{number} {name}" for name, number in least.items())
+            raise InputError("probe", got=as_json(self), wanted=wanted)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An encoder or a baseline."""
+
+    name: str
+    """Of its row."""
+    seed: int
+    """Which of the row."""
+    features: Features
+    """What it says."""
+    jepa: Jepa | None = None
+    """What it is, if an encoder."""
+    about: str = ""
+    """Hash of its weights, or what else makes it what it is."""
+
+    @property
+    def file(self) -> str:
+        """Where its figures are kept."""
+        return f"{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}-{self.seed}.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder or baseline, all seeds."""
+
+    name: str
+    """Which."""
+    tables: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Figures of each seed, by table and name."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures."""
+
+    rows: list[Row]
+    """Row by row."""
+    folder: str
+    """Where they are kept."""
+
+    def __str__(self) -> str:
+        return "\n\n".join([*(self.table(name) for name in TABLES), f"{self.folder}/figures.json"])
+
+    def table(self, name: str) -> str:
+        """One table: figures down, encoders across, mean ± deviation over seeds."""
+        rows = [row for row in self.rows if row.tables.get(name)]
+        figures = list(dict.fromkeys(figure for row in rows for figure in row.tables[name]))
+        heads = [f"{row.name} ({max(map(len, row.tables[name].values()))})" for row in rows]
+        lines = [f"| {name} (seeds) | " + " | ".join(heads) + " |", "|---" * (1 + len(rows)) + "|"]
+        for figure in figures:
+            cells = [with_deviation(row.tables[name].get(figure, [])) for row in rows]
+            lines.append(f"| {figure} | " + " | ".join(cells) + " |")
+        return "\n".join(lines) if rows else f"{name}: not run"
+
+
+def run(config: Probe) -> Measured:
+    """Makes the data that is missing, and measures what is.
+
+    Raises:
+        ScenekitError: If weights or data cannot be used.
+    """
+    subjects = compared(config)
+    measures, still = prepared(config, next(s.jepa for s in subjects if s.jepa is not None))
+    rows: dict[str, Row] = {}
+    for subject in subjects:
+        row = rows.setdefault(subject.name, Row(subject.name))
+        for table, figures in figures_of(subject, measures, config).items():
+            for name, value in figures.items():
+                row.tables.setdefault(table, {}).setdefault(name, []).append(value)
+    for name, figures in still().items():
+        rows[name] = Row(name, {"rollouts": {figure: [value] for figure, value in figures.items()}})
+    measured = Measured(list(rows.values()), str(config.output))
+    write_json(config.output / "figures.json", asdict(measured))
+    (config.output / "tables.md").write_text(str(measured) + "\n")
+    return measured
+
+
+def compared(config: Probe) -> list[Subject]:
+    """The encoders of all files, then those that have learned nothing, then features that need no learning.
+
+    Raises:
+        FileError: If a file of weights cannot be read.
+    """
+    subjects: list[Subject] = []
+    for file in config.weights:
+        jepa = Jepa.load(file, device=config.device)
+        note = str(read_weights(file, wanted="weights of a 3D-JEPA")[0].get("note") or file.stem)
+        seed = sum(subject.name == note for subject in subjects)
+        subjects.append(Subject(note, seed, LatentFeatures(jepa), jepa, hashlib.sha256(file.read_bytes()).hexdigest()))
+    network = next(s.jepa for s in subjects if s.jepa is not None).config
+    for seed in range(config.seeds):
+        jepa = untrained(network, seed=seed)
+        jepa.network.to(config.device)
+        subjects.append(Subject("random encoder", seed, LatentFeatures(jepa), jepa, str(as_json(network))))
+    raw: dict[str, Features] = {"raw features": ElementFeatures(), "voxel statistics": VoxelFeatures()}
+    return subjects + [Subject(name, 0, features) for name, features in raw.items()]
+
+
+Measures = dict[str, Callable[[Subject], Figures]]
+"""How the figures of each table are measured."""
+
+
+def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str, Figures]]]:
+    """How everything is measured, on data that is there then; and the errors of the truth itself on rollouts."""
+    folder = config.data or data_folder() / "probe"
+    common = TokenShardConfig(seed=config.seed, tokens=jepa.config.tokens)
+    objects = replace(common, variant="objects", scenes=config.objects + config.gallery)
+    flawed = replace(common, variant="flawed", scenes=config.flawed, views=("splats",))
+    write_token_shards(folder / "objects", objects, workers=config.workers)
+    write_token_shards(folder / "flawed", flawed, workers=config.workers)
+    moving = RolloutConfig(rollouts=config.rollouts, seed=config.seed)
+    write_rollouts(folder / "rollouts", moving, workers=config.workers)
+    rollouts = Rollouts.read(folder / "rollouts")
+    measures: Measures = {
+        "objects": lambda s: object_figures(
+            s.features, folder / "objects", gallery=config.gallery, unlike=s.jepa is None
+        ),
+        "energy": lambda s: flaw_figures(s.features, s.jepa, folder / "flawed"),
+        "rollouts": lambda s: rollout_figures(s.features, rollouts),
+    }
+    return measures, lambda: still_figures(rollouts)
+
+
+def figures_of(subject: Subject, measures: Measures, config: Probe) -> dict[str, Figures]:
+    """The figures of one encoder by table, each kept as soon as it is there."""
+    file = config.output / "encoders" / subject.file
+    data = {name: getattr(config, name) for name in ("objects", "gallery", "flawed", "rollouts", "seed")}
+    about = {"weights": subject.about, "data": data}
+    kept: dict[str, Any] = read_json(file) if file.is_file() else {}
+    found: dict[str, Figures] = kept["figures"] if kept.get("about") == about else {}
+    for table, measure in measures.items():
+        if table not in found:
+            found[table] = measure(subject)
+            write_json(file, {"name": subject.name, "about": about, "figures": found})
+    return found
+
+
+def with_deviation(values: list[float]) -> str:
+    """Mean ± deviation over seeds, or – if there are none."""
+    if not values:
+        return "–"
+    return f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
