@@ -15,6 +15,7 @@ from scenekit.fit.optimizer import Adam
 from scenekit.fit.strategies import ADC, MCMC
 from scenekit.generate.distil import distil
 from scenekit.generate.guide import Guide
+from scenekit.generate.joint import JointConfig
 from scenekit.generate.recipes import RECIPES, STUDIO_CAMERAS
 from scenekit.generate.representation import Moment, Shading
 from scenekit.generate.splats import SplatSketch, SplatSketchConfig
@@ -181,8 +182,9 @@ def test_score_distillation_finds_the_one_thing_a_prior_knows():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("joint", [None, JointConfig()], ids=["score distillation", "joint sampling"])
 @pytest.mark.parametrize("text", ["a red mug with a blue handle", "a wooden chair"])
-def test_score_distillation_finds_a_shape_within_30_decibel(text):
+def test_a_known_shape_is_found_within_30_decibel(text, joint):
     shape, recipe = build(parse(text), np.random.default_rng(3)), RECIPES["shapes"]
 
     def targets(views: Views) -> torch.Tensor:
@@ -194,5 +196,5 @@ def test_score_distillation_finds_a_shape_within_30_decibel(text):
     cached = targets(around)
     prior = AnalyticPrior([text], lambda views: cached if views is around else targets(views), around)
     sketch, guide = SplatSketch(recipe.splats), Guide(prior, text, DistillationConfig(scale=1.0))
-    distil(sketch, guide, replace(recipe.run, steps=200, views=4), progress=False)
+    distil(sketch, guide, replace(recipe.run, steps=200, views=4, joint=joint), progress=False)
     assert held_out(sketch, guide, recipe.run.side) > 30
