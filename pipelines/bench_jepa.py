@@ -21,7 +21,7 @@ from scenekit.io.atomic import write_text
 from scenekit.jepa.objective import ObjectiveConfig
 from scenekit.jepa.training import TrainingConfig
 from scenekit.pipelines.jepa import Train, trained
-from scenekit.pipelines.jepa_probe import Measured, Probe, Row
+from scenekit.pipelines.jepa_probe import Measured, Probe, Row, Sizes
 from scenekit.pipelines.jepa_probe import run as probed
 from scenekit.plots import Series, plot_svg
 from scenekit.runs import read_json, write_json
@@ -51,8 +51,8 @@ class Config:
     """What is learned from."""
     training: Annotated[TrainingConfig, tyro.conf.arg(name="training")] = field(default_factory=TrainingConfig)
     """How long and how; the seed counts on from its own."""
-    probe: Annotated[Probe, tyro.conf.arg(name="probe")] = field(default_factory=Probe)
-    """What is measured; weights, data and output are those of this folder."""
+    probe: Annotated[Sizes, tyro.conf.arg(name="probe")] = field(default_factory=Sizes)
+    """What encoders are measured on."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1 or not self.methods or len(set(self.methods)) < len(self.methods):
@@ -82,10 +82,8 @@ def run(config: Config) -> Result:
     write_token_shards(data, config.scenes, workers=config.workers)
     files = [trained(train)[0] for _, train in trainings(config, data)]
     collapse = collapsed(config, data)
-    probe = replace(
-        config.probe, weights=tuple(files), data=config.output / "probe-data", output=config.output / "probe",
-        workers=config.workers,
-    )  # fmt: skip
+    folders = {"data": config.output / "probe-data", "output": config.output / "probe"}
+    probe = Probe(tuple(files), **folders, seeds=config.seeds, workers=config.workers, sizes=config.probe)
     result = Result(collapse, probed(probe))
     write_json(config.output / "figures.json", asdict(result))
     write_text(config.output / "tables.md", f"{result}\n")

@@ -39,6 +39,28 @@ TABLES = ("objects", "energy", "rollouts")
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What encoders are measured on."""
+
+    objects: int = 2000
+    """That probes are fitted to."""
+    gallery: int = 200
+    """More objects, each of which is found again among all of these."""
+    flawed: int = 150
+    """Scenes with something wrong, a third of each kind."""
+    rollouts: int = 256
+    """Of which the last fifth is asked for."""
+    seed: int = 1
+    """Of the data; another one than that of the scenes that were learned from."""
+
+    def __post_init__(self) -> None:
+        least = {"objects": 10, "gallery": 2, "flawed": 3, "rollouts": 20, "seed": 0}
+        if any(getattr(self, name) < number for name, number in least.items()):
+            wanted = "at least " + ", ".join(f"{number} {name}" for name, number in least.items())
+            raise InputError("probe", got=as_json(self), wanted=wanted)
+
+
+@dataclass(frozen=True)
 class Probe:
     """Measures encoders."""
 
@@ -50,26 +72,16 @@ class Probe:
     """figures.json, tables.md and what has been measured of each encoder go here."""
     seeds: int = 3
     """Encoders that have learned nothing."""
-    objects: int = 2000
-    """That probes are fitted to."""
-    gallery: int = 200
-    """More objects, each of which is found again among all of these."""
-    flawed: int = 150
-    """Scenes with something wrong, a third of each kind."""
-    rollouts: int = 256
-    """Of which the last fifth is asked for."""
-    seed: int = 1
-    """Of the data; another one than that of the scenes that were learned from."""
     workers: int = 2
     """Processes that make data."""
     device: str = "cpu"
     """Where encoders run."""
+    sizes: Annotated[Sizes, tyro.conf.arg(name="")] = field(default_factory=Sizes)
+    """What they are measured on."""
 
     def __post_init__(self) -> None:
-        least = {"objects": 10, "gallery": 2, "flawed": 3, "rollouts": 20, "seeds": 1}
-        if not self.weights or any(getattr(self, name) < number for name, number in least.items()):
-            wanted = "weights, and at least " + ", ".join(f"{number} {name}" for name, number in least.items())
-            raise InputError("probe", got=as_json(self), wanted=wanted)
+        if not self.weights or self.seeds < 1:
+            raise InputError("probe", got=(self.weights, self.seeds), wanted="some weights, and a seed")
 
 
 @dataclass(frozen=True)
@@ -177,17 +189,18 @@ Measures = dict[str, Callable[[Subject], Figures]]
 def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str, Figures]]]:
     """How everything is measured, on data that is there then; and the errors of the truth itself on rollouts."""
     folder = config.data or data_folder() / "probe"
-    common = TokenShardConfig(seed=config.seed, tokens=jepa.config.tokens)
-    objects = replace(common, variant="objects", scenes=config.objects + config.gallery)
-    flawed = replace(common, variant="flawed", scenes=config.flawed, views=("splats",))
+    sizes = config.sizes
+    common = TokenShardConfig(seed=sizes.seed, tokens=jepa.config.tokens)
+    objects = replace(common, variant="objects", scenes=sizes.objects + sizes.gallery)
+    flawed = replace(common, variant="flawed", scenes=sizes.flawed, views=("splats",))
+    moving = RolloutConfig(rollouts=sizes.rollouts, seed=sizes.seed)
     write_token_shards(folder / "objects", objects, workers=config.workers)
     write_token_shards(folder / "flawed", flawed, workers=config.workers)
-    moving = RolloutConfig(rollouts=config.rollouts, seed=config.seed)
     write_rollouts(folder / "rollouts", moving, workers=config.workers)
     rollouts = Rollouts.read(folder / "rollouts")
     measures: Measures = {
         "objects": lambda s: object_figures(
-            s.features, folder / "objects", gallery=config.gallery, unlike=s.jepa is None
+            s.features, folder / "objects", gallery=sizes.gallery, unlike=s.jepa is None
         ),
         "energy": lambda s: flaw_figures(s.features, s.jepa, folder / "flawed"),
         "rollouts": lambda s: rollout_figures(s.features, rollouts),
@@ -198,8 +211,7 @@ def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str
 def figures_of(subject: Subject, measures: Measures, config: Probe) -> dict[str, Figures]:
     """The figures of one encoder by table, each kept as soon as it is there."""
     file = config.output / "encoders" / subject.file
-    data = {name: getattr(config, name) for name in ("objects", "gallery", "flawed", "rollouts", "seed")}
-    about = {"weights": subject.about, "data": data}
+    about = {"weights": subject.about, "data": as_json(config.sizes)}
     kept: dict[str, Any] = read_json(file) if file.is_file() else {}
     found: dict[str, Figures] = kept["figures"] if kept.get("about") == about else {}
     for table, measure in measures.items():

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from scenekit.errors import InputError
 from scenekit.jepa.features import untrained
 from scenekit.jepa.network import TINY
 from scenekit.jepa.tokens import TokenConfig
 from scenekit.pipelines import jepa_probe
 from scenekit.pipelines.jepa import Config, run
 from scenekit.pipelines.jepa_figures import distance, yaw
-from scenekit.pipelines.jepa_probe import Measured, Probe, Row, with_deviation
+from scenekit.pipelines.jepa_probe import Measured, Probe, Row, Sizes, with_deviation
 
 NETWORK = replace(TINY, tokens=TokenConfig(count=24, neighbours=8, elements=192))
 
@@ -24,8 +25,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Probe:
     for seed in range(2):
         untrained(NETWORK, seed=10 + seed).save(folder / f"{seed}.safetensors", note="a model")
     weights = tuple(sorted(folder.glob("*.safetensors")))
-    sizes = {"objects": 12, "gallery": 6, "flawed": 3, "rollouts": 20}
-    return Probe(weights, folder / "data", folder / "out", seeds=2, workers=1, **sizes)
+    sizes = Sizes(objects=12, gallery=6, flawed=3, rollouts=20)
+    return Probe(weights, folder / "data", folder / "out", seeds=2, workers=1, sizes=sizes)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,13 @@ def test_other_weights_are_measured_anew(measured: Measured, config: Probe, tmp_
     assert jepa_probe.figures_of(first, {"objects": lambda _: {"made": 2.0}}, other)["objects"] == {"made": 1.0}
     changed = replace(first, about="other")
     assert jepa_probe.figures_of(changed, {"objects": lambda _: {"made": 2.0}}, other)["objects"] == {"made": 2.0}
+
+
+def test_sizes_too_small_are_refused() -> None:
+    with pytest.raises(InputError, match="rollouts"):
+        Sizes(rollouts=3)
+    with pytest.raises(InputError, match="weights"):
+        Probe(())
 
 
 def test_a_table_says_what_was_not_run() -> None:
