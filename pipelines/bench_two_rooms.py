@@ -27,7 +27,7 @@ from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
 from scenekit.jepa.masks import Random
 from scenekit.jepa.network import TINY, JepaConfig
 from scenekit.jepa.probe import r2, regression
-from scenekit.jepa.tokens import Tokens
+from scenekit.jepa.tokens import TokenConfig, Tokens
 from scenekit.jepa.training import Trainer, TrainingConfig
 from scenekit.jepa.world import Against, SceneEncoder, WorldConfig, WorldModel
 from scenekit.pipelines.jepa_probe import Measured, Row
@@ -67,14 +67,14 @@ class Config:
     """Episodes without a purpose that are learned from, and a fifth more that probes are judged on."""
     length: int = 50
     """Steps of each."""
-    steps: int = 3000
+    steps: int = 2000
     """Of the optimiser."""
     batch: int = 64
     """Clips of a step."""
     learning_rate: float = 1e-3
     """After the warm-up; it falls by a cosine."""
-    network: JepaConfig = TINY
-    """Of encoders of tokens."""
+    network: JepaConfig = replace(TINY, tokens=TokenConfig(count=16, neighbours=8, elements=512))
+    """Of encoders of tokens; two tokens are the ball's."""
     width: int = 96
     """d."""
     depth: int = 3
