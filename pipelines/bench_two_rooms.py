@@ -43,6 +43,8 @@ LEARNED: dict[str, Against] = {
 """Encoders that learn with the predictor, and what keeps them from collapsing."""
 FROZEN = ("masked autoencoder", "random encoder", "raw features", "voxel statistics")
 """Encoders that do not."""
+NETWORK = replace(TINY, tokens=TokenConfig(count=16, neighbours=8, elements=512))
+"""Of encoders of tokens, if not told otherwise."""
 PLAYERS = ("random policy", "the true world")
 """Who else plays."""
 BLOCK = 5
@@ -73,7 +75,7 @@ class Config:
     """Clips of a step."""
     learning_rate: float = 1e-3
     """After the warm-up; it falls by a cosine."""
-    network: JepaConfig = replace(TINY, tokens=TokenConfig(count=16, neighbours=8, elements=512))
+    network: JepaConfig = NETWORK
     """Of encoders of tokens; two tokens are the ball's."""
     width: int = 96
     """d."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from scenekit.jepa.elements import OFFSET
 from scenekit.jepa.jepa import Jepa, JepaNetwork
 from scenekit.jepa.network import JepaConfig
+from scenekit.jepa.objective import normalised
 from scenekit.jepa.tokens import Tokens
 from scenekit.jepa.world import VoxelStatistics
 
@@ -50,13 +51,14 @@ class TokenFeatures(ABC):
 
 @dataclass(frozen=True)
 class LatentFeatures(TokenFeatures):
-    """Latents of a trained encoder, or of one that has learned nothing."""
+    """Latents of a trained encoder, or of one that has learned nothing; each normalised, whatever it was trained for, so
+    that all are read alike."""
 
     jepa: Jepa
 
     def of_tokens(self, tokens: Tokens) -> Tensor:
-        """Latents, shape (b, t, d)."""
-        return self.jepa.latents(tokens)
+        """Shape (b, t, d)."""
+        return normalised(self.jepa.latents(tokens))
 
 
 @dataclass(frozen=True)
