@@ -51,8 +51,8 @@ class TokenFeatures(ABC):
 
 @dataclass(frozen=True)
 class LatentFeatures(TokenFeatures):
-    """Latents of a trained encoder, or of one that has learned nothing; each normalised, whatever it was trained for, so
-    that all are read alike."""
+    """Latents of a trained encoder, or of one that has learned nothing; each normalised, whatever it was trained for,
+    so that all are read alike."""
 
     jepa: Jepa
 

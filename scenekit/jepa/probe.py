@@ -138,10 +138,16 @@ def _fitted(penalties: Sequence[float], fit: Fit, features: Tensor, wanted: Tens
 
 
 def _ridge(x: Tensor, y: Tensor, ridges: Sequence[float]) -> list[tuple[Tensor, Tensor]]:
-    values, axes = torch.linalg.eigh(x.T @ x / len(x))
+    n, f = x.shape
     bias = y.mean(0)
-    along = axes.T @ (x.T @ (y - bias)) / len(x)
-    return [(axes @ (along / (values.clamp(min=0)[:, None] + ridge)), bias) for ridge in ridges]
+    right = (y - bias) / n
+    if n < f:  # Xᵀ (X Xᵀ + λ)⁻¹ Y = (Xᵀ X + λ)⁻¹ Xᵀ Y, of the smaller matrix
+        values, axes = torch.linalg.eigh(x @ x.T / n)
+        along, back = axes.T @ right, x.T @ axes
+    else:
+        values, axes = torch.linalg.eigh(x.T @ x / n)
+        along, back = axes.T @ (x.T @ right), axes
+    return [(back @ (along / (values.clamp(min=0)[:, None] + ridge)), bias) for ridge in ridges]
 
 
 def _mean_square(found: Tensor, wanted: Tensor) -> Tensor:

@@ -14,11 +14,12 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_a_regression_is_the_closed_form_of_its_ridge() -> None:
-    x, y = noise(60, 4) * torch.tensor([1.0, 100.0, 0.01, 1.0]) + 5, noise(60, 2, seed=1)
+@pytest.mark.parametrize("features", [4, 90])
+def test_a_regression_is_the_closed_form_of_its_ridge(features: int) -> None:
+    x, y = noise(60, features) * 10.0 ** torch.arange(-2, 2).repeat(features)[:features] + 5, noise(60, 2, seed=1)
     probe = regression(x, y)
     z = (x - x.mean(0)) / x.std(0)
-    left = z.T @ z / 60 + probe.penalty * torch.eye(4)
+    left = z.T @ z / 60 + probe.penalty * torch.eye(features)
     weights = torch.linalg.solve(left, z.T @ (y - y.mean(0)) / 60)
     assert torch.allclose(probe(x), z @ weights + y.mean(0), atol=1e-10)
 
