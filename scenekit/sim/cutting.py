@@ -24,6 +24,9 @@ SECONDS = 120.0
 SEARCH = 20
 """Iterations of the tree search for each cut."""
 
+CRUMB = 1e-6
+"""Pieces this much thinner than long are leftovers of a cut, or of a few points in a plane."""
+
 THICKENED = 30
 """Voxels along the longest side of a sheet that is thickened."""
 
@@ -39,7 +42,8 @@ def cut(vertices: Array, faces: Array, *, threshold: float, is_solid: bool, seed
         seed: Of the search.
 
     Returns:
-        The pieces; None if CoACD crashed or took longer than `SECONDS`.
+        The pieces, without crumbs that span no volume; None if there are none, or CoACD crashed or took longer than
+        `SECONDS`.
     """
     sent = io.BytesIO()
     np.savez(
@@ -54,7 +58,15 @@ def cut(vertices: Array, faces: Array, *, threshold: float, is_solid: bool, seed
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return None
     with np.load(io.BytesIO(ran.stdout)) as found:
-        return [found[name] for name in found.files]
+        return [points for points in map(found.get, found.files) if _is_solid(points)] or None
+
+
+def _is_solid(points: Array) -> bool:
+    """Whether points span a volume: their least spread is not nothing beside their greatest."""
+    if len(points) < 4:
+        return False
+    spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    return bool(spread[2] > CRUMB * spread[0])
 
 
 def _serve() -> None:

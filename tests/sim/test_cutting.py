@@ -80,3 +80,20 @@ def test_what_coacd_prints_is_no_part_of_the_answer(
     clouds = pieces_of(notched)
     assert clouds is not None
     np.testing.assert_array_equal(clouds[0], notched.vertices)
+
+
+@pytest.mark.parametrize("solids", [2, 0])
+def test_crumbs_without_a_volume_are_no_pieces(
+    solids: int, notched: trimesh.Trimesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coacd.py").write_text(
+        "import numpy as np\n"
+        "def set_log_level(level): pass\n"
+        "def Mesh(vertices, faces): return vertices\n"
+        "def run_coacd(vertices, **options):\n"
+        "    corner, square = np.eye(4, 3), np.array([[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1.]])\n"
+        f"    return [(points, None) for points in [corner] * {solids} + [corner[:1], corner[:3], square]]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    clouds = pieces_of(notched)
+    assert clouds is None if not solids else clouds is not None and len(clouds) == solids
