@@ -228,15 +228,20 @@ class _Run:
 
     def _denoised(self, joint: Joint, moment: Moment) -> tuple[Rendered, Tensor]:
         """What some of the fixed cameras see, and its gradient towards their denoised pictures."""
+        config = self.config
         if joint.is_due(moment):
             self._whole = False
+            behind = torch.tensor(config.background or (0.5, 0.5, 0.5))
             with torch.no_grad():
-                joint.denoise(
-                    lambda seen: self._render(seen, "albedo", self.generator).pictures, moment, self.generator
-                )
-        seen, rows = joint.drawn(self.config.views, self.generator)
+                joint.denoise(self._look, behind, moment, self.generator)
+        seen, rows = joint.drawn(config.views, self.generator)
         rendered = self._render(seen, "albedo", self.generator)
+        if config.background is not None:
+            rendered = rendered._replace(penalty=rendered.penalty + joint.haze(rendered.alpha, rows))
         return rendered, joint.pull(rendered.pictures, rows)
+
+    def _look(self, seen: ViewCameras) -> Tensor:
+        return self._render(seen, "albedo", self.generator).pictures
 
     def recorded(self) -> DistilRecord:
         """A new line of the history."""

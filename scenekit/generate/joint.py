@@ -7,7 +7,8 @@
 
 It is DDIM (Song et al. 2021) whose clean pictures are, at each of its steps, replaced by those of one thing, as
 textures are made by SyncMVD (Liu et al. 2023). Other than in score distillation the noise of a side stays, so that
-details are those of one sample and not the mean of many. Letters: c sides, b of these in a step, t timestep.
+details are those of one sample and not the mean of many. Where x̂₀ shows the background the thing is to be clear, and
+opaque elsewhere, or it would wear that colour. Letters: c sides, b of these in a step, t timestep, s side of pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from scenekit.errors import InputError
 from scenekit.generate.guide import Guide
@@ -27,6 +29,9 @@ from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, placed
 
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 """Points a golden angle apart, at equal steps of height, are spread evenly over a sphere [rad]."""
+
+CONTRAST = 0.12
+"""What differs so much from the background in a channel of its display colour is the thing."""
 
 Look = Callable[[ViewCameras], Tensor]
 """Pictures of the thing as it is, display colours 0..1, shape (b, 3, s, s)."""
@@ -42,6 +47,8 @@ class JointConfig:
     """Steps of DDIM, evenly over the steps of the run."""
     timesteps: tuple[float, float] = (0.04, 0.98)
     """Last and first timestep, as parts of the schedule."""
+    opacity: float = 2.0
+    """Weight of the squared error of opacities; it counts where the background of the run is known."""
 
     def __post_init__(self) -> None:
         low, high = self.timesteps
@@ -49,6 +56,7 @@ class JointConfig:
             ("sides", self.sides >= 4, "at least 4"),
             ("turns", self.turns >= 1, "at least 1"),
             ("timesteps", 0 < low < high <= 1, "the lower one first, in 0..1, above 0"),
+            ("opacity", 0 <= self.opacity < math.inf, "0 or more"),
         ):
             if not good:
                 raise InputError(f"joint {name}", got=getattr(self, name), wanted=wanted)
@@ -71,6 +79,8 @@ class Joint:
         self.views = Views(k * GOLDEN_ANGLE % (2 * math.pi), torch.asin(low + (high - low) * (k + 0.5) / config.sides))
         self.noisy = self.clean = torch.zeros(0)
         """x_t and x̂₀ of all sides, in the prior's latents; empty before the first turn."""
+        self.there = torch.zeros(0)
+        """Opacities 0..1 that x̂₀ means, shape (c, s, s)."""
         self.t = torch.zeros(0, dtype=torch.int64)
         """Timestep of each side, shape (c,)."""
 
@@ -78,11 +88,12 @@ class Joint:
         """Whether the next step of DDIM is to be taken before this step of the optimiser."""
         return not len(self.t) or self._turn(moment.step, moment.steps) > self._turn(moment.step - 1, moment.steps)
 
-    def denoise(self, look: Look, moment: Moment, generator: torch.Generator) -> None:
+    def denoise(self, look: Look, background: Tensor, moment: Moment, generator: torch.Generator) -> None:
         """One step of DDIM for all sides.
 
         Args:
             look: Shows the thing as it is.
+            background: Display colour behind it, shape (3,).
             moment: Says how much noise is left.
             generator: Of the noise, at the first.
         """
@@ -97,6 +108,9 @@ class Joint:
         t = self.t.to(x0.device)
         self.noisy = schedule.noised(x0, epsilon, t)
         self.clean = self.guide.clean(self.noisy, t, self.views)
+        apart = (prior.decode(self.clean) - background.to(x0)[:, None, None]).abs().amax(1, keepdim=True)
+        there = functional.interpolate(apart, (self.side, self.side), mode="area")[:, 0] / CONTRAST
+        self.there = there.clamp(max=1)
 
     def drawn(self, count: int, generator: torch.Generator) -> tuple[ViewCameras, Tensor]:
         """Some sides, none twice, and their numbers (b,)."""
@@ -111,13 +125,19 @@ class Joint:
         (gradient,) = torch.autograd.grad(latents, shown, error)
         return gradient
 
+    def haze(self, alpha: Tensor, rows: Tensor) -> Tensor:
+        """Squared error of the opacities of these sides (b, s, s), weighted, mean over pictures; a scalar."""
+        error = alpha - self.there.to(alpha)[rows.to(alpha.device)]
+        return self.config.opacity * error.square().sum() / len(alpha)
+
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint needs."""
-        return {"noisy": self.noisy, "clean": self.clean, "t": self.t}
+        return {"noisy": self.noisy, "clean": self.clean, "there": self.there, "t": self.t}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Goes on from `tensors`."""
-        self.noisy, self.clean, self.t = tensors["noisy"], tensors["clean"], tensors["t"]
+        self.noisy, self.clean = tensors["noisy"], tensors["clean"]
+        self.there, self.t = tensors["there"], tensors["t"]
 
     def _turn(self, step: int, steps: int) -> int:
         """Turns before this step of a run."""

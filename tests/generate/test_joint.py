@@ -19,6 +19,7 @@ from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras
 from tests.generate.conftest import BEHIND, ball, ball_guide, run_config, seen_from
 
 CAMERAS = ViewCameraConfig(elevation=(-10, 85), distance=(2.6, 3.0), fov=(36, 36), height=0.0)
+BLACK = torch.zeros(3)
 SMALL = SplatSketchConfig(count=100)
 
 
@@ -45,7 +46,7 @@ def test_where_the_thing_follows_exactly_each_side_is_a_ddim_sample():
     condition, unconditional = (of(sides.views) for of in (sides.guide.condition, sides.guide.unconditional))
     x = torch.zeros(0)
     for turn in range(5):
-        sides.denoise(thing.look, Moment(turn, 5), torch.Generator().manual_seed(1))
+        sides.denoise(thing.look, BLACK, Moment(turn, 5), torch.Generator().manual_seed(1))
         if turn == 0:
             x = sides.noisy
         torch.testing.assert_close(sides.noisy, x, atol=2e-5, rtol=2e-5)
@@ -79,17 +80,27 @@ def test_turns_are_spread_evenly_over_the_run():
     for step in range(12):
         if sides.is_due(Moment(step, 12)):
             due.append(step)
-            sides.denoise(Follower(sides).look, Moment(step, 12), torch.Generator().manual_seed(1))
+            sides.denoise(Follower(sides).look, BLACK, Moment(step, 12), torch.Generator().manual_seed(1))
     assert due == [0, 3, 6, 9]
 
 
 def test_the_pull_is_the_gradient_of_the_squared_error_in_latents():
     sides = joint()
-    sides.denoise(Follower(sides).look, Moment(0, 5), torch.Generator().manual_seed(1))
+    sides.denoise(Follower(sides).look, BLACK, Moment(0, 5), torch.Generator().manual_seed(1))
     rows, pictures = torch.tensor([4, 1]), torch.rand(2, 3, 32, 32, requires_grad=True)
     error = sides.guide.prior.encode(pictures) - sides.clean[rows]
     (wanted,) = torch.autograd.grad(error.square().sum() / 2 / 2, pictures)
     torch.testing.assert_close(sides.pull(pictures, rows), wanted)
+
+
+def test_the_thing_is_to_be_clear_where_its_pictures_show_the_background_and_opaque_elsewhere():
+    sides, grey = joint(timesteps=(0.001, 0.002)), torch.tensor(BEHIND)  # nearly no noise
+    truth = ball(sides.views)[:, 0]
+    sides.denoise(lambda seen: truth, grey, Moment(0, 5), torch.Generator().manual_seed(1))
+    apart = (truth - grey[:, None, None]).abs().amax(1)
+    assert (sides.there[apart > 0.15] > 0.9).all() and sides.there[apart == 0].mean() < 0.15
+    nothing = torch.zeros(2, 32, 32)
+    assert sides.haze(nothing, torch.tensor([3, 0])) == pytest.approx(float(sides.there[[3, 0]].square().sum()))
 
 
 def test_a_thing_comes_to_look_as_the_prior_says_from_sides_that_were_not_asked_about():
