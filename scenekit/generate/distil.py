@@ -29,7 +29,7 @@ from scenekit.generate.guide import Guide
 from scenekit.generate.joint import Joint, JointConfig
 from scenekit.generate.representation import Moment, Rendered, Representation, Shading
 from scenekit.guidance.prior import Views
-from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, drawn, placed
+from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, drawn, from_sides
 
 CHECKPOINT = "distil.safetensors"
 """Name of the checkpoint in its folder."""
@@ -253,11 +253,8 @@ class _Run:
     @torch.no_grad()
     def shown(self) -> Tensor:
         """The thing from four sides."""
-        turns = torch.arange(4) * math.pi / 2
-        camera = self.config.cameras
-        middle = [(sum(ends) / 2) for ends in (camera.distance, camera.fov)]
-        views = Views(turns, torch.full((4,), math.radians(15)))
-        around = placed(views, [middle[0]] * 4, [middle[1]] * 4, self.config.side, camera.height)
+        views = Views(torch.arange(4) * math.pi / 2, torch.full((4,), math.radians(15)))
+        around = from_sides(self.config.cameras, views, self.config.side)
         return self._render(around, "albedo", torch.Generator().manual_seed(self.config.seed)).pictures
 
     def _render(self, cameras: ViewCameras, shading: Shading, generator: torch.Generator) -> Rendered:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scenekit.guidance.distillation import DistillationConfig, Distilled, ScoreModel, distilled
-from scenekit.guidance.prior import Condition, DiffusionPrior, Negatives, Views, guided_epsilon
+from scenekit.guidance.distillation import DistillationConfig, Distilled, ScoreModel, distilled, guidance
+from scenekit.guidance.prior import Condition, DiffusionPrior, Negatives, Views
 from scenekit.guidance.prompts import checked, mixed, neighbours, perpendicular_negatives, viewed
 
 
@@ -58,12 +58,8 @@ class Guide:
         Raises:
             InputError: As of `pull`.
         """
-        guided = guided_epsilon(
-            self.prior, x_t, t, self.condition(views), self.unconditional(views),
-            scale=self.config.scale, convention=self.config.convention, negatives=self.negatives(views),
-        )  # fmt: skip
-        clean = self.prior.schedule.sample(x_t, guided, t, "epsilon")
-        return clean.clamp(-1, 1) if self.config.threshold else clean
+        condition, unconditional, negatives = self.condition(views), self.unconditional(views), self.negatives(views)
+        return guidance(self.prior, x_t, t, condition, unconditional, config=self.config, negatives=negatives)[1]
 
     def condition(self, views: Views) -> Condition:
         """What is wanted from each view; with Perp-Neg, between the prompts of the two sides that are nearest."""

@@ -25,7 +25,7 @@ from scenekit.errors import InputError
 from scenekit.generate.guide import Guide
 from scenekit.generate.representation import Moment
 from scenekit.guidance.prior import Views
-from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, placed
+from scenekit.guidance.view_cameras import ViewCameraConfig, ViewCameras, from_sides
 
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 """Points a golden angle apart, at equal steps of height, are spread evenly over a sphere [rad]."""
@@ -150,7 +150,4 @@ class Joint:
         return torch.full((self.config.sides,), round(part * (len(self.guide.prior.schedule) - 1)))
 
     def _seen(self, rows: Tensor) -> ViewCameras:
-        config, n = self.cameras, len(rows)
-        views = Views(self.views.azimuth[rows], self.views.elevation[rows])
-        distance, fov = (sum(ends) / 2 for ends in (config.distance, config.fov))
-        return placed(views, [distance] * n, [fov] * n, self.side, config.height)
+        return from_sides(self.cameras, Views(self.views.azimuth[rows], self.views.elevation[rows]), self.side)

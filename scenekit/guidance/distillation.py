@@ -146,14 +146,7 @@ def distilled(
         else:
             reference = torch.randn(x0.shape, generator=generator).to(x0)
             x_t = schedule.noised(x0, reference, t)
-        guided = guided_epsilon(
-            prior, x_t, t, condition, unconditional,
-            scale=config.scale, convention=config.convention, negatives=negatives,
-        )  # fmt: skip
-        clean = schedule.sample(x_t, guided, t, "epsilon")
-        if config.threshold:
-            clean = clean.clamp(-1, 1)
-            guided = schedule.epsilon(x_t, clean, t, "sample")
+        guided, clean = guidance(prior, x_t, t, condition, unconditional, config=config, negatives=negatives)
         if score is not None:
             reference = score.predict_epsilon(x_t, t, condition)
         pull = weight(prior, t, config.weighting) * (guided - reference) / n
@@ -161,6 +154,38 @@ def distilled(
             pull = pull.clamp(-config.clip, config.clip)
     (gradient,) = torch.autograd.grad(latents, shown, pull)
     return Distilled(gradient, t, clean)
+
+
+def guidance(
+    prior: DiffusionPrior,
+    x_t: Tensor,
+    t: Tensor,
+    condition: Condition,
+    unconditional: Condition,
+    *,
+    config: DistillationConfig,
+    negatives: Negatives = (),
+) -> tuple[Tensor, Tensor]:
+    """The guided noise in x_t and the clean latents that it means, kept within −1..1 if so configured, (b, c, h, w).
+
+    Args:
+        prior: The diffusion model.
+        x_t: Noised latents, shape (b, c, h, w).
+        t: Their timesteps, shape (b,).
+        condition: What they are to show, of b.
+        unconditional: No words, of b.
+        config: Scale, convention and threshold.
+        negatives: What they are not to show.
+    """
+    guided = guided_epsilon(
+        prior, x_t, t, condition, unconditional,
+        scale=config.scale, convention=config.convention, negatives=negatives,
+    )  # fmt: skip
+    clean = prior.schedule.sample(x_t, guided, t, "epsilon")
+    if not config.threshold:
+        return guided, clean
+    clean = clean.clamp(-1, 1)
+    return prior.schedule.epsilon(x_t, clean, t, "sample"), clean
 
 
 def timesteps(

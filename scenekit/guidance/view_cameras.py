@@ -97,3 +97,9 @@ def placed(views: Views, distance: list[float], fov: list[float], side: int, hei
         focal = side / 2 / math.tan(math.radians(degrees) / 2)
         cameras.append(pinhole(side, side, focal, focal, side / 2, side / 2))
     return ViewCameras(cameras, np.stack(poses), views)
+
+
+def from_sides(config: ViewCameraConfig, views: Views, side: int) -> ViewCameras:
+    """Cameras at these angles, at the middles of the distances and fields of view."""
+    distance, fov = (sum(ends) / 2 for ends in (config.distance, config.fov))
+    return placed(views, [distance] * len(views), [fov] * len(views), side, config.height)

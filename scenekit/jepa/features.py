@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scenekit.jepa.elements import OFFSET
 from scenekit.jepa.jepa import Jepa, JepaNetwork
-from scenekit.jepa.network import JepaConfig
+from scenekit.jepa.network import JepaConfig, mean_and_largest
 from scenekit.jepa.objective import normalised
 from scenekit.jepa.tokens import Tokens
 from scenekit.jepa.world import VoxelStatistics
@@ -129,11 +129,3 @@ def parts(tokens: Tokens) -> Iterator[tuple[slice, Tokens]]:
     for first in range(0, len(tokens.frame), AT_ONCE):
         rows = slice(first, first + AT_ONCE)
         yield rows, tokens.map(lambda tensor, rows=rows: tensor[rows])  # type: ignore[misc]
-
-
-def mean_and_largest(values: Tensor, groups: Tensor) -> Tensor:
-    """Of what is said of tokens (b, t, f), over those of each group (b, g, t); zeros of an empty one, (b, g, 2 f)."""
-    own = groups[..., None]
-    mean = groups.to(values) @ values / groups.sum(-1, keepdim=True).clamp(min=1)
-    largest = values[:, None].masked_fill(~own, -torch.inf).amax(2)
-    return torch.cat([mean, largest.masked_fill(~own.any(2), 0.0)], -1)

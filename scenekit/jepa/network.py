@@ -193,6 +193,14 @@ class Places(nn.Module):
         return self.linear(torch.cat([places, angles.sin(), angles.cos()], -1))
 
 
+def mean_and_largest(values: Tensor, groups: Tensor) -> Tensor:
+    """Of what is said of tokens (b, t, f), over those of each group (b, g, t); zeros of an empty one, (b, g, 2 f)."""
+    own = groups[..., None]
+    mean = groups.to(values) @ values / groups.sum(-1, keepdim=True).clamp(min=1)
+    largest = values[:, None].masked_fill(~own, -torch.inf).amax(2)
+    return torch.cat([mean, largest.masked_fill(~own.any(2), 0.0)], -1)
+
+
 def _sizes(tokens: Tokens) -> Tensor:
     """Logarithms of each token's radius in the scene's frame, and of the scene's size [log m], shape (b, t, 2)."""
     scene = tokens.frame[:, 3:].expand_as(tokens.radii)

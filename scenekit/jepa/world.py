@@ -22,7 +22,7 @@ from scenekit.errors import InputError
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.elements import OFFSET
 from scenekit.jepa.inverse import InverseDynamics
-from scenekit.jepa.network import Encoder, JepaConfig, Transformer
+from scenekit.jepa.network import Encoder, JepaConfig, Transformer, mean_and_largest
 from scenekit.jepa.regularisers import sigreg
 from scenekit.jepa.tokens import Tokens
 
@@ -188,9 +188,7 @@ class SceneEncoder(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Shape (n, d)."""
-        latents, valid = self.tokens(tokens).float(), tokens.valid[..., None]
-        mean = (latents * valid).sum(1) / valid.sum(1).clamp(min=1)
-        return self.out(torch.cat([mean, latents.masked_fill(~valid, -math.inf).amax(1)], -1))
+        return self.out(mean_and_largest(self.tokens(tokens).float(), tokens.valid[:, None])[:, 0])
 
 
 CELL_NUMBERS = 25
