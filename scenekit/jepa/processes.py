@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ def processes() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield
         return
+    # Optimisers import this at their first use; imported while a group exists it keeps a reference to the group, whose
+    # threads then outlive `destroy_process_group` and abort the process when Python ends (seen with torch 2.13).
+    importlib.import_module("torch._dynamo")
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
