@@ -11,22 +11,29 @@ Letters: b clips, s steps, h of them history, n steps to come, d width, a number
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from scenekit.errors import InputError
+from scenekit.guidance.weights import read_network, write_weights
+from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.elements import OFFSET
 from scenekit.jepa.inverse import InverseDynamics
-from scenekit.jepa.network import Encoder, JepaConfig, Transformer, mean_and_largest
+from scenekit.jepa.network import MOST_BLOCKS, WIDEST, Encoder, JepaConfig, Transformer, mean_and_largest
 from scenekit.jepa.regularisers import sigreg
 from scenekit.jepa.tokens import Tokens
 
 Against = Literal["sigreg", "inverse", "both", "nothing"]
+
+VERSION = 1
+"""Of the meaning of elements, tokens and latents; weights of another one say nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,9 @@ class WorldConfig:
 
     def __post_init__(self) -> None:
         for name in ("actions", "width", "history", "depth", "heads", "directions", "span"):
-            if getattr(self, name) < 1:
-                raise InputError(f"world {name}", got=getattr(self, name), wanted="at least 1")
+            most = MOST_BLOCKS if name == "depth" else WIDEST
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"world {name}", got=getattr(self, name), wanted=f"1 to {most}")
         for name in ("rollout", "sigreg", "inverse"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"world {name}", got=getattr(self, name), wanted="0 or more, finite")
@@ -87,6 +95,34 @@ class WorldModel(nn.Module):
         nn.init.zeros_(self.out.bias)
         tells = config.against_collapse in ("inverse", "both")
         self.inverse = InverseDynamics(d, config.actions, span=config.span, heads=config.heads) if tells else None
+
+    @staticmethod
+    def load(path: str | Path, *, device: str | torch.device = "cpu") -> WorldModel:
+        """The model in a file, no longer in training.
+
+        Raises:
+            FileError: If it is missing, damaged, of another version, or its weights are not of the size that its header
+                says.
+        """
+
+        def build(header: dict[str, Any]) -> WorldModel:
+            if header["version"] != VERSION:
+                raise ValueError(f"of version {header['version']}, not {VERSION}")
+            config = from_json(WorldConfig, header["world"])
+            return WorldModel(_encoder(header["encoder"], config.width), config)
+
+        network, _ = read_network(path, build, wanted="weights of a world model", hint="`WorldModel.save` makes them.")
+        return network.to(device).eval()
+
+    def save(self, path: str | Path, *, note: str = "") -> None:
+        """Writes it as float16, atomically; the note says how it was made, in one line.
+
+        Raises:
+            InputError: If the encoder is none that a file can describe: `SceneEncoder`, `VoxelStatistics` or
+                `nn.Identity`, for frames that are latents.
+        """
+        said = {"world": as_json(self.config), "encoder": _described(self.encoder), "note": note}
+        write_weights(path, self, {"version": VERSION} | said)
 
     def encode(self, frames: Tensor | Tokens) -> Tensor:
         """A latent for each frame, float32, shape (n, d)."""
@@ -193,6 +229,8 @@ class SceneEncoder(nn.Module):
 
 CELL_NUMBERS = 25
 """Statistics of a cell."""
+FINEST = 8
+"""Cells along an axis; more is a mistake or an attack."""
 
 
 class VoxelStatistics(nn.Module):
@@ -208,19 +246,25 @@ class VoxelStatistics(nn.Module):
         seed: Of the map.
     """
 
-    lift: Tensor
-
     def __init__(self, width: int, *, side: int = 4, seed: int = 0):
         super().__init__()
-        self.side, numbers = side, side**3 * CELL_NUMBERS
-        drawn = torch.randn(max(numbers, width), min(numbers, width), generator=torch.Generator().manual_seed(seed))
+        if not 1 <= side <= FINEST or seed < 0:
+            raise InputError("voxels", got=f"side {side}, seed {seed}", wanted=f"1 to {FINEST}, and 0 or more")
+        self.width, self.side, self.seed = width, side, seed
+
+    @functools.cached_property
+    def lift(self) -> Tensor:
+        """The map, drawn when it is first asked for, shape (side³ · 25, d)."""
+        numbers, generator = self.side**3 * CELL_NUMBERS, torch.Generator().manual_seed(self.seed)
+        drawn = torch.randn(max(numbers, self.width), min(numbers, self.width), generator=generator)
         orthonormal = torch.linalg.qr(drawn).Q
-        self.register_buffer("lift", orthonormal if numbers >= width else orthonormal.T, persistent=False)
+        return orthonormal if numbers >= self.width else orthonormal.T
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Shape (n, d)."""
         places = tokens.centers[..., None, :] + tokens.elements[..., OFFSET] * tokens.radii[..., None, None]
-        return self.statistics(places.flatten(1, 2), tokens.valid.repeat_interleave(places.shape[2], 1)) @ self.lift
+        valid = tokens.valid.repeat_interleave(places.shape[2], 1)
+        return self.statistics(places.flatten(1, 2), valid) @ self.lift.to(places)
 
     def statistics(self, places: Tensor, valid: Tensor) -> Tensor:
         """The numbers of all cells, shape (n, side³ · 25).
@@ -255,3 +299,26 @@ class VoxelStatistics(nn.Module):
 def _products(x: Tensor) -> Tensor:
     """Squares and then products xy, xz, yz of (..., 3), shape (..., 6)."""
     return torch.cat([x.square(), x[..., [0, 0, 1]] * x[..., [1, 2, 2]]], -1)
+
+
+def _described(encoder: nn.Module) -> dict[str, Any]:
+    """What is needed to build an encoder again, beside its weights."""
+    if isinstance(encoder, SceneEncoder):
+        return {"kind": "scene", "network": as_json(encoder.tokens.config)}
+    if isinstance(encoder, VoxelStatistics):
+        return {"kind": "voxels", "side": encoder.side, "seed": encoder.seed}
+    if isinstance(encoder, nn.Identity):
+        return {"kind": "none"}
+    wanted = "a SceneEncoder, VoxelStatistics or nn.Identity"
+    raise InputError("encoder", got=type(encoder).__name__, wanted=wanted, hint="Save one on its latents: nn.Identity.")
+
+
+def _encoder(said: dict[str, Any], width: int) -> nn.Module:
+    """The encoder that is so described."""
+    if said["kind"] == "scene":
+        return SceneEncoder(from_json(JepaConfig, said["network"]), width)
+    if said["kind"] == "voxels":
+        return VoxelStatistics(width, side=int(said["side"]), seed=int(said["seed"]))
+    if said["kind"] == "none":
+        return nn.Identity()
+    raise ValueError(f"an encoder of kind {said['kind']}")

@@ -1,12 +1,16 @@
 """Models of a world: dynamics that are learned, rollouts that do not look ahead, an encoder that cannot collapse."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from scenekit.errors import InputError
+from scenekit.errors import FileError, InputError
 from scenekit.jepa.clips import Clips, Recordings
 from scenekit.jepa.inverse import InverseDynamics
 from scenekit.jepa.network import TINY
@@ -175,3 +179,71 @@ def test_what_cannot_be_used_is_said():
         world().losses(Clips.of(torch.zeros(2, 3, 16), torch.zeros(2, 2, 2)), generator=torch.Generator())
     with pytest.raises(InputError, match="window"):
         Recordings(torch.zeros(2, 3, 4), window=4)
+
+
+@pytest.mark.parametrize("encoder", [SceneEncoder(TINY, 16), VoxelStatistics(16, side=2, seed=3), nn.Identity()])
+def test_a_saved_model_is_the_same_to_float16_and_foresees_the_same(encoder: nn.Module, tmp_path: Path) -> None:
+    model, generator = world(WorldConfig(actions=2, width=16, depth=1, heads=2), encoder), torch.Generator()
+    model.save(tmp_path / "a.safetensors", note="for a test")
+    again = WorldModel.load(tmp_path / "a.safetensors")
+    assert again.config == model.config and not again.training
+    found = again.state_dict()
+    assert found.keys() == model.state_dict().keys()
+    assert all(torch.equal(found[name], kept.half().float()) for name, kept in model.state_dict().items())
+    again.save(tmp_path / "b.safetensors", note="for a test")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    tokens = tokenize(random_splats(300), TINY.tokens, generator=generator)
+    frames = torch.randn(1, 16, generator=generator) if isinstance(encoder, nn.Identity) else tokens.stack([tokens])
+    actions = torch.randn(4, 2, generator=generator)
+    wanted = model.rollout(model.encode(frames), actions)
+    torch.testing.assert_close(again.rollout(again.encode(frames), actions), wanted, rtol=0, atol=5e-3)
+
+
+def saved(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Weights and header of a model in a file."""
+    world(encoder=SceneEncoder(TINY, 16)).save(path)
+    with safe_open(path, "pt") as file:
+        return load_file(path), json.loads(file.metadata()["scenekit"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"world": None},
+        {"world": {"width": 16}},
+        {"encoder": {"kind": "none"}},
+        {"encoder": {"kind": "voxels", "side": 10**6, "seed": 0}},
+        {"encoder": {"kind": "other"}},
+        {"encoder": {"kind": "scene", "network": {"depth": 10**9}}},
+    ],
+)
+def test_files_of_another_kind_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    file = tmp_path / "a.safetensors"
+    weights, header = saved(file)
+    save_file(weights, file, metadata={"scenekit": json.dumps(header | change)})
+    with pytest.raises(FileError, match="do not fit"):
+        WorldModel.load(file)
+
+
+@pytest.mark.parametrize("wrong", [{"width": 32}, {"depth": 2}, {"depth": 10**9}, {"width": 10**9}, {"actions": 3}])
+def test_files_of_another_size_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
+    file = tmp_path / "a.safetensors"
+    weights, header = saved(file)
+    of_world = header["world"]
+    assert isinstance(of_world, dict)
+    save_file(weights, file, metadata={"scenekit": json.dumps(header | {"world": of_world | wrong})})
+    with pytest.raises(FileError, match="do not fit"):
+        WorldModel.load(file)
+
+
+def test_files_that_are_cut_off_or_missing_and_encoders_that_no_file_describes_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    saved(file)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(FileError):
+        WorldModel.load(file)
+    with pytest.raises(FileError, match=r"WorldModel\.save"):
+        WorldModel.load(tmp_path / "none.safetensors")
+    with pytest.raises(InputError, match="SceneEncoder"):
+        world(encoder=nn.Linear(4, 16)).save(file)
