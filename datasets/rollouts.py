@@ -2,7 +2,8 @@
 
 Our own physics (`scenekit.sim`, MuJoCo), so that every force, velocity, mass and friction is known. Each rollout has a
 twin from the same start with one thing changed: a body is not there, or has another mass, or is pushed otherwise.
-What a rollout is depends on (seed, index) alone. Letters: s steps, b bodies.
+What a rollout is depends on (seed, index) alone. Which body acts is drawn, and so is the order of all, so that the
+number of a body's row says nothing of it. Letters: s steps, b bodies.
 """
 
 from __future__ import annotations
@@ -119,6 +120,10 @@ class Rollout:
     """As it was."""
     twin_motion: Motion
     """As it would have been; a body that is removed stays at its start."""
+    acting: int
+    """Which body is pushed at another, falls on it, or comes at it."""
+    met: int
+    """Which body that is."""
     change: Change
     """What is otherwise."""
     changed: int
@@ -130,15 +135,16 @@ def rollout(config: RolloutConfig, index: int) -> Rollout:
     rng = np.random.default_rng([config.seed, index])
     count = int(rng.integers(config.least, config.bodies + 1))
     movers, spots = _placed([_mover(config, rng) for _ in range(count)], rng)
+    acting, met = _pair(spots, rng)
     event: Event = EVENTS[int(rng.integers(len(EVENTS)))]
-    setting = _set_up(event, movers, spots, config, rng)
+    setting = _set_up(event, movers, spots, acting, met, config, rng)
     change: Change = CHANGES[int(rng.integers(len(CHANGES)))]
-    twin, changed = _otherwise(setting, change, rng)
+    twin, changed = _otherwise(setting, change, acting, met, rng)
     motion, moved = rolled(setting, config.fps), rolled(twin, config.fps)
     if change == "removed":
         start = (motion.positions[0, changed], motion.quats[0, changed], np.zeros(3), np.zeros(3))
         moved = Motion(*(np.insert(array, changed, held, 1) for array, held in zip(moved, start, strict=True)))
-    return Rollout(event, movers, setting, twin, motion, moved, change, changed)
+    return Rollout(event, movers, setting, twin, motion, moved, acting, met, change, changed)
 
 
 def rolled(setting: Setting, fps: float) -> Motion:
@@ -172,7 +178,7 @@ def _mover(config: RolloutConfig, rng: Rng) -> Mover:
 
 
 def _placed(movers: list[Mover], rng: Rng) -> tuple[tuple[Mover, ...], Array]:
-    """Places (b, 2) on the floor at which bodies do not touch, in the order of their distances from the first."""
+    """Places (b, 2) on the floor at which bodies do not touch; in any order, since later ones are further out."""
     spots: list[Array] = []
     side = 0.25
     while len(spots) < len(movers):
@@ -181,26 +187,36 @@ def _placed(movers: list[Mover], rng: Rng) -> tuple[tuple[Mover, ...], Array]:
         near = [np.linalg.norm(spot - other) - made.reach for other, made in zip(spots, movers, strict=False)]
         if not near or min(near) > own + 0.02:
             spots.append(spot)
-    order = np.linalg.norm(np.array(spots) - spots[0], axis=1).argsort()
+    order = rng.permutation(len(movers))
     return tuple(movers[i] for i in order), np.array(spots)[order]
 
 
-def _set_up(event: Event, movers: tuple[Mover, ...], spots: Array, config: RolloutConfig, rng: Rng) -> Setting:
-    """Bodies that stand on their spots; the first is brought to the second, which is the nearest to it."""
+def _pair(spots: Array, rng: Rng) -> tuple[int, int]:
+    """Any body, and the nearest to it."""
+    acting = int(rng.integers(len(spots)))
+    distances = np.linalg.norm(spots - spots[acting], axis=1)
+    distances[acting] = np.inf
+    return acting, int(distances.argmin())
+
+
+def _set_up(
+    event: Event, movers: tuple[Mover, ...], spots: Array, acting: int, met: int, config: RolloutConfig, rng: Rng
+) -> Setting:
+    """Bodies that stand on their spots; one is brought to another."""
     bodies = [_standing(i, made, spot, rng) for i, (made, spot) in enumerate(zip(movers, spots, strict=True))]
     forces = np.zeros((config.steps, len(movers), 3))
-    way = spots[1] - spots[0]
+    way = spots[met] - spots[acting]
     length = float(np.linalg.norm(way))
     aim = _turned(way / length, rng.uniform(-0.15, 0.15))
-    least = math.sqrt(2 * bodies[0].friction * G * length)  # slides so far
+    least = math.sqrt(2 * bodies[acting].friction * G * length)  # slides so far
     speed = min(FASTEST, rng.uniform(1.1, 1.6) * least + 0.3)
     if event == "drop":
-        bodies[0] = _raised(bodies[0], movers[0], movers[1], spots[1], rng)
-        _push(forces, bodies, 1, aim * rng.uniform(0.3, 1.0), config, rng)
+        bodies[acting] = _raised(bodies[acting], movers[acting], movers[met], spots[met], rng)
+        _push(forces, bodies, met, aim * rng.uniform(0.3, 1.0), config, rng)
     elif event == "push":
-        _push(forces, bodies, 0, aim * speed, config, rng)
+        _push(forces, bodies, acting, aim * speed, config, rng)
     else:
-        bodies[0] = replace(bodies[0], velocity=(*(aim * speed).tolist(), 0.0))
+        bodies[acting] = replace(bodies[acting], velocity=(*(aim * speed).tolist(), 0.0))
     return setting_of(bodies, forces)
 
 
@@ -232,10 +248,10 @@ def _push(
     held += bodies[number].mass * velocity * config.fps / len(held)
 
 
-def _otherwise(setting: Setting, change: Change, rng: Rng) -> tuple[Setting, int]:
-    """The same start with one thing changed, and with which of the first two bodies."""
+def _otherwise(setting: Setting, change: Change, acting: int, met: int, rng: Rng) -> tuple[Setting, int]:
+    """The same start with one thing changed, and with which of the two bodies."""
     model, state, forces = setting.model, setting.state, setting.forces
-    number = int(rng.integers(2))
+    number = (acting, met)[int(rng.integers(2))]
     if change == "removed":
         bodies = [body for i, body in enumerate(model.bodies[1:]) if i != number]
         return setting_of(bodies, np.delete(forces, number, 1)), number
@@ -243,7 +259,7 @@ def _otherwise(setting: Setting, change: Change, rng: Rng) -> tuple[Setting, int
         body = model.bodies[1 + number]
         model, state = intervene(model, state, body.name, mass=float(rng.choice(MASSES)) * body.mass)
         return Setting(model, state, forces), number
-    number = int(forces[:, 1].any())
+    number = met if forces[:, met].any() else acting
     turn, share = rng.choice([-1, 1]) * rng.uniform(0.4, 1.6), rng.uniform(0.5, 1.5)
     pushed = forces.copy()
     pushed[:, number, :2] = share * _turned(forces[:, number, :2], turn)

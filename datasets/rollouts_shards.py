@@ -28,6 +28,8 @@ from scenekit.splats import Splats, merge
 
 NAME = "rollouts"
 """Of the dataset."""
+VERSION = 2
+"""Of the files; in the first, the bodies that meet were always in the first two rows."""
 FRAME = torch.tensor([0.0, 0.0, 0.3, 1.0], dtype=torch.float64)
 """Middle and half side in which all rollouts are seen [m]."""
 USUAL = RolloutConfig()
@@ -64,6 +66,10 @@ class RolloutShard:
     """Numbers in `KINDS`, −1 without a body, int64, shape (n, b)."""
     events: Tensor
     """Numbers in `EVENTS`, int64, shape (n,)."""
+    acting: Tensor
+    """Row of the body that is pushed, falls or comes, int64, shape (n,)."""
+    met: Tensor
+    """Row of the body that it is brought to, int64, shape (n,)."""
     changes: Tensor
     """Numbers in `CHANGES`, int64, shape (n,)."""
     changed: Tensor
@@ -169,7 +175,7 @@ def write_rollouts(folder: str | Path | None = None, config: RolloutConfig = USU
     """
     folder = Path(folder) if folder is not None else data_folder() / NAME
     count = -(-config.rollouts // config.per_shard)
-    return ShardFolder(folder, NAME).write(config, count, functools.partial(_part, config), workers=workers)
+    return ShardFolder(folder, NAME, VERSION).write(config, count, functools.partial(_part, config), workers=workers)
 
 
 def read_rollouts(folder: str | Path) -> Iterator[RolloutShard]:
@@ -178,7 +184,7 @@ def read_rollouts(folder: str | Path) -> Iterator[RolloutShard]:
     Raises:
         FileError: If there is none, or one is damaged or incomplete.
     """
-    for arrays, notes in ShardFolder(Path(folder), NAME).read():
+    for arrays, notes in ShardFolder(Path(folder), NAME, VERSION).read():
         try:
             yield RolloutShard(**{k: torch.from_numpy(array) for k, array in arrays.items()}, names=notes["names"])
         except (KeyError, TypeError) as error:
@@ -227,6 +233,8 @@ def _rows(config: RolloutConfig, index: int, made: Rollout) -> dict[str, np.ndar
         "sizes": padded([mover.size for mover in made.movers], 0),
         "kinds": padded([KINDS.index(mover.kind) for mover in made.movers], 0, value=-1).astype(np.int64),
         "events": np.array(EVENTS.index(made.event)),
+        "acting": np.array(made.acting),
+        "met": np.array(made.met),
         "changes": np.array(CHANGES.index(made.change)),
         "changed": np.array(made.changed),
         **{f"cloud_{name}": padded(np.stack([cloud[name].numpy() for cloud in clouds]), 0) for name in clouds[0]},

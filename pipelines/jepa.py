@@ -1,8 +1,9 @@
 """The 3D-JEPA: makes its scenes, learns from them, and shows what it makes of others.
 
-`data` makes shards of tokens of procedural scenes; `train` learns from them, and goes on where it was stopped; `embed`
-writes the latents of scenes; `energy` shows where a scene is not as the rest of it lets expect; `probe` measures what
-encoders are worth. Several processes train together under `torchrun --nproc-per-node 2 -m scenekit jepa train …`.
+`data` makes shards of tokens of procedural scenes, `rollouts` of bodies that move; `train` learns from scenes, and goes
+on where it was stopped; `embed` writes the latents of scenes; `energy` shows where a scene is not as the rest of it
+lets expect; `probe` measures what encoders are worth. Several processes train together under
+`torchrun --nproc-per-node 2 -m scenekit jepa train …`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from scenekit.jepa.tokens import TokenConfig
 from scenekit.jepa.training import Trainer, TrainingConfig
 from scenekit.jepa.training_log import TrainingLog
 from scenekit.opening import open_scene
-from scenekit.pipelines.jepa_data import Data
+from scenekit.pipelines.jepa_data import Data, Rollouts
 from scenekit.pipelines.jepa_data import run as make_data
 from scenekit.pipelines.jepa_probe import Measured, Probe
 from scenekit.pipelines.jepa_probe import run as probed
@@ -131,6 +132,7 @@ class Config:
         | Annotated[Energy, tyro.conf.subcommand("energy")]
         | Annotated[Probe, tyro.conf.subcommand("probe")]
         | Annotated[Data, tyro.conf.subcommand("data")]
+        | Annotated[Rollouts, tyro.conf.subcommand("rollouts")]
     )
     """What to do."""
 
@@ -159,9 +161,9 @@ def run(config: Config) -> Result | Measured:
     start, action = time.perf_counter(), config.action
     if isinstance(action, Probe):
         return probed(action)
-    if isinstance(action, Data):
+    if isinstance(action, Data | Rollouts):
         made = make_data(action)
-        path, said = made.folder, f"{made.scenes} scenes, {made.bytes / 1e6:.1f} MB"
+        path, said = made.folder, made.said
     elif isinstance(action, Train):
         with processes.processes():
             path, said = trained(action)

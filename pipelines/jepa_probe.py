@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from scenekit.datasets import rollouts_shards, token_shards
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import write_rollouts
 from scenekit.datasets.shards import data_folder
@@ -211,7 +212,8 @@ def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str
 def figures_of(subject: Subject, measures: Measures, config: Probe) -> dict[str, Figures]:
     """The figures of one encoder by table, each kept as soon as it is there."""
     file = config.output / "encoders" / subject.file
-    about = {"weights": subject.about, "data": as_json(config.sizes)}
+    data = as_json(config.sizes) | {"tokens": token_shards.VERSION, "rollouts": rollouts_shards.VERSION}
+    about = {"weights": subject.about, "data": data}
     kept: dict[str, Any] = read_json(file) if file.is_file() else {}
     found: dict[str, Figures] = kept["figures"] if kept.get("about") == about else {}
     for table, measure in measures.items():

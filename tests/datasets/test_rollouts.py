@@ -11,7 +11,20 @@ import pytest
 import torch
 
 from scenekit.cameras import rotation_from_quaternion
-from scenekit.datasets.rollouts import CHANGES, EVENTS, SLIPPERY, G, Rollout, RolloutConfig, rolled, rollout, setting_of
+from scenekit.datasets import rollouts
+from scenekit.datasets.rollouts import (
+    CHANGES,
+    EVENTS,
+    SLIPPERY,
+    G,
+    Motion,
+    Rollout,
+    RolloutConfig,
+    Setting,
+    rolled,
+    rollout,
+    setting_of,
+)
 from scenekit.datasets.rollouts_movers import KINDS, Kind, mover
 from scenekit.datasets.rollouts_shards import FRAME, RolloutShard, RolloutTokens, read_rollouts, write_rollouts
 from scenekit.errors import FileError, InputError
@@ -117,6 +130,34 @@ def test_all_events_and_changes_occur_and_bodies_begin_apart_above_the_floor(mad
         assert all(np.isfinite(array).all() for array in (*one.motion, *one.twin_motion))
 
 
+def test_the_body_that_acts_is_brought_to_the_nearest(made: list[Rollout]) -> None:
+    for one in made:
+        motion, forces, rest = one.motion, one.setting.forces, [i for i in range(len(one.movers)) if i != one.acting]
+        start = motion.positions[0, :, :2]
+        if one.event == "drop":
+            assert motion.positions[0, :, 2].argmax() == one.acting and forces.any((0, 2)).nonzero()[0] == [one.met]
+            continue
+        assert np.linalg.norm(start[rest] - start[one.acting], axis=1).argmin() == rest.index(one.met)
+        assert not motion.velocities[0, rest].any() and not forces[:, rest].any()
+        assert forces[:, one.acting].any() == (one.event == "push")
+        assert motion.velocities[0, one.acting].any() == (one.event == "collision")
+
+
+def test_the_row_of_a_body_does_not_tell_whether_it_acts_nor_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def still(setting: Setting, fps: float) -> Motion:
+        return Motion(*(tensor.numpy()[None, 1:] for tensor in (setting.state.body_x,) * 4))
+
+    monkeypatch.setattr(rollouts, "rolled", still)
+    config = replace(CONFIG, least=4, things=0.0)
+    made = [rollout(config, index) for index in range(500)]
+    for rows in ([one.acting for one in made], [one.met for one in made], [one.changed for one in made]):
+        assert np.abs(np.bincount(rows, minlength=4) - 125).max() < 4 * np.sqrt(500 * 3 / 16)
+    places = np.stack([one.motion.positions[0, :, :2] for one in made])
+    away = np.linalg.norm(places - places.mean(1, keepdims=True), axis=-1)
+    assert np.ptp(away.mean(0)) < 4 * away.std() / np.sqrt(500)
+    assert all(one.acting != one.met and one.changed in (one.acting, one.met) for one in made)
+
+
 def test_twins_begin_alike_but_for_what_is_changed(made: list[Rollout]) -> None:
     for one in made:
         rest = [i for i in range(len(one.movers)) if i != one.changed]
@@ -157,6 +198,8 @@ class TestShards:
         ):
             np.testing.assert_allclose(getattr(shard, name)[1, :, :, :k].numpy(), np.stack([was, twin]), rtol=1e-6)
         assert shard.names[1] == [some.name for some in one.movers]
+        rows = (shard.acting, shard.met, shard.changed)
+        assert tuple(int(row[1]) for row in rows) == (one.acting, one.met, one.changed)
         assert CHANGES[int(shard.changes[1])] == one.change and EVENTS[int(shard.events[1])] == one.event
         wanted = torch.tensor([[row < k for row in range(b)]] * 2)
         wanted[1, one.changed] = one.change != "removed"
@@ -185,6 +228,10 @@ class TestShards:
         file = write_rollouts(tmp_path, replace(CONFIG, rollouts=1, steps=2))[0]
         note = file.with_suffix(".json")
         said, whole = json.loads(note.read_text()), file.read_bytes()
+        note.write_text(json.dumps(said | {"version": 1}))
+        with pytest.raises(FileError, match="version 1"):
+            list(read_rollouts(tmp_path))
+        note.write_text(json.dumps(said))
         file.write_bytes(whole[:-1])
         with pytest.raises(FileError, match="hash"):
             list(read_rollouts(tmp_path))

@@ -8,6 +8,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from scenekit.datasets.rollouts import RolloutConfig
+from scenekit.datasets.rollouts_shards import read_rollouts
 from scenekit.datasets.token_shards import TokenShardConfig
 from scenekit.errors import FileError
 from scenekit.io.images import read_image
@@ -16,7 +18,7 @@ from scenekit.jepa.jepa import Jepa
 from scenekit.jepa.tokens import TokenConfig
 from scenekit.jepa.training import TrainingConfig
 from scenekit.pipelines.jepa import Config, Embed, Energy, Train, run
-from scenekit.pipelines.jepa_data import Data
+from scenekit.pipelines.jepa_data import Data, Rollouts
 from scenekit.splats import random_splats
 
 TRAINING = TrainingConfig(steps=4, batch=4, warm_up=1, watch_every=2, save_every=2)
@@ -35,6 +37,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(data: Path) -> Path:
     return run(Config(Train(data.parent / "run", data=data, size="tiny", training=TRAINING))).path
+
+
+def test_rollouts_are_made_and_gone_on_with(tmp_path: Path) -> None:
+    config = RolloutConfig(rollouts=3, steps=2, elements=16, per_shard=2, things=0.0)
+    made = run(Config(Rollouts(output=tmp_path, workers=1, shards=config)))
+    assert made.path == tmp_path and "3 rollouts" in str(made)
+    files = sorted(tmp_path.glob("*.safetensors"))
+    whole, stamp = files[1].read_bytes(), files[0].stat().st_mtime_ns
+    files[1].unlink()
+    run(Config(Rollouts(output=tmp_path, workers=1, shards=config)))
+    assert files[1].read_bytes() == whole and files[0].stat().st_mtime_ns == stamp
+    assert [len(shard) for shard in read_rollouts(tmp_path)] == [2, 1]
 
 
 def test_training_leaves_weights_a_log_and_plots(weights: Path) -> None:
