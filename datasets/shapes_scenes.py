@@ -114,6 +114,8 @@ class Flawed:
     """What is wrong."""
     points: Array
     """Where: the floater's splats, the splats that are missing, or those inside of another thing [m], shape (m, 3)."""
+    owner: int | None = None
+    """Number in `owner_paths` of the only node that is to blame, the one that lacks a part; None if any may be."""
 
 
 def compose(rng: Rng, config: ScenesConfig = ScenesConfig()) -> ShapesScene:
@@ -159,21 +161,25 @@ def flawed(scene: SceneState, kind: Flaw, rng: Rng) -> Flawed:
     return _with_hole(scene, path, rng) if kind == "missing" else _with_overlap(scene, path, rng)
 
 
-def touched(tokens: Tokens, points: Array, *, share: float = 0.125) -> Tensor:
+def touched(tokens: Tokens, flaw: Flawed, *, share: float = 0.125) -> Tensor:
     """Which tokens of one scene have to do with what is wrong, bool, shape (t,).
 
+    Those of the floater; those inside of another thing, and of that thing around them; those around a hole of the thing
+    that has it, and not of the floor on which the missing part stood, which is as it should be.
+
     Args:
-        tokens: Of one scene.
-        points: Where something is wrong in the world [m], shape (m, 3).
+        tokens: Of the flawed scene.
+        flaw: What is wrong.
         share: Of a token's elements that must be as near to such a point as elements are to each other.
     """
-    if not len(points):
+    if not len(flaw.points):
         return torch.zeros_like(tokens.valid)
-    local = (torch.from_numpy(points).float() - tokens.frame[:3]) / tokens.frame[3]
+    local = (torch.from_numpy(flaw.points).float() - tokens.frame[:3]) / tokens.frame[3]
     places = tokens.centers[:, None] + tokens.radii[:, None, None] * tokens.elements[..., OFFSET]
     spacing = tokens.radii[:, None] * tokens.elements[..., SIZE].squeeze(-1).exp()
     near = torch.cdist(places.flatten(0, 1), local).amin(1).unflatten(0, spacing.shape) <= spacing
-    return (near.float().mean(1) >= share) & tokens.valid
+    blamed = tokens.valid if flaw.owner is None else tokens.valid & (tokens.owners == flaw.owner)
+    return (near.float().mean(1) >= share) & blamed
 
 
 def _alike(rng: Rng, count: int) -> list[Spec]:
@@ -306,7 +312,8 @@ def _with_hole(scene: SceneState, path: str, rng: Rng) -> Flawed:
         mesh = some_faces(mesh, (mesh.vertices[mesh.faces].mean(1) - middle).norm(dim=1) > reach)
     changed = replace(node, splats=node.splats.map(lambda tensor: tensor[away > reach]), mesh=mesh)
     gone = node.splats.map(lambda tensor: tensor[away <= reach]).transform(_matrix(scene, path))
-    return Flawed(scene.with_node(path, lambda _: changed), "missing", gone.means.double().numpy())
+    left = scene.with_node(path, lambda _: changed)
+    return Flawed(left, "missing", gone.means.double().numpy(), owner_paths(left).index(path))
 
 
 def _with_overlap(scene: SceneState, path: str, rng: Rng) -> Flawed:

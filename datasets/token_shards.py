@@ -25,8 +25,8 @@ from scenekit.jepa.tokens import TokenConfig, Tokens, tokenize
 
 Variant = Literal["objects", "scenes", "flawed"]
 View = Literal["splats", "mesh"]
-VERSION = 1
-"""Of the files."""
+VERSION = 2
+"""Of the files: what elements say, and which tokens are marked."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _shard(config: TokenShardConfig, number: int) -> Part:
             "owners": tokens.owners.short(), "valid": tokens.valid, "frame": tokens.frame,
         }  # fmt: skip
         if made.flaw:
-            parts["affected"] = torch.stack([touched(view, made.flaw.points) for view in views])
+            parts["affected"] = torch.stack([touched(view, made.flaw) for view in views])
         for name, part in parts.items():
             arrays.setdefault(name, []).append(part.numpy())
         truths.append(_truth(made))

@@ -43,7 +43,7 @@ class Config:
     """Of each."""
     size: Literal["tiny", "small", "base"] = "tiny"
     """Of the encoder."""
-    mask: Literal["blocks", "i-jepa", "hidden", "layers", "objects", "random"] = "blocks"
+    mask: Literal["blocks", "i-jepa", "few", "hidden", "layers", "objects", "random"] = "blocks"
     """Of the JEPA; the autoencoder hides 60 % at random."""
     workers: int = 2
     """Processes that make data."""

@@ -33,7 +33,7 @@ from scenekit.jepa.elements import owner_paths
 from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted
 from scenekit.jepa.jepa import WEIGHTS, Jepa, JepaNetwork
 from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
-from scenekit.jepa.masks import I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
+from scenekit.jepa.masks import FEW, I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
 from scenekit.jepa.network import BASE, SMALL, TINY, JepaConfig
 from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig
 from scenekit.jepa.tokens import TokenConfig
@@ -54,6 +54,7 @@ SIZES = {"tiny": TINY, "small": SMALL, "base": BASE}
 MASKS: dict[str, MaskSampler] = {
     "blocks": Blocks(),
     "i-jepa": I_JEPA,
+    "few": FEW,
     "hidden": Hidden(),
     "layers": Layers(),
     "objects": Objects(),
@@ -77,7 +78,7 @@ class Train:
     """Of the network."""
     method: Literal["jepa", "autoencoder"] = "jepa"
     """Predict latents; or, for comparison, reconstruct what elements say, with the same encoder."""
-    mask: Literal["blocks", "i-jepa", "hidden", "layers", "objects", "random"] = "blocks"
+    mask: Literal["blocks", "i-jepa", "few", "hidden", "layers", "objects", "random"] = "blocks"
     """What is hidden."""
     workers: int = 2
     """Processes that make scenes."""
@@ -187,7 +188,8 @@ def trained(action: Train) -> tuple[Path, str]:
     log = trainer.train(progress=True)
     file = action.output / "scenes.safetensors"
     if processes.rank() == 0:
-        targets = f" ({action.objective.targets})" if action.method == "jepa" else ""
+        alone = ", tokens alone" if action.objective.alone else ""
+        targets = f" ({action.objective.targets}{alone})" if action.method == "jepa" else ""
         learned = f"{action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
         note = f"{action.method}{targets}, {action.mask}, {action.size}, {learned}"
         as_model(objective).save(file, note=note)
@@ -218,7 +220,8 @@ def as_model(objective: MaskedObjective | MaskedAutoencoder) -> Jepa:
     """What has been learned."""
     if isinstance(objective, MaskedAutoencoder):
         return Jepa(JepaNetwork.of(objective.encoder), normalised=False)
-    return Jepa(JepaNetwork.of(objective.trained, objective.predictor), normalised=objective.mean is not None)
+    network, config = JepaNetwork.of(objective.trained, objective.predictor), objective.config
+    return Jepa(network, normalised=objective.mean is not None, alone=config.alone)
 
 
 def summary(log: TrainingLog) -> str:

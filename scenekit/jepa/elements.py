@@ -32,7 +32,8 @@ Source = Literal["splats", "mesh", "both"]
 OFFSET = slice(0, 3)
 """From the centre of the token, in its radii."""
 COVARIANCE = slice(3, 9)
-"""xx, yy, zz, xy, xz, yz of Σ = R S Sᵀ Rᵀ, in squares of the radius, held within ±4; q and −q are the same."""
+"""xx, yy, zz, xy, xz, yz of Σ = R S Sᵀ Rᵀ over WIDTH² times the element's area, held within ±4: 1 − n nᵀ of a flat one
+of normal n. q and −q are the same."""
 COLOR = slice(9, 12)
 """Display colour seen from all around, less ½."""
 SHEEN = slice(12, 13)
@@ -43,6 +44,10 @@ SIZE = slice(14, 15)
 """Logarithm of the square root of the area it stands for, in radii."""
 FEATURES = 15
 """Numbers of an element of a token: the slices above, in order."""
+USUAL = (0.0, 0, 0, 0.8, 0.8, 0.5, 0, 0, 0, 0, 0, 0, 0.02, 0.85, -1.1)
+"""Mean of each of them over scenes of shapes, in round numbers."""
+SPREAD = (0.4, 0.4, 0.4, 0.45, 0.45, 0.45, 0.25, 0.25, 0.25, 0.3, 0.3, 0.3, 0.1, 0.2, 0.3)
+"""Standard deviation of each of them, in round numbers; more for what photos show and shapes do not."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
     if len(tokens) < 2:
         raise InputError("tokens", got=len(tokens), wanted="at least 2: one to predict, one to predict it from")
     scene = Tokens.stack([tokens])
-    targets = jepa.latents(scene)
+    targets = jepa.targets(scene)
     size = min(max(1, round(config.share * len(tokens))), len(tokens) - 1)
     total, times = torch.zeros(len(tokens)), torch.zeros(len(tokens))
     for _ in range(config.rounds):

@@ -34,7 +34,7 @@ from scenekit.splats import Splats
 WEIGHTS = Path(__file__).with_name("scenes.safetensors")
 """The model that comes with the package."""
 
-VERSION = 1
+VERSION = 2
 """Of the meaning of elements, tokens and latents; weights of another one say nothing."""
 
 CANDIDATES = 1 << 15
@@ -99,10 +99,11 @@ class Jepa:
     Args:
         network: Trained by a `MaskedObjective`.
         normalised: Whether the targets were, as those of a running mean are.
+        alone: Whether targets are latents of tokens alone.
     """
 
-    def __init__(self, network: JepaNetwork, *, normalised: bool):
-        self.network, self.normalised = network.eval().requires_grad_(False), normalised
+    def __init__(self, network: JepaNetwork, *, normalised: bool, alone: bool = False):
+        self.network, self.normalised, self.alone = network.eval().requires_grad_(False), normalised, alone
         self.config = network.encoder.config
 
     @staticmethod
@@ -113,21 +114,21 @@ class Jepa:
             FileError: If it is missing, damaged, of another version, or its weights are not of the size that its header
                 says.
         """
-        said: dict[str, Any] = {}
+        said: dict[str, bool] = {}
 
         def build(header: dict[str, Any]) -> JepaNetwork:
             if header["version"] != VERSION:
                 raise ValueError(f"of version {header['version']}, not {VERSION}")
-            said["normalised"] = bool(header["normalised"])
+            said.update({name: bool(header[name]) for name in ("normalised", "alone")})
             return JepaNetwork(from_json(JepaConfig, header["network"]), predictor=bool(header["predictor"]))
 
         network, _ = read_network(path, build, wanted="weights of a 3D-JEPA", hint="`scenekit jepa train` makes them.")
-        return Jepa(network.to(device), normalised=said["normalised"])
+        return Jepa(network.to(device), **said)
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes it as float16, atomically; the note says how it was made, in one line."""
-        said = {"normalised": self.normalised, "predictor": self.network.predictor is not None, "note": note}
-        write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config)} | said)
+        said = {"normalised": self.normalised, "alone": self.alone, "predictor": self.network.predictor is not None}
+        write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config), "note": note} | said)
 
     def tokens(self, subject: Subject, *, generator: torch.Generator | None = None) -> Tokens:
         """The valid tokens of a subject, as the model was trained on them.
@@ -220,12 +221,24 @@ class Jepa:
 
     @torch.no_grad()
     def latents(self, tokens: Tokens) -> Tensor:
-        """Latents of a batch of scenes in the form in which they are predicted, on the CPU, shape (b, t, d).
+        """Latents of a batch of scenes, on the CPU, shape (b, t, d).
 
         Raises:
             FitError: If some are not finite.
         """
-        latents = self.network.encoder(tokens.to(self.network.encoder.out.weight.device))
+        return self._said(self.network.encoder(tokens.to(self.network.encoder.out.weight.device)))
+
+    @torch.no_grad()
+    def targets(self, tokens: Tokens) -> Tensor:
+        """Latents of a batch of scenes as they are predicted, on the CPU, shape (b, t, d).
+
+        Raises:
+            FitError: If some are not finite.
+        """
+        encoder = self.network.encoder
+        return self._said(encoder.alone(tokens.to(encoder.out.weight.device))) if self.alone else self.latents(tokens)
+
+    def _said(self, latents: Tensor) -> Tensor:
         return _finite((normalised(latents) if self.normalised else latents.float()).cpu())
 
 

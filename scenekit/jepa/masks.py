@@ -128,6 +128,10 @@ I_JEPA = Blocks(shares=((0.15, 0.2),) * 4, context=None)
 """Shares as of I-JEPA (Assran et al. 2023); other than there, targets do not overlap."""
 
 
+FEW = Blocks(shares=(8 / 64, 4 / 64, 2 / 64, 1 / 64, 1 / 64), context=None)
+"""Little is hidden and all the rest is seen, as where energy is measured."""
+
+
 @dataclass(frozen=True)
 class Hidden:
     """What a camera that looks at the scene from a random side sees least of; the context is what it sees most of."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from scenekit.errors import InputError
-from scenekit.jepa.elements import FEATURES
+from scenekit.jepa.elements import FEATURES, SPREAD, USUAL
 from scenekit.jepa.tokens import TokenConfig, Tokens
 
 MOST_BLOCKS = 100
@@ -73,14 +73,23 @@ class Encoder(nn.Module):
     """Latents of the tokens of scenes.
 
     The elements of a token go through one small network and are pooled, largest and mean (Qi et al. 2017, PointNet), so
-    their order and mostly their number do not matter; attention over tokens that know their places does the rest.
+    their order and mostly their number do not matter; attention over tokens that know their places does the rest. All
+    is normalised on the way: else what a token says is some fifty times fainter than where it is, and not heard.
     """
+
+    usual: Tensor
+    spread: Tensor
 
     def __init__(self, config: JepaConfig):
         super().__init__()
         self.config, d, h = config, config.width, config.hidden
-        self.element = nn.Sequential(nn.Linear(FEATURES, h), nn.GELU(), nn.Linear(h, h), nn.GELU(), nn.Linear(h, h))
-        self.pooled = nn.Linear(2 * h, d)
+        self.register_buffer("usual", torch.tensor(USUAL), persistent=False)
+        self.register_buffer("spread", torch.tensor(SPREAD), persistent=False)
+        self.element = nn.Sequential(
+            nn.Linear(FEATURES, h), nn.LayerNorm(h), nn.GELU(), nn.Linear(h, h), nn.LayerNorm(h), nn.GELU(),
+            nn.Linear(h, h),
+        )  # fmt: skip
+        self.pooled = nn.Sequential(nn.LayerNorm(2 * h), nn.Linear(2 * h, d))
         self.place = Places(config.coordinates, config.bands, d)
         self.size = nn.Linear(2, d)
         self.transformer = Transformer(d, config.depth, config.heads)
@@ -93,10 +102,17 @@ class Encoder(nn.Module):
             tokens: Of b scenes.
             places: Where tokens are if not at their centres alone, such as in space and time, shape (b, t, p).
         """
-        elements = self.element(tokens.elements)
+        elements = self.element((tokens.elements - self.usual) / self.spread)
         shape = self.pooled(torch.cat([elements.amax(-2), elements.mean(-2)], -1))
         place = self.place(tokens.centers if places is None else places)
         return self.out(self.transformer(shape + place + self.size(_sizes(tokens)), hidden=~tokens.valid))
+
+    def alone(self, tokens: Tokens) -> Tensor:
+        """Latents of tokens each of which is all there is, and stands in the middle of its scene, shape (b, t, d)."""
+        each = tokens.alone()
+        places = each.centers.new_zeros(len(each.radii), 1, self.config.coordinates)
+        latents: Tensor = self(each, places=places)
+        return latents.unflatten(0, tokens.radii.shape)[:, :, 0]
 
 
 class Predictor(nn.Module):

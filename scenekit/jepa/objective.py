@@ -31,6 +31,9 @@ class ObjectiveConfig:
 
     targets: Literal["ema", "sigreg", "variance", "none"] = "ema"
     """Of a running mean of the weights; or end to end with a regulariser, or with nothing, which collapses."""
+    alone: bool = False
+    """Whether a token's latent to predict is that of the token alone, wherever it is, and not as a part of its scene
+    (I-JEPA). It then says nothing that its place would tell."""
     ema: tuple[float, float] = (0.996, 0.9999)
     """Decay of the running mean, at the start and at the end, linear between (Gaussian-JEPA)."""
     sigreg: float = 0.05
@@ -107,11 +110,9 @@ class MaskedObjective(nn.Module):
 
     def _latents(self, batch: Tokens) -> Tensor:
         """What is to be predicted of every token, float32, shape (b, t, d)."""
-        places = self._places(batch)
-        if self.mean is None:
-            return self.encoder(batch, places=places).float()
-        with torch.no_grad():
-            return normalised(self.mean(batch, places=places))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mean is None):
+            made = self.trained.alone(batch) if self.config.alone else self.trained(batch, places=self._places(batch))
+        return made.float() if self.mean is None else normalised(made)
 
     def _regularisers(self, latents: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         config = self.config

@@ -15,6 +15,7 @@ from scenekit.jepa.elements import FEATURES, Elements, Source, drawn, mesh_eleme
 from scenekit.meshes import Mesh
 from scenekit.scene import Scene, SceneState
 from scenekit.splats import Splats
+from scenekit.surface.flat_splats import WIDTH
 
 Grouping = Literal["farthest", "voxels"]
 Subject = Splats | Mesh | Scene | SceneState | Elements
@@ -110,6 +111,12 @@ class Tokens:
         row = torch.arange(len(index), device=index.device)[:, None]
         taken = {name: getattr(self, name)[row, index] for name in ("elements", "centers", "radii", "owners", "valid")}
         return Tokens(**taken, frame=self.frame)
+
+    def alone(self) -> Tokens:
+        """Each of the tokens of a batch as the only one of a scene, a batch of b t."""
+        each = {name: getattr(self, name).flatten(0, 1)[:, None] for name in ("elements", "centers", "radii", "owners")}
+        valid = torch.ones_like(each["owners"], dtype=torch.bool)
+        return Tokens(**each, valid=valid, frame=self.frame.repeat_interleave(len(self), 0))
 
     @staticmethod
     def stack(scenes: Sequence[Tokens]) -> Tokens:
@@ -224,8 +231,8 @@ def _described(
     offsets, sizes = points[members] - centers[:, None], own.areas.sqrt() / half
     radii = torch.maximum(offsets.norm(dim=-1).amax(1), sizes.amax(1))
     r = radii[:, None, None]
-    sigma = own.covariances[..., [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]] / half**2
-    sigma = (sigma / r**2).clamp(-4, 4)  # a needle is long, and that is all there is to know
+    sigma = own.covariances[..., [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]] / (WIDTH**2 * own.areas[..., None])
+    sigma = sigma.clamp(-4, 4)  # a needle is long, and that is all there is to know
     said = [offsets / r, sigma, own.colors - 0.5, own.sheen[..., None].clamp(max=1), own.opacities[..., None]]
     said.append((sizes / radii[:, None]).log()[..., None])
     missing = count - len(centers)

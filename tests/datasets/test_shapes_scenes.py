@@ -1,13 +1,14 @@
 """Composed scenes: nothing touches, sizes and masses are real, and what is wrong is where it is said to be."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from scenekit.datasets.shapes import NOUNS
-from scenekit.datasets.shapes_scenes import FLAWS, ScenesConfig, ShapesScene, compose, flawed, touched
+from scenekit.datasets.shapes_scenes import FLAWS, Flawed, ScenesConfig, ShapesScene, compose, flawed, touched
 from scenekit.errors import InputError
 from scenekit.jepa.elements import owner_paths
 from scenekit.jepa.tokens import tokenize
@@ -140,7 +141,7 @@ def test_tokens_of_a_flaw_are_few_and_near_it(scenes: list[ShapesScene], kind: s
     for seed, scene in enumerate(scenes):
         flaw = flawed(scene.state, kind, np.random.default_rng(seed))  # type: ignore[arg-type]
         tokens = tokenize(flaw.state, generator=generator(seed))
-        marked = touched(tokens, flaw.points)
+        marked = touched(tokens, flaw)
         counts.append(int(marked.sum()))
         points = (torch.from_numpy(flaw.points).float() - tokens.frame[:3]) / tokens.frame[3]
         away = torch.cdist(tokens.centers, points).amin(1) / tokens.radii
@@ -150,8 +151,21 @@ def test_tokens_of_a_flaw_are_few_and_near_it(scenes: list[ShapesScene], kind: s
 
 def test_nothing_is_marked_where_nothing_is_wrong(scenes: list[ShapesScene]) -> None:
     tokens = tokenize(scenes[0].state, generator=generator())
-    assert not bool(touched(tokens, np.zeros((0, 3))).any())
-    assert not bool(touched(tokens, np.full((1, 3), 1e6)).any())
+    for nowhere in (np.zeros((0, 3)), np.full((1, 3), 1e6)):
+        assert not bool(touched(tokens, Flawed(scenes[0].state, "floater", nowhere)).any())
+
+
+def test_a_hole_marks_the_thing_that_has_it_and_not_the_ground_below(scenes: list[ShapesScene]) -> None:
+    others = 0
+    for seed, scene in enumerate(scenes):
+        flaw = flawed(scene.state, "missing", np.random.default_rng(seed))
+        tokens = tokenize(flaw.state, generator=generator(seed))
+        assert flaw.owner is not None
+        path = owner_paths(flaw.state)[flaw.owner]
+        assert len(flaw.state.splats(path)) < len(scene.state.splats(path))
+        assert set(tokens.owners[touched(tokens, flaw)].tolist()) <= {flaw.owner}
+        others += int(touched(tokens, replace(flaw, owner=None)).sum()) - int(touched(tokens, flaw).sum())
+    assert others > 0
 
 
 def test_scenes_that_cannot_be_are_refused(scenes: list[ShapesScene]) -> None:

@@ -128,6 +128,19 @@ def test_energy_is_the_error_of_each_token_predicted_from_the_others(jepa: Jepa,
         assert float(found.values[i]) == pytest.approx(float(wanted), rel=1e-3)
 
 
+def test_a_model_of_tokens_alone_is_asked_for_these(jepa: Jepa, cloud: Splats, tmp_path: Path) -> None:
+    Jepa(jepa.network, normalised=False, alone=True).save(tmp_path / "a.safetensors")
+    alone = Jepa.load(tmp_path / "a.safetensors")
+    assert alone.alone and not alone.normalised
+    tokens = Tokens.stack([alone.tokens(cloud)])
+    torch.testing.assert_close(alone.targets(tokens), alone.network.encoder.alone(tokens))
+    torch.testing.assert_close(alone.latents(tokens), alone.network.encoder(tokens))
+    guess = alone.network.predicted(tokens.take(torch.arange(1, 32)[None]), tokens.centers[:, :1])
+    wanted = torch.nn.functional.smooth_l1_loss(guess[0, 0], alone.targets(tokens)[0, 0])
+    found = token_energies(alone, tokens.map(lambda t: t[0]), EnergyConfig(1, 1e-6), generator=generator())
+    assert float(found[0]) == pytest.approx(float(wanted), rel=1e-3)
+
+
 def test_energy_is_the_same_for_the_same_seed_and_differs_less_with_more_rounds(jepa: Jepa, cloud: Splats) -> None:
     tokens = jepa.tokens(cloud)
 
@@ -179,14 +192,14 @@ def test_latents_that_are_not_finite_are_an_error(cloud: Splats) -> None:
 def test_a_saved_model_says_the_same(jepa: Jepa, cloud: Splats, tmp_path: Path) -> None:
     jepa.save(tmp_path / "a.safetensors", note="for a test")
     again = Jepa.load(tmp_path / "a.safetensors")
-    assert again.config == jepa.config and again.normalised
+    assert again.config == jepa.config and again.normalised and not again.alone
     torch.testing.assert_close(again.embed(cloud).pooled, jepa.embed(cloud).pooled, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"network": {"width": 48}},
         {"network": None},
     ],

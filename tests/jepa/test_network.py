@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scenekit.errors import InputError
-from scenekit.jepa.elements import FEATURES
+from scenekit.jepa.elements import FEATURES, SPREAD, USUAL
 from scenekit.jepa.network import TINY, Encoder, JepaConfig, Places, Predictor, Transformer
 from scenekit.jepa.tokens import Tokens
 
@@ -63,6 +63,31 @@ def test_nobody_sees_an_invalid_token(encoder: Encoder) -> None:
     latents = encoder(replace(tokens, valid=valid, elements=elements))[:, :-3]
     few = encoder(tokens.take(torch.arange(T - 3).expand(B, -1)))
     torch.testing.assert_close(latents, few, rtol=0, atol=1e-5)
+
+
+def test_a_token_alone_says_nothing_of_its_place_and_of_others(encoder: Encoder) -> None:
+    tokens = some_tokens()
+    alone = encoder.alone(tokens)
+    for token in ((0, 0), (2, 7)):
+        one = tokens.map(lambda tensor: tensor[token[0] : token[0] + 1])  # noqa: B023
+        one = replace(one, centers=torch.zeros_like(one.centers)).take(torch.tensor([[token[1]]]))
+        torch.testing.assert_close(encoder(one)[0, 0], alone[token], rtol=0, atol=1e-5)
+    moved = replace(tokens, centers=tokens.centers + 1, valid=torch.zeros_like(tokens.valid))
+    torch.testing.assert_close(encoder.alone(moved), alone)
+
+
+def test_what_a_token_says_is_heard_beside_where_it_is() -> None:
+    """Untrained: the part of a token's latent that is of its elements is of the order of that of its place."""
+    torch.manual_seed(2)
+    encoder, tokens = Encoder(TINY), some_tokens()
+    g = generator(9)
+    usual = torch.tensor(USUAL) + torch.tensor(SPREAD) * torch.randn(B, T, 1, FEATURES, generator=g)
+    elements = usual + 0.3 * torch.tensor(SPREAD) * torch.randn(B, T, K, FEATURES, generator=g)
+    heard: list[torch.Tensor] = []
+    for part in (encoder.pooled, encoder.place):
+        part.register_forward_hook(lambda module, arguments, answer: heard.append(answer.flatten(0, 1).std(0).mean()))
+    encoder(replace(tokens, elements=elements))
+    assert 0.3 < float((heard[0] / heard[1]).detach()) < 3
 
 
 def test_latents_depend_on_places_sizes_and_what_others_say(encoder: Encoder) -> None:

@@ -52,7 +52,7 @@ class Scenes:
         return self.all.map(lambda tensor: tensor[numbers])
 
 
-def objective(targets: str = "ema", **options: float) -> MaskedObjective:
+def objective(targets: str = "ema", **options: float | bool) -> MaskedObjective:
     torch.manual_seed(0)
     return MaskedObjective(MICRO, ObjectiveConfig(targets=targets, **options), Blocks())  # type: ignore[arg-type]
 
@@ -73,6 +73,18 @@ def test_the_error_is_that_of_the_paper_written_out() -> None:
                 away = (a - goal[j]).abs()
                 wanted.append(torch.where(away < 1, away**2 / 2, away - 0.5).mean())
     assert terms["prediction"].item() == pytest.approx(torch.stack(wanted).mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("targets", ["ema", "sigreg"])
+def test_a_token_alone_is_the_same_target_whatever_its_place_and_scene(targets: str) -> None:
+    made, batch = objective(targets, alone=True), scenes(3)
+    latents, order = made.latents(batch), torch.tensor([2, 0, 1])
+    torch.testing.assert_close(latents, made.latents(replace(batch, centers=-batch.centers)))
+    mixed = replace(batch, elements=batch.elements[order])
+    torch.testing.assert_close(made.latents(mixed).unflatten(0, (3, T)), latents.unflatten(0, (3, T))[order])
+    terms = made.losses(batch, generator=generator(1))
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in made.parameters() if p.requires_grad)
 
 
 def test_the_prediction_does_not_depend_on_what_hidden_tokens_say() -> None:
