@@ -153,8 +153,8 @@ class Result:
         return f"{self.path}: {self.said}, {self.seconds:.1f} s"
 
 
-def run(config: Config) -> Result | Measured:
-    """Makes, learns, embeds, shows or measures.
+def run(config: Config) -> Result | Measured | None:
+    """Makes, learns, embeds, shows or measures; of several processes that learn only the first says what was made.
 
     Raises:
         ScenekitError: If a folder, file or option cannot be used, or a training diverges; see `scenekit.errors`.
@@ -168,6 +168,8 @@ def run(config: Config) -> Result | Measured:
     elif isinstance(action, Train):
         with processes.processes():
             path, said = trained(action)
+            if processes.rank() > 0:
+                return None
     elif isinstance(action, Embed):
         path, said = embedded(action)
     else:

@@ -176,11 +176,14 @@ def _failed(message: str, code: int, verbose: bool) -> int:
 
 def _kept(config: object) -> str:
     """Where to go on after an interruption, if the command has a run folder with a checkpoint."""
-    output = getattr(config, "output", None)
+    output = getattr(getattr(config, "action", config), "output", None)
     if output is None:
         return ""
     same = "the same command without --fresh" if getattr(config, "fresh", False) else "the same command"
-    kept = {"checkpoint": "The last checkpoint is", "states": "The frames so far are", "things": "What was made is"}
+    kept = {
+        "checkpoint": "The last checkpoint is", "checkpoint.safetensors": "The last checkpoint is",
+        "states": "The frames so far are", "things": "What was made is",
+    }  # fmt: skip
     for name, what in kept.items():
         if (Path(output) / name).exists():
             return f" {what} kept in {Path(output) / name}; {same} goes on from there."

@@ -208,5 +208,19 @@ def test_an_interruption_says_where_the_checkpoint_is(
     assert str(tmp_path / "run" / "checkpoint") in err
 
 
+def test_an_interrupted_training_says_so_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scenekit.pipelines import jepa
+
+    def interrupted(config: jepa.Config) -> None:
+        (tmp_path / "checkpoint.safetensors").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jepa, "run", interrupted)
+    err = failed(capsys, "jepa", "train", "-o", tmp_path, code=130)
+    assert str(tmp_path / "checkpoint.safetensors") in err
+
+
 def test_the_overview_fits_a_terminal() -> None:
     assert max(map(len, overview().splitlines())) <= 100

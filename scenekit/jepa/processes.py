@@ -6,11 +6,15 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for another, such as while the first one makes data."""
 
 
 @contextmanager
@@ -22,7 +26,7 @@ def processes() -> Iterator[None]:
     # Optimisers import this at their first use; imported while a group exists it keeps a reference to the group, whose
     # threads then outlive `destroy_process_group` and abort the process when Python ends (seen with torch 2.13).
     importlib.import_module("torch._dynamo")
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:

@@ -106,10 +106,11 @@ class MujocoState:
         spin, quat = data.qvel[d[:, 3:]], data.qpos[q[:, 3:]]
         mujoco.mj_implicit(compiled, data)
         flying = ~data.qfrc_constraint[d].any(1)
-        data.qpos[q[flying, :3]] -= 0.5 * h**2 * data.qacc[d[flying, :3]]
-        turn = Rotation.from_rotvec(0.5 * h * (spin + data.qvel[d[:, 3:]])[flying])
-        before = Rotation.from_quat(quat[flying], scalar_first=True)
-        data.qpos[q[flying, 3:]] = (before * turn).as_quat(scalar_first=True)
+        if flying.any():
+            data.qpos[q[flying, :3]] -= 0.5 * h**2 * data.qacc[d[flying, :3]]
+            turn = Rotation.from_rotvec(0.5 * h * (spin + data.qvel[d[:, 3:]])[flying])
+            before = Rotation.from_quat(quat[flying], scalar_first=True)
+            data.qpos[q[flying, 3:]] = (before * turn).as_quat(scalar_first=True)
         R = rotation_from_quaternion(data.qpos[q[:, 3:]])
         data.qvel[d[:, 3:]] = _turned(R.swapaxes(1, 2), momentum) / inertia
 

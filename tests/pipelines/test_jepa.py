@@ -1,6 +1,11 @@
 """`scenekit jepa`: makes, learns, goes on, embeds and shows, at the smallest sizes."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +71,58 @@ def test_a_finished_training_is_not_done_again_and_another_is_refused(weights: P
     assert weights.read_bytes() == before
     with pytest.raises(FileError, match="other mask"):
         run(Config(replace(train, mask="layers")))
+
+
+def in_two_processes(train: Train, *words: str) -> subprocess.Popen[str]:
+    """The command line's training under `torchrun`, with these options more."""
+    said = ["-o", str(train.output), "--size", train.size, "--precision", "float32", "--warm-up", "1", *words]
+    said += ["--steps", str(train.training.steps), "--batch", "4", "--watch-every", "2", "--save-every", "2"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "scenekit", "jepa", "train", *said],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_does_and_one_of_them_says_so(data: Path, tmp_path: Path) -> None:
+    train = Train(tmp_path / "one", data=data, size="tiny", training=replace(TRAINING, precision="float32"))
+    run(Config(train))
+    process = in_two_processes(replace(train, output=tmp_path / "two"), "--data", str(data))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert [line.split(":")[0] for line in out.splitlines() if "effective rank" in line] == [
+        str(tmp_path / "two" / "scenes.safetensors")
+    ]
+    one, two = (json.loads((tmp_path / name / "log.json").read_text()) for name in ("one", "two"))
+    assert two["losses"]["prediction"] == pytest.approx(one["losses"]["prediction"], rel=0.2)  # of other masks
+    models = [Jepa.load(tmp_path / name / "scenes.safetensors") for name in ("one", "two")]
+    assert models[0].config == models[1].config and models[0].normalised == models[1].normalised
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT to send")
+def test_two_processes_make_their_scenes_stop_at_ctrl_c_and_go_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENEKIT_DATA", str(tmp_path))
+    scenes = ["--scenes.scenes", "6", "--scenes.per-shard", "2", "--scenes.variant", "objects", "--workers", "2"]
+    scenes += ["--scenes.tokens.count", "24", "--scenes.tokens.neighbours", "8", "--scenes.tokens.elements", "192"]
+    stopped = Train(tmp_path / "stopped", size="tiny", training=replace(TRAINING, steps=200))
+    process = in_two_processes(stopped, *scenes)
+    while not (stopped.output / "checkpoint.safetensors").is_file() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "The last checkpoint is kept" in process.communicate(timeout=120)[1]
+    taken = len(json.loads((stopped.output / "log.json").read_text())["losses"]["prediction"])
+    assert 2 <= taken < 200 and not (stopped.output / "scenes.safetensors").exists()
+    for train in (stopped, replace(stopped, output=tmp_path / "whole")):
+        process = in_two_processes(train, *scenes)
+        err = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, err
+    whole, again = (tmp_path / name / "scenes.safetensors" for name in ("whole", "stopped"))
+    assert whole.read_bytes() == again.read_bytes()
 
 
 def test_the_autoencoder_leaves_an_encoder_that_embeds(data: Path, tmp_path: Path) -> None:
