@@ -26,6 +26,8 @@ from scenekit.guidance.weights import read_weights
 from scenekit.jepa.features import ElementFeatures, Features, LatentFeatures, VoxelFeatures, untrained
 from scenekit.jepa.jepa import WEIGHTS, Jepa
 from scenekit.pipelines.jepa_figures import (
+    HORIZON,
+    WINDOW,
     Figures,
     Rollouts,
     flaw_figures,
@@ -51,11 +53,13 @@ class Sizes:
     """Scenes with something wrong, a third of each kind."""
     rollouts: int = 256
     """Of which the last fifth is asked for."""
+    steps: int = RolloutConfig().steps
+    """Of each."""
     seed: int = 1
     """Of the data; another one than that of the scenes that were learned from."""
 
     def __post_init__(self) -> None:
-        least = {"objects": 10, "gallery": 2, "flawed": 3, "rollouts": 20, "seed": 0}
+        least = {"objects": 10, "gallery": 2, "flawed": 3, "rollouts": 20, "steps": WINDOW + HORIZON[-1], "seed": 0}
         if any(getattr(self, name) < number for name, number in least.items()):
             wanted = "at least " + ", ".join(f"{number} {name}" for name, number in least.items())
             raise InputError("probe", got=as_json(self), wanted=wanted)
@@ -194,7 +198,7 @@ def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str
     common = TokenShardConfig(seed=sizes.seed, tokens=jepa.config.tokens)
     objects = replace(common, variant="objects", scenes=sizes.objects + sizes.gallery)
     flawed = replace(common, variant="flawed", scenes=sizes.flawed, views=("splats",))
-    moving = RolloutConfig(rollouts=sizes.rollouts, seed=sizes.seed)
+    moving = RolloutConfig(rollouts=sizes.rollouts, steps=sizes.steps, seed=sizes.seed)
     write_token_shards(folder / "objects", objects, workers=config.workers)
     write_token_shards(folder / "flawed", flawed, workers=config.workers)
     write_rollouts(folder / "rollouts", moving, workers=config.workers)

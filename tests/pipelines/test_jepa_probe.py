@@ -25,7 +25,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Probe:
     for seed in range(2):
         untrained(NETWORK, seed=10 + seed).save(folder / f"{seed}.safetensors", note="a model")
     weights = tuple(sorted(folder.glob("*.safetensors")))
-    sizes = Sizes(objects=12, gallery=6, flawed=3, rollouts=20)
+    sizes = Sizes(objects=12, gallery=6, flawed=3, rollouts=20, steps=12)
     return Probe(weights, folder / "data", folder / "out", seeds=2, workers=1, sizes=sizes)
 
 
@@ -77,6 +77,8 @@ def test_other_weights_are_measured_anew(measured: Measured, config: Probe, tmp_
 def test_sizes_too_small_are_refused() -> None:
     with pytest.raises(InputError, match="rollouts"):
         Sizes(rollouts=3)
+    with pytest.raises(InputError, match="11 steps"):
+        Sizes(steps=10)
     with pytest.raises(InputError, match="weights"):
         Probe(())
 
