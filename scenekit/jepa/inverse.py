@@ -1,7 +1,8 @@
 """Inverse dynamics: which actions led from one latent to another; what does not say so is a collapsed latent.
 
-LDAD (Point-Delta-JEPA, 2608.29434): 10 · ‖D(z_{t+k} − z_t) − a_{t..t+k−1}‖², D a transformer of k queries. It keeps in
-the latents what actions change, and needs no other regulariser.
+LDAD (Point-Delta-JEPA, 2608.29434): 10 · ‖D(z_{t+k} − z_t) − a_{t..t+k−1}‖², the mean over all numbers, D a transformer
+of k queries. It keeps in the latents what actions change, and needs no other regulariser. How far latents have moved is
+a token beside the queries; published it scales and shifts what each block normalises (AdaLN).
 Letters: b clips, s steps, n pairs, d width, k span, a numbers of an action.
 """
 

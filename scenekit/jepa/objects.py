@@ -2,7 +2,8 @@
 
     history  slots of all objects at 0 … h − 1; of M objects only that of 0 is seen, their anchor
     future   slots at h …; of all objects only the anchor is seen
-    hidden slot → mask token + time + Linear(anchor);  seen slot → Linear(slot) + time;  action → one node more
+    hidden slot → mask token + time + Linear(anchor);  seen slot → Linear(slot) + time, published the slot itself, as
+    wide as the transformer;  action → one node more
     loss     = MSE(hidden history) + MSE(future), targets detached
 
 Hiding an object's history is an intervention on what the model knows: it cannot go on from the object's own past alone.

@@ -2,12 +2,18 @@
 
 seq-JEPA (Ghaemi et al. 2025, hafezgh/seq-jepa), of views x and the actions a between them, such as turns of a camera:
 
-    z_i = f(x_i)                                                       equivariant
-    aggregate = transformer([AGG], (z_1, a_1), …, (z_{s−1}, a_{s−2}))  invariant; an action stands with where it led
-    loss = 1 − cos(predictor(aggregate, a_{s−1}), f̄(x_s))              f̄ a running mean of f
+    z_i = f(x_i)                                                          equivariant
+    aggregate = transformer([AGG], z_1 + W a_1, …, z_{s−2} + W a_{s−2}, z_{s−1})   invariant; an action stands with the
+                                                                                   view that it leads away from
+    loss = 1 − cos(predictor(aggregate, W a_{s−1}), f̄(x_s))               f̄ a running mean of f
 
-DSeq-JEPA (2511.17354): the masked objective, but each block is predicted from the context and the blocks before it, as
-predicted, those first to which the target encoder attends most.
+Published, W a is beside z, not added to it, and W a and the predictor's middle go through BatchNorm; here nothing mixes
+the examples of a batch.
+
+DSeq-JEPA (He et al. 2025, 2511.17354): the masked objective, but each block is predicted from the context and the
+blocks before it, all encoded together, those first to which the target encoder attends most. Published, blocks are
+grown where attention rests, differently in each image, the first of them is the context, and such steps take turns with
+those of I-JEPA, from none to all of them; here they are those of any mask, in one order for a batch, at every step.
 Letters: b clips, s views, t tokens, m of a block, d width, a numbers of an action.
 """
 
@@ -46,7 +52,7 @@ class SequenceObjective(nn.Module):
         self.encoder, self.ema = encoder, ema
         self.mean = copy.deepcopy(encoder).requires_grad_(False)
         self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.action, self.first = nn.Linear(actions, width), nn.Parameter(0.02 * torch.randn(width))
+        self.action = nn.Linear(actions, width)
         self.transformer = Transformer(width, depth, heads)
         self.predictor = nn.Sequential(nn.Linear(2 * width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
@@ -57,10 +63,9 @@ class SequenceObjective(nn.Module):
             latents: Of views, shape (b, k, d).
             actions: Between them, shape (b, k − 1, a).
         """
-        first = self.first.expand(len(latents), 1, -1)
-        told = latents + torch.cat([first, self.action(actions)], 1)
+        left, last = latents[:, :-1] + self.action(actions), latents[:, -1:]
         start = self.start.expand(len(latents), 1, -1)
-        return self.transformer(torch.cat([start, told], 1))[:, 0].float()
+        return self.transformer(torch.cat([start, left, last], 1))[:, 0].float()
 
     def predict(self, aggregate: Tensor, actions: Tensor) -> Tensor:
         """The latent of the view after an action.
@@ -93,14 +98,14 @@ class OrderedObjective(MaskedObjective):
     """DSeq-JEPA: the masked objective, block after block."""
 
     def _predicted(self, batch: Tokens, mask: Mask) -> list[Tensor]:
-        everywhere, where = self._places(batch), mask.context
-        context, places = self.encoder(batch.take(where), places=rows(everywhere, where)), rows(everywhere, where)
-        blocks = [rows(everywhere, block) for block in mask.targets]
-        predicted = [context.new_empty(0)] * len(blocks)
-        for i in salient_first(self.trained, batch, mask, places=everywhere):
-            predicted[i] = self.predictor(context, places, blocks[i])
-            context, places = torch.cat([context, predicted[i]], 1), torch.cat([places, blocks[i]], 1)
-        return predicted
+        places, seen = self._places(batch), mask.context
+        predicted: dict[int, Tensor] = {}
+        for i in salient_first(self.trained, batch, mask, places=places):
+            where = rows(places, seen)
+            context = self.encoder(batch.take(seen), places=where)
+            predicted[i] = self.predictor(context, where, rows(places, mask.targets[i]))
+            seen = torch.cat([seen, mask.targets[i]], 1)
+        return [predicted[i] for i in range(len(predicted))]
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Space and time: blocks of a scene are hidden over all steps of a clip (V-JEPA 2 2506.09985).
 
 The masked objective (`scenekit.jepa.objective`) with time as a coordinate of places, L1 for smooth L1, a running mean
-of constant decay, and two kinds of masks, one or the other by chance: many small tubes or a few large ones. Published
-tubes overlap, ours do not, so their shares are those of the published unions: 1 − 0.85⁸ = 0.73 and 1 − 0.3² = 0.91.
+of constant decay, all that is hidden predicted at once, and two kinds of masks: many small tubes or a few large ones.
+Published both are taken at every step, here one or the other by chance, which is the same on average. Published tubes
+overlap, ours do not, so their shares are those of the published unions: 1 − 0.85⁸ = 0.73 and 1 − 0.3² = 0.91.
 Letters: b clips, s steps, t tokens of each, d width, m of a block.
 """
 
@@ -32,8 +33,20 @@ def tubes(steps: int) -> OneOf:
     Args:
         steps: s.
     """
-    short = Tubes(shares=(0.73 / 8,) * 8, context=None, steps=steps)
-    return OneOf((short, Tubes(shares=(0.91 / 2,) * 2, context=None, steps=steps)))
+    shares = ((0.73 / 8,) * 8, (0.91 / 2,) * 2)
+    return OneOf([AtOnce(Tubes(shares=some, context=None, steps=steps)) for some in shares])
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """All that a mask hides as one target."""
+
+    sampler: MaskSampler
+    """Of the mask."""
+
+    def __call__(self, tokens: Tokens, *, generator: torch.Generator) -> Mask:
+        mask = self.sampler(tokens, generator=generator)
+        return Mask(mask.context, (torch.cat(mask.targets, 1),))
 
 
 @dataclass(frozen=True)

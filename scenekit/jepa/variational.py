@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from scenekit.errors import InputError
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.objective import follow
+from scenekit.jepa.processes import total
 
 MOST_LOG_VARIANCE = 14.0
 """Of either sign; beyond it a network has lost its way, and exp would follow it."""
@@ -95,13 +96,16 @@ def product(*experts: Gaussian) -> Gaussian:
 def moments_kl(latents: Tensor) -> Tensor:
     """KL(N(m, C) ‖ N(0, I)) = ½ (tr C + mᵀm − d − log det C) of the moments of latents (n, d), n > d, scalar.
 
-    It is 0 for latents that are standardised and uncorrelated, and infinite for any that collapse, in one direction or
-    all.
+    It is 0 for latents that are standardised and uncorrelated, and large for any that collapse, in one direction or
+    all. Several processes take the moments of everybody's latents.
     """
     x = latents.float()
-    mean, centred = x.mean(0), x - x.mean(0)
-    covariance = centred.T @ centred / len(x) + 1e-6 * torch.eye(x.shape[1], device=x.device)
-    return 0.5 * (covariance.trace() + mean @ mean - x.shape[1] - torch.logdet(covariance))
+    with torch.autocast(x.device.type, enabled=False):
+        n = total(x.new_tensor(float(len(x))))
+        mean = total(x.sum(0)) / n
+        centred = x - mean
+        covariance = total(centred.T @ centred) / n + 1e-6 * torch.eye(x.shape[1], device=x.device)
+        return 0.5 * (covariance.trace() + mean @ mean - x.shape[1] - torch.logdet(covariance))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,12 @@
     ẑ_{t+1} = z_t + predictor(z_{≤t}, a_{≤t})                a transformer that does not look ahead
     prediction = mean ‖ẑ_{t+1} − z_{t+1}‖²                   from the true latents (teacher forcing)
     rollout    = the same of steps that follow predicted latents
-    kept from collapsing by SIGReg (LeWM), by inverse dynamics (Point-Delta-JEPA), or as the encoder does not learn
+    kept from collapsing by SIGReg of each step (LeWM), by inverse dynamics (Point-Delta-JEPA), or as the encoder does
+    not learn
+
+Published: LeWM predicts z_{t+1} itself, has no rollout, tells the predictor of actions by scale and shift (AdaLN), not
+by adding them, and its latents come out of a projection with BatchNorm; V-JEPA 2-AC has a frozen encoder, tokens for
+latents, L1 for squares, and rolls out two steps.
 
 Letters: b clips, s steps, h of them history, n steps to come, d width, a numbers of an action, t tokens, k elements.
 """
@@ -26,14 +31,12 @@ from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.elements import OFFSET
 from scenekit.jepa.inverse import InverseDynamics
+from scenekit.jepa.jepa import VERSION
 from scenekit.jepa.network import MOST_BLOCKS, WIDEST, Encoder, JepaConfig, Transformer, mean_and_largest
 from scenekit.jepa.regularisers import sigreg
 from scenekit.jepa.tokens import Tokens
 
 Against = Literal["sigreg", "inverse", "both", "nothing"]
-
-VERSION = 1
-"""Of the meaning of elements, tokens and latents; weights of another one say nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class WorldConfig:
     sigreg: float = 0.09
     """Weight of SIGReg."""
     directions: int = 256
-    """Of SIGReg."""
+    """Of SIGReg, drawn anew for each step of each batch; published with 1024."""
     inverse: float = 10.0
     """Weight of inverse dynamics."""
     span: int = 1
@@ -172,8 +175,8 @@ class WorldModel(nn.Module):
             on = self.rollout(z[:, :h], batch.actions)[:, 1:]  # the first of them is forced
             terms["rollout"] = config.rollout * (on - z[:, h + 1 :]).square().mean()
         if config.against_collapse in ("sigreg", "both"):
-            statistic = sigreg(z.flatten(0, 1), directions=config.directions, generator=generator)
-            terms["sigreg"] = config.sigreg * statistic
+            each = [sigreg(step, directions=config.directions, generator=generator) for step in z.unbind(1)]
+            terms["sigreg"] = config.sigreg * torch.stack(each).mean()
         if self.inverse is not None:
             terms["inverse"] = config.inverse * self.inverse.error(z, batch.actions)
         return terms

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scenekit.errors import InputError
 from scenekit.jepa.regularisers import sigreg, variance_covariance
+from scenekit.jepa.variational import moments_kl
 
 D, N = 64, 128
 
@@ -106,12 +107,14 @@ def test_two_processes_say_what_one_says_of_everything(in_two_processes: Callabl
     """Value and gradient, of unequal parts and of other generators; not the mean over parts (le-wm issue 24)."""
     files = in_two_processes("""
 from scenekit.jepa.regularisers import sigreg, variance_covariance
+from scenekit.jepa.variational import moments_kl
 rank = processes.rank()
 x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
 mine = (x[:15] if rank == 0 else x[15:]).clone().requires_grad_()
 found = {}
 found["sigreg"] = sigreg(mine, directions=32, generator=torch.Generator().manual_seed(5 + rank))
 found["variance"], found["covariance"] = variance_covariance(mine)
+found["moments"] = moments_kl(mine)
 gradients = {n: torch.autograd.grad(v, mine, retain_graph=True)[0] / 2 for n, v in found.items()}
 torch.save({"value": {n: v.detach() for n, v in found.items()}, "gradient": gradients}, folder / f"{rank}.pt")
 """)
@@ -119,6 +122,7 @@ torch.save({"value": {n: v.detach() for n, v in found.items()}, "gradient": grad
     x = torch.randn(40, 8, generator=generator()).requires_grad_()
     alone = {"sigreg": sigreg(x, directions=32, generator=generator(5))}
     alone["variance"], alone["covariance"] = variance_covariance(x)
+    alone["moments"] = moments_kl(x)
     for name, value in alone.items():
         assert first["value"][name] == second["value"][name]
         torch.testing.assert_close(first["value"][name], value.detach(), rtol=1e-5, atol=1e-6)

@@ -66,6 +66,19 @@ def test_targets_are_of_a_running_mean_without_gradient():
     assert model.aggregate(torch.randn(5, 1, 8), torch.zeros(5, 0, 2)).shape == (5, 8)
 
 
+def test_views_add_up_in_any_order_each_with_the_action_that_leads_away_from_it():
+    torch.manual_seed(0)
+    model = SequenceObjective(nn.Identity(), 8, 2, depth=1, heads=2)
+    z, a = torch.randn(3, 4, 8), torch.randn(3, 3, 2)
+    whole, order = model.aggregate(z, a), torch.tensor([2, 0, 1])
+    both = model.aggregate(torch.cat([z[:, order], z[:, 3:]], 1), a[:, order])
+    assert torch.allclose(both, whole, atol=1e-5)
+    assert not torch.allclose(model.aggregate(z, a[:, order]), whole, atol=1e-3)
+    tokens = torch.cat([z[:, :3] + model.action(a), z[:, 3:]], 1)
+    wanted = model.transformer(torch.cat([model.start.expand(3, 1, -1), tokens], 1))[:, 0]
+    assert torch.allclose(whole, wanted, atol=1e-6)
+
+
 def test_saliency_is_the_attention_of_the_last_block():
     torch.manual_seed(0)
     model, batch = MaskedObjective(MICRO, ObjectiveConfig(), Blocks()), scenes()
@@ -93,10 +106,9 @@ def test_blocks_are_predicted_from_those_before_them_the_most_salient_first():
     assert sorted(order) == [0, 1, 2, 3] and order == sorted(range(4), key=lambda i: -means[i])
     ordered, plain = model._predicted(batch, mask), MaskedObjective._predicted(model, batch, mask)
     assert torch.allclose(ordered[order[0]], plain[order[0]], atol=1e-6)
-    second, seen = order[1], batch.centers.take_along_dim(mask.context[..., None], 1)
-    first = batch.centers.take_along_dim(mask.targets[order[0]][..., None], 1)
+    second, seen = order[1], torch.cat([mask.context, mask.targets[order[0]]], 1)
     asked = batch.centers.take_along_dim(mask.targets[second][..., None], 1)
-    context = torch.cat([model.encoder(batch.take(mask.context)), plain[order[0]]], 1)
-    wanted = model.predictor(context, torch.cat([seen, first], 1), asked)
+    known = batch.take(seen)
+    wanted = model.predictor(model.encoder(known), known.centers, asked)
     assert torch.allclose(ordered[second], wanted, atol=1e-6)
     assert not torch.allclose(ordered[second], plain[second], atol=1e-4)

@@ -54,11 +54,12 @@ def test_masks_are_tubes_over_all_steps_of_two_kinds():
     whole, sizes, g = woven(clips()), set(), generator()
     for _ in range(20):
         mask = tubes(S)(whole, generator=g)
-        sizes.add(len(mask.targets))
-        for block in mask.targets:
-            steps = (block // T).sort(1).values
-            assert (steps.unflatten(1, (S, -1)) == torch.arange(S)[:, None]).all()  # as many in each step
-    assert sizes == {8, 2}
+        (block,) = mask.targets  # predicted at once
+        sizes.add(block.shape[1])
+        steps = (block // T).sort(1).values
+        assert (steps.unflatten(1, (S, -1)) == torch.arange(S)[:, None]).all()  # as many in each step
+        assert mask.context.shape[1] + block.shape[1] == S * T
+    assert sizes == {S * 8 * 2, S * 2 * 11}
 
 
 def test_the_error_is_l1_of_normalised_targets_at_places_in_space_and_time():

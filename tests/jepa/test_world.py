@@ -14,6 +14,7 @@ from scenekit.errors import FileError, InputError
 from scenekit.jepa.clips import Clips, Recordings
 from scenekit.jepa.inverse import InverseDynamics
 from scenekit.jepa.network import TINY
+from scenekit.jepa.regularisers import sigreg
 from scenekit.jepa.tokens import tokenize
 from scenekit.jepa.training import Trainer, TrainingConfig
 from scenekit.jepa.world import CELL_NUMBERS, SceneEncoder, VoxelStatistics, WorldConfig, WorldModel
@@ -102,6 +103,11 @@ def test_terms_are_those_of_the_configuration_and_the_rollout_is_of_predicted_la
     }
     assert terms["nothing"] == {"prediction", "rollout"}
     assert terms["sigreg"] - terms["nothing"] == {"sigreg"} and terms["inverse"] - terms["nothing"] == {"inverse"}
+    spread = world(WorldConfig(actions=2, width=16, depth=1, heads=2, against_collapse="sigreg"), nn.Identity())
+    drawn, chance = torch.randn(50, 6, 16), torch.Generator().manual_seed(3)
+    found = spread.losses(Clips.of(drawn, torch.zeros(50, 5, 2)), generator=torch.Generator().manual_seed(3))["sigreg"]
+    of_steps = [sigreg(step, directions=256, generator=chance) for step in drawn.unbind(1)]
+    assert float(found) == pytest.approx(0.09 * float(torch.stack(of_steps).mean()), rel=1e-5)
     assert terms["both"] == terms["sigreg"] | terms["inverse"]
     model = world(encoder=lift)
     z = Clips.of(frames, actions).encoded(lift)
@@ -209,7 +215,7 @@ def saved(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"world": None},
         {"world": {"width": 16}},
         {"encoder": {"kind": "none"}},
