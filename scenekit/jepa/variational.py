@@ -10,6 +10,8 @@
 As published the mean of q has no gradient and f̄ is a running mean of f. That leaves which subspace is encoded to where
 training began: on the noisy television (`scenekit.datasets.noisy_tv`) it follows the television. End to end, −log p and
 the entropy in the last term add up to −I(z; z'), the mutual information, whose best subspace is the predictable one.
+Public code of the paper's toy keeps σ_q at 1 and takes −log p of the dynamics alone: its prior then learns nothing, and
+predictions, times that prior, are narrower than they should be. Here σ_q and the product are learned.
 Letters: n latents, d width, a numbers of an action, b clips, s steps.
 """
 
