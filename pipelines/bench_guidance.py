@@ -24,6 +24,7 @@ from scenekit.datasets.shapes_shards import judge_studio
 from scenekit.errors import InputError
 from scenekit.generate.measures import faced, r_precision
 from scenekit.guidance.judge import JUDGE, Judge, side_numbers
+from scenekit.guidance.prior import Views
 from scenekit.guidance.shapes_prior import WEIGHTS, ShapesPrior
 from scenekit.io.images import write_image
 from scenekit.pipelines.guidance import ELEVATION, SIDES, samples, tiled
@@ -53,6 +54,8 @@ FRONTED = (
 """Nouns whose front half looks like the front, and unlike the back, by itself."""
 AROUND = 12
 """Sides from which a second face is looked for."""
+NOISE = 0.85
+"""Timestep at which it is asked what the prior knows of views, as a part of the schedule: shapes are hardly seen."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class Result:
     """True things in the judge's light and in the prior's, and the prior's samples."""
     taken_for: dict[str, str]
     """What samples that were not recognised were taken for."""
+    opposite: float
+    """See `told_opposite`."""
     faces: Faces | None
     """None if it was not tried."""
 
@@ -121,6 +126,7 @@ class Result:
         lines += ["| pictures | R-precision, one view | four views | side seen |", "|---|---|---|---|"]
         lines += [f"| {r.pictures} | {r.one_view:.1%} | {r.all_views:.1%} | {r.sides:.1%} |" for r in self.rows]
         lines += ["", *(f"{own!r} was taken for {other!r}" for own, other in self.taken_for.items())]
+        lines += ["", f"told the opposite view, the prior errs {self.opposite:.2f} times as much"]
         if self.faces is not None:
             n, alarms, found = self.faces.things, self.faces.alarms, self.faces.found
             lines += ["", f"two faces: {found} of {n} mirrored things found, {alarms} of {n} true things accused"]
@@ -148,7 +154,8 @@ def run(config: Config) -> Result:
         beside = torch.nn.functional.interpolate(truth[:, 0], drawn.shape[-2:])[:, None]
         write_image(config.output, tiled(torch.cat([marked(drawn, found.right), beside], 1)))
     wrong = {prompts[i]: prompts[j] for i, j in enumerate(found.taken_for) if i != j}
-    return Result(len(prompts), rows, wrong, tried(judge, config.faces, config.seed) if config.faces else None)
+    faces = tried(judge, config.faces, config.seed) if config.faces else None
+    return Result(len(prompts), rows, wrong, told_opposite(prior, config.seed), faces)
 
 
 def judged(judge: Judge, name: str, pictures: Tensor, prompts: Sequence[str]) -> Row:
@@ -173,6 +180,29 @@ def all_around(thing: Shape, count: int, studio: Studio = STUDIO) -> Tensor:
     up = math.degrees(ELEVATION)
     pictures = [picture(thing, 360 * k / count, up, studio=studio) for k in range(count)]
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+
+
+@torch.no_grad()
+def told_opposite(prior: ShapesPrior, seed: int) -> float:
+    """How much more the prior errs when it is told the opposite view; 1 if views mean nothing to it.
+
+    The ratio of the squared errors of denoised pictures of one true thing of each noun in `FRONTED`, seen from `SIDES`
+    sides, at the timestep `NOISE`; the mean over nouns.
+    """
+    generator, ratios = torch.Generator().manual_seed(seed), []
+    views = Views(torch.arange(SIDES) * 2 * math.pi / SIDES, torch.full((SIDES,), ELEVATION))
+    t = torch.full((SIDES,), round(NOISE * (len(prior.schedule) - 1)))
+    for number, noun in enumerate(FRONTED):
+        rng = np.random.default_rng([seed, number])
+        color = str(rng.choice(list(COLORS)))
+        x0 = prior.encode(all_around(build(Spec(noun, color), rng), SIDES))
+        x_t = prior.schedule.noised(x0, torch.randn(x0.shape, generator=generator), t)
+        right, opposite = (
+            (prior.predict(x_t, t, prior.condition([f"a {color} {noun}"], seen)) - x0).square().mean()
+            for seen in (views, Views(views.azimuth + math.pi, views.elevation))
+        )
+        ratios.append(float(opposite / right))
+    return float(np.mean(ratios))
 
 
 def tried(judge: Judge, count: int, seed: int) -> Faces:

@@ -17,7 +17,8 @@ from torch import Tensor
 from scenekit.errors import InputError
 from scenekit.guidance.prior import Condition, Views
 from scenekit.guidance.schedule import NoiseSchedule, Prediction
-from scenekit.guidance.transformer import VIEW_FEATURES, PictureTransformer, TransformerConfig, view_features
+from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
+from scenekit.guidance.view_features import VIEW_FEATURES, view_features
 from scenekit.guidance.vocabulary import Vocabulary
 from scenekit.guidance.weights import read_network, write_weights
 

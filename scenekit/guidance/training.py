@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
+from torch.nn import functional
 
 from scenekit.errors import FitError, InputError
 from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from scenekit.guidance.shapes_prior import NOTHING, ShapesPrior
-from scenekit.guidance.transformer import PictureTransformer, TransformerConfig, view_features
+from scenekit.guidance.transformer import COARSER, PictureTransformer, TransformerConfig
+from scenekit.guidance.view_features import view_features
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Pictures:
 class TrainingConfig:
     """How the prior is trained."""
 
-    steps: int = 16_000
+    steps: int = 22_500
     """Steps of the optimiser."""
     batch: int = 64
     """Pictures in a step."""
@@ -137,10 +139,12 @@ class Trainer:
         x_t = schedule.noised(x0, torch.randn(x0.shape, generator=self.generator), t)
         words = words[:, : int((words != 0).sum(1).max())]
         with torch.autocast("cpu", torch.bfloat16):
-            clean = self.network(x_t, t.float() / len(schedule), words, view)
+            expected = self.network.expected(words, view)
+            clean = self.network(x_t, t.float() / len(schedule), words, view, expected=expected.detach())
         error = (clean.float() - x0).pow(2).mean((1, 2, 3))
+        surprise = (expected.float() - functional.avg_pool2d(x0, COARSER)).pow(2).mean()
         snr = (schedule.signal(t) / schedule.noise(t)).flatten() ** 2
-        loss = (snr.clamp(1, config.snr_cap) * error).mean()
+        loss = (snr.clamp(1, config.snr_cap) * error).mean() + surprise
         if not bool(loss.isfinite()):
             raise FitError("training", got=f"a loss of {float(loss)} at step {self.step}", wanted="a finite one",
                            hint="The last checkpoint is kept; a lower --learning-rate may help.")  # fmt: skip

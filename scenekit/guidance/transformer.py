@@ -2,7 +2,8 @@
 
 Patches and words are tokens of one sequence; timestep and view modulate every block (Peebles and Xie 2023, DiT), by one
 set of numbers shared by the blocks (Chen et al. 2024, PixArt-α). It predicts the clean picture, which a plain
-transformer with large patches can and noise it cannot (Li and He 2025); a few convolutions join the patches.
+transformer with large patches can and noise it cannot (Li and He 2025); a few convolutions join the patches. What words
+and view show on average is given to it.
 Letters: b batch, k words, p patches, d width.
 """
 
@@ -16,9 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scenekit.errors import InputError
+from scenekit.guidance.expected_picture import ExpectedPicture
+from scenekit.guidance.view_features import VIEW_FEATURES
 
 MOST_BLOCKS = 100
 """Of a network that is called small."""
+
+COARSER = 2
+"""Pixels along one of the expected picture."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,21 @@ class TransformerConfig:
     """Different words; 0 fills up, 1 is no words."""
     seam: int = 16
     """Channels of the convolutions that join the patches."""
+    expected_width: int = 192
+    """Of the network of the expected picture."""
+    expected_depth: int = 2
+    """Its blocks."""
+    components: int = 256
+    """Pictures of which all expected ones are sums."""
 
     def __post_init__(self) -> None:
-        if self.side % self.patch or self.width % (4 * self.heads):
+        if self.side % self.patch or self.patch % COARSER or self.width % (4 * self.heads):
             got = f"side {self.side}, patch {self.patch}, width {self.width}, {self.heads} heads"
             raise InputError("transformer", got=got, wanted="whole patches, and 4 · heads a factor of the width")
-        if self.depth > MOST_BLOCKS:
-            raise InputError("transformer depth", got=self.depth, wanted=f"at most {MOST_BLOCKS}")
+        if max(self.depth, self.expected_depth) > MOST_BLOCKS:
+            raise InputError(
+                "transformer depth", got=max(self.depth, self.expected_depth), wanted=f"at most {MOST_BLOCKS}"
+            )
 
     @property
     def patches(self) -> int:
@@ -61,7 +75,13 @@ class PictureTransformer(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.config, d = config, config.width
+        self.expected = ExpectedPicture(
+            config.side // COARSER, width=config.expected_width, depth=config.expected_depth, words=config.words,
+            vocabulary=config.vocabulary, components=config.components,
+        )  # fmt: skip
         self.patch_in = nn.Linear(3 * config.patch**2, d)
+        self.expected_in = nn.Linear(3 * (config.patch // COARSER) ** 2, d, bias=False)
+        self.expected_out = nn.Linear(d, 1)
         self.word = nn.Embedding(config.vocabulary, d)
         self.word_place = nn.Parameter(0.02 * torch.randn(config.words, d))
         self.register_buffer("patch_place", _places(config.side // config.patch, d), persistent=False)
@@ -73,11 +93,11 @@ class PictureTransformer(nn.Module):
         self.patch_out = nn.Linear(d, 3 * config.patch**2)
         self.seams = _Seams(config.seam, d)
         nn.init.normal_(self.word.weight, std=0.02)
-        for layer in (self.modulation, self.modulation_out, self.patch_out):  # starts as the identity, and predicts 0
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        zeros = (self.modulation, self.modulation_out, self.patch_out, self.expected_in, self.expected_out)
+        for weights in (weights for layer in zeros for weights in layer.parameters()):
+            nn.init.zeros_(weights)  # starts as the identity, and predicts 0
 
-    def forward(self, x_t: Tensor, t: Tensor, words: Tensor, view: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, words: Tensor, view: Tensor, *, expected: Tensor | None = None) -> Tensor:
         """The clean pictures, shape (b, 3, side, side).
 
         Args:
@@ -85,8 +105,13 @@ class PictureTransformer(nn.Module):
             t: Timesteps as parts of the schedule, 0..1, shape (b,).
             words: Numbers of words, 0 after the last one, shape (b, k).
             view: `view_features`, shape (b, VIEW_FEATURES).
+            expected: What words and view show on average, shape (b, 3, side / 2, side / 2); None asks `self.expected`.
         """
+        if expected is None:
+            with torch.no_grad():  # nothing is learned through it
+                expected = self.expected(words, view)
         patches = self.patch_in(_patched(x_t, self.config.patch)) + self.patch_place
+        patches = patches + self.expected_in(_patched(expected, self.config.patch // COARSER))
         tokens = torch.cat([self.word(words) + self.word_place[: words.shape[1]], patches], 1)
         seen = torch.cat([words != 0, words.new_ones(patches.shape[:2], dtype=torch.bool)], 1)[:, None, None]
         condition = functional.silu(self.time(_waves(t, self.config.width)) + self.view(view))
@@ -96,18 +121,9 @@ class PictureTransformer(nn.Module):
         shift, scale = self.modulation_out(condition)[:, None].chunk(2, -1)
         out = _normed(tokens[:, words.shape[1] :]) * (1 + scale) + shift
         coarse = _whole(self.patch_out(out), self.config.patch, self.config.side)
+        finer = functional.interpolate(expected, x_t.shape[-2:], mode="bilinear")
+        coarse = coarse + self.expected_out(condition)[..., None, None] * finer
         return coarse + self.seams(coarse, x_t, condition)
-
-
-VIEW_FEATURES = 6
-"""Numbers that say a view."""
-
-
-def view_features(azimuth: Tensor, elevation: Tensor) -> Tensor:
-    """(1, cos az, sin az, cos 2az, sin 2az, sin el) of angles (b,) [rad]; no view is all zeros. Shape (b, 6)."""
-    one = torch.ones_like(azimuth)
-    angles = [azimuth.cos(), azimuth.sin(), (2 * azimuth).cos(), (2 * azimuth).sin(), elevation.sin()]
-    return torch.stack([one, *angles], -1)
 
 
 class _Block(nn.Module):

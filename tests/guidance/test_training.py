@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from scenekit.errors import FileError, InputError
 from scenekit.guidance.prior import Views
@@ -39,6 +40,17 @@ def test_samples_of_a_trained_prior_show_the_words_from_the_view():
     shown = prior.decode(sampled(prior, asked, nothing, steps=25, scale=2.0, generator=generator))
     truth = torch.from_numpy(pictures().pixels).permute(0, 3, 1, 2) / 255
     assert float((shown - truth).abs().mean()) < 0.06
+
+
+def test_what_is_expected_of_words_and_view_is_their_mean_picture():
+    prior = Trainer(pictures(), WORDS, CONFIG, folder=None).train()
+    views = Views(torch.tensor([0.0, 0.0, math.pi, math.pi]), torch.zeros(4))
+    truth = functional.avg_pool2d(torch.from_numpy(pictures().pixels).permute(0, 3, 1, 2) / 127.5 - 1, 2)
+    each = prior.condition(["red", "blue", "red", "blue"], views).tensors
+    with torch.no_grad():
+        assert float((prior.network.expected(each["words"], each["view"]) - truth).abs().mean()) < 0.05
+        red = prior.condition(["red"], None).tensors
+        assert float((prior.network.expected(red["words"], red["view"]) - truth[::2].mean(0)).abs().mean()) < 0.05
 
 
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path):

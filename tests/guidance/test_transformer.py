@@ -4,16 +4,21 @@ import pytest
 import torch
 
 from scenekit.errors import InputError
-from scenekit.guidance.transformer import (
-    VIEW_FEATURES,
-    PictureTransformer,
-    TransformerConfig,
-    _patched,
-    _whole,
-    view_features,
-)
+from scenekit.guidance.transformer import PictureTransformer, TransformerConfig, _patched, _whole
+from scenekit.guidance.view_features import VIEW_FEATURES, view_features
 
-SMALL = TransformerConfig(side=16, patch=4, width=32, depth=2, heads=2, words=6, vocabulary=20)
+SMALL = TransformerConfig(
+    side=16,
+    patch=4,
+    width=32,
+    depth=2,
+    heads=2,
+    words=6,
+    vocabulary=20,
+    expected_width=16,
+    expected_depth=1,
+    components=8,
+)
 
 
 def awake(seed: int = 0) -> PictureTransformer:
@@ -54,6 +59,17 @@ def test_time_words_view_and_picture_all_count():
     assert all(float((other - plain).abs().max()) > 1e-4 for other in others)
 
 
+def test_what_is_expected_depends_on_words_and_view_only_and_counts():
+    network, (x, t, words, view) = awake(), inputs()
+    expected = network.expected(words, view)
+    assert expected.shape == (2, 3, 8, 8)
+    padded = torch.cat([words, torch.zeros(2, 2, dtype=torch.long)], 1)
+    torch.testing.assert_close(network.expected(padded, view), expected, rtol=1e-5, atol=1e-6)
+    assert float((network.expected(words, 0 * view) - expected).abs().max()) > 1e-4
+    torch.testing.assert_close(network(x, t, words, view, expected=expected), network(x, t, words, view))
+    assert float((network(x, t, words, view, expected=expected + 1) - network(x, t, words, view)).abs().mean()) > 1e-3
+
+
 def test_one_picture_of_a_batch_does_not_see_another():
     network, (x, t, words, view) = awake(), inputs()
     alone = network(x[1:], t[1:], words[1:], view[1:])
@@ -72,7 +88,7 @@ def test_an_untrained_network_predicts_grey():
     assert float(PictureTransformer(SMALL)(*inputs()).detach().abs().max()) == 0.0
 
 
-@pytest.mark.parametrize("options", [{"side": 20, "patch": 8}, {"width": 30}])
+@pytest.mark.parametrize("options", [{"side": 20, "patch": 8}, {"side": 15, "patch": 5}, {"width": 30}])
 def test_sizes_that_do_not_divide_are_refused(options: dict[str, int]):
     with pytest.raises(InputError, match="transformer"):
         TransformerConfig(**options)

@@ -50,7 +50,12 @@ def test_a_prior_is_judged_beside_the_truth(judge: Path, weights: Path, tmp_path
         "prior's samples",
     ]
     assert "by chance 33.3%" in str(result)
+    assert result.opposite == 1.0
     assert config.output is not None and config.output.is_file()
+
+
+def test_the_prior_of_the_package_knows_front_from_back():
+    assert bench_guidance.told_opposite(ShapesPrior.load(), seed=1) > 1.3
 
 
 def test_two_fronts_look_the_same_from_the_front_and_from_behind():
