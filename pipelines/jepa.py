@@ -190,8 +190,9 @@ def trained(action: Train) -> tuple[Path, str]:
     log = trainer.train(progress=True)
     file = action.output / "scenes.safetensors"
     if processes.rank() == 0:
-        alone = ", tokens alone" if action.objective.alone else ""
-        targets = f" ({action.objective.targets}{alone})" if action.method == "jepa" else ""
+        told = action.objective.targets + ", tokens alone" * action.objective.alone
+        told += ", moments" * bool(action.objective.moments)
+        targets = f" ({told})" if action.method == "jepa" else ""
         learned = f"{action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
         note = f"{action.method}{targets}, {action.mask}, {action.size}, {learned}"
         as_model(objective).save(file, note=note)

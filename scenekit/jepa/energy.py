@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scenekit.errors import InputError
-from scenekit.jepa.objective import disagreement, rows
+from scenekit.jepa.objective import rows
 from scenekit.jepa.tokens import Tokens
 from scenekit.splats import SH_C0, Splats
 
@@ -44,7 +44,7 @@ class EnergyMap:
     """Where a scene is not as expected."""
 
     values: Tensor
-    """Energy of each token, smooth L1 between what is predicted and what is there, shape (t,)."""
+    """Energy of each token: the surprise of its moments, or smooth L1 between its latent and the predicted, (t,)."""
     centers: Tensor
     """Middles of the tokens [m], shape (t, 3)."""
     tokens: Tokens
@@ -79,7 +79,7 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
     if len(tokens) < 2:
         raise InputError("tokens", got=len(tokens), wanted="at least 2: one to predict, one to predict it from")
     scene = Tokens.stack([tokens])
-    targets = jepa.targets(scene)
+    goals = jepa.goals(scene)
     size = min(max(1, round(config.share * len(tokens))), len(tokens) - 1)
     total, times = torch.zeros(len(tokens)), torch.zeros(len(tokens))
     for _ in range(config.rounds):
@@ -89,7 +89,7 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
         context = outside.nonzero()[:, 1].unflatten(0, (count, -1))
         everything = scene.map(lambda tensor, count=count: tensor.expand(count, *tensor.shape[1:]))  # type: ignore[misc]
         predicted = jepa.network.predicted(everything.take(context), rows(everything.centers, hidden))
-        energy = disagreement(predicted, rows(targets.expand(count, -1, -1), hidden))
+        energy = jepa.misfit(predicted, rows(goals.expand(count, -1, -1), hidden))
         total.index_add_(0, hidden.flatten(), energy.flatten())
         times += hidden.flatten().bincount(minlength=len(tokens))
     return total / times

@@ -24,8 +24,9 @@ from scenekit.guidance.weights import read_network, write_weights
 from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa.elements import Elements
 from scenekit.jepa.energy import EnergyConfig, EnergyMap, token_energies
+from scenekit.jepa.moments import MOMENTS, moments, surprise
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
-from scenekit.jepa.objective import normalised
+from scenekit.jepa.objective import disagreement, normalised
 from scenekit.jepa.tokens import Subject, Tokens, elements_of, tokenize
 from scenekit.scene import Scene, SceneState
 from scenekit.selection import Selection, as_selection
@@ -66,12 +67,19 @@ class Prediction:
 
 
 class JepaNetwork(nn.Module):
-    """An encoder and its predictor; without one, as after another way of learning, there are embeddings alone."""
+    """An encoder and its predictor; without one, as after another way of learning, there are embeddings alone.
 
-    def __init__(self, config: JepaConfig, *, predictor: bool = True):
+    Args:
+        config: Their size.
+        predictor: Whether there is one.
+        moments: Whether it predicts moments beside latents.
+    """
+
+    def __init__(self, config: JepaConfig, *, predictor: bool = True, moments: bool = False):
         super().__init__()
         self.encoder = Encoder(config)
-        self.predictor = Predictor(config) if predictor else None
+        out = config.width + 2 * MOMENTS if moments else None
+        self.predictor = Predictor(config, out=out) if predictor else None
 
     @staticmethod
     def of(encoder: Encoder, predictor: Predictor | None = None) -> JepaNetwork:
@@ -80,8 +88,14 @@ class JepaNetwork(nn.Module):
         network.encoder, network.predictor = encoder, predictor
         return network
 
+    @property
+    def moments(self) -> bool:
+        """Whether moments are predicted."""
+        return self.predictor is not None and self.predictor.out.out_features > self.encoder.config.width
+
     def predicted(self, seen: Tokens, places: Tensor) -> Tensor:
-        """Latents at places (b, m, 3) of scenes of which some tokens are seen, on the CPU, shape (b, m, d).
+        """What is predicted at places (b, m, 3) of scenes of which some tokens are seen, on the CPU: latents, and
+        distributions of moments if there are, shape (b, m, d …).
 
         Raises:
             InputError: If there is no predictor.
@@ -120,15 +134,17 @@ class Jepa:
             if header["version"] != VERSION:
                 raise ValueError(f"of version {header['version']}, not {VERSION}")
             said.update({name: bool(header[name]) for name in ("normalised", "alone")})
-            return JepaNetwork(from_json(JepaConfig, header["network"]), predictor=bool(header["predictor"]))
+            parts = {name: bool(header[name]) for name in ("predictor", "moments")}
+            return JepaNetwork(from_json(JepaConfig, header["network"]), **parts)
 
         network, _ = read_network(path, build, wanted="weights of a 3D-JEPA", hint="`scenekit jepa train` makes them.")
         return Jepa(network.to(device), **said)
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes it as float16, atomically; the note says how it was made, in one line."""
-        said = {"normalised": self.normalised, "alone": self.alone, "predictor": self.network.predictor is not None}
-        write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config), "note": note} | said)
+        said = {"normalised": self.normalised, "alone": self.alone, "note": note}
+        parts = {"predictor": self.network.predictor is not None, "moments": self.network.moments}
+        write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config)} | said | parts)
 
     def tokens(self, subject: Subject, *, generator: torch.Generator | None = None) -> Tokens:
         """The valid tokens of a subject, as the model was trained on them.
@@ -187,7 +203,7 @@ class Jepa:
         tokens = tokens.take(tokens.valid[0].nonzero().T)
         asked = places_in(region, frame, state, places)
         with torch.no_grad():
-            found = self.network.predicted(tokens, asked[None])[0]
+            found = self.network.predicted(tokens, asked[None])[0, :, : self.config.width]
         return Prediction(_finite(found), in_metres(asked, frame))
 
     def energy(self, subject: Subject, config: EnergyConfig | None = None, *, seed: int = 0) -> EnergyMap:
@@ -237,6 +253,15 @@ class Jepa:
         """
         encoder = self.network.encoder
         return self._said(encoder.alone(tokens.to(encoder.out.weight.device))) if self.alone else self.latents(tokens)
+
+    def goals(self, tokens: Tokens) -> Tensor:
+        """What energy compares with what is predicted: moments, or else targets, on the CPU, shape (b, t, …)."""
+        return moments(tokens).cpu() if self.network.moments else self.targets(tokens)
+
+    def misfit(self, predicted: Tensor, goals: Tensor) -> Tensor:
+        """Of what is predicted (…, d …) and goals (…, f): the surprise of moments, or else smooth L1, shape (…)."""
+        d = self.config.width
+        return surprise(predicted[..., d:], goals) if self.network.moments else disagreement(predicted, goals)
 
     def _said(self, latents: Tensor) -> Tensor:
         return _finite((normalised(latents) if self.normalised else latents.float()).cpu())

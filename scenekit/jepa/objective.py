@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from scenekit.errors import InputError
 from scenekit.jepa.masks import Mask, MaskSampler
+from scenekit.jepa.moments import MOMENTS, moments, surprise
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.regularisers import sigreg, variance_covariance
 from scenekit.jepa.tokens import Tokens
@@ -34,6 +35,9 @@ class ObjectiveConfig:
     alone: bool = False
     """Whether a token's latent to predict is that of the token alone, wherever it is, and not as a part of its scene
     (I-JEPA). It then says nothing that its place would tell."""
+    moments: float = 0.0
+    """Weight of how surprising it is what hidden tokens say, see `scenekit.jepa.moments`; energy is that then. 0 for
+    predicting latents alone."""
     ema: tuple[float, float] = (0.996, 0.9999)
     """Decay of the running mean, at the start and at the end, linear between (Gaussian-JEPA)."""
     sigreg: float = 0.05
@@ -48,7 +52,7 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.ema[0] <= self.ema[1] <= 1:
             raise InputError("objective ema", got=self.ema, wanted="two decays 0..1, the first not the larger")
-        for name in ("sigreg", "variance", "covariance"):
+        for name in ("moments", "sigreg", "variance", "covariance"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"objective {name}", got=getattr(self, name), wanted="0 or more, finite")
         if self.directions < 1:
@@ -67,7 +71,8 @@ class MaskedObjective(nn.Module):
     def __init__(self, network: JepaConfig, config: ObjectiveConfig, masks: MaskSampler):
         super().__init__()
         self.config, self.masks = config, masks
-        self.encoder, self.predictor = Encoder(network), Predictor(network)
+        self.encoder = Encoder(network)
+        self.predictor = Predictor(network, out=network.width + 2 * MOMENTS if config.moments else None)
         self.mean = copy.deepcopy(self.encoder).requires_grad_(False) if config.targets == "ema" else None
 
     @property
@@ -79,9 +84,12 @@ class MaskedObjective(nn.Module):
         """The terms of a batch of scenes."""
         mask = self.masks(batch, generator=generator)
         latents = self._latents(batch)
-        predicted = self._predicted(batch, mask)
-        errors = [self._error(of, rows(latents, block)) for of, block in zip(predicted, mask.targets, strict=True)]
-        return {"prediction": torch.cat(errors, 1).mean()} | self._regularisers(latents[batch.valid], generator)
+        predicted, hidden = torch.cat(self._predicted(batch, mask), 1), torch.cat(mask.targets, 1)
+        d = latents.shape[-1]
+        terms = {"prediction": self._error(predicted[..., :d], rows(latents, hidden)).mean()}
+        if self.config.moments:
+            terms["moments"] = self.config.moments * surprise(predicted[..., d:], rows(moments(batch), hidden)).mean()
+        return terms | self._regularisers(latents[batch.valid], generator)
 
     def after_step(self, share: float) -> None:
         """The running mean follows."""
@@ -94,7 +102,7 @@ class MaskedObjective(nn.Module):
         return self._latents(batch)[batch.valid]
 
     def _predicted(self, batch: Tokens, mask: Mask) -> list[Tensor]:
-        """Latents of each block, from those of the context, shape (b, m, d)."""
+        """Latents of each block and, if asked for, distributions of moments, from the context, shape (b, m, …)."""
         places = self._places(batch)
         seen = rows(places, mask.context)
         context = self.encoder(batch.take(mask.context), places=seen)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from scenekit.errors import FileError, FitError, InputError
 from scenekit.jepa.energy import EnergyConfig, EnergyMap, compact_groups, token_energies
 from scenekit.jepa.jepa import Jepa, JepaNetwork, pooled
+from scenekit.jepa.moments import moments, surprise
 from scenekit.jepa.network import TINY
 from scenekit.jepa.tokens import Tokens
 from scenekit.scene import Node, Scene, SceneState
@@ -139,6 +140,18 @@ def test_a_model_of_tokens_alone_is_asked_for_these(jepa: Jepa, cloud: Splats, t
     wanted = torch.nn.functional.smooth_l1_loss(guess[0, 0], alone.targets(tokens)[0, 0])
     found = token_energies(alone, tokens.map(lambda t: t[0]), EnergyConfig(1, 1e-6), generator=generator())
     assert float(found[0]) == pytest.approx(float(wanted), rel=1e-3)
+
+
+def test_a_model_of_moments_has_their_surprise_as_energy(cloud: Splats, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    Jepa(JepaNetwork(TINY, moments=True), normalised=False).save(tmp_path / "a.safetensors")
+    jepa = Jepa.load(tmp_path / "a.safetensors")
+    assert jepa.network.moments and jepa.predict(cloud, "Sphere((0, 0, 0), 0.2)").latents.shape == (16, TINY.width)
+    tokens = jepa.tokens(cloud)
+    guess = jepa.network.predicted(Tokens.stack([tokens.take(torch.arange(1, 32))]), tokens.centers[None, :1])
+    wanted = surprise(guess[0, 0, TINY.width :], moments(tokens)[0])
+    found = token_energies(jepa, tokens, EnergyConfig(1, 1e-6), generator=generator())
+    assert float(found[0]) == pytest.approx(float(wanted), abs=1e-4)
 
 
 def test_energy_is_the_same_for_the_same_seed_and_differs_less_with_more_rounds(jepa: Jepa, cloud: Splats) -> None:

@@ -12,6 +12,7 @@ from scenekit.jepa.diagnostics import Health
 from scenekit.jepa.elements import FEATURES
 from scenekit.jepa.masked_autoencoder import MaskedAutoencoder, chamfer
 from scenekit.jepa.masks import Blocks, Random
+from scenekit.jepa.moments import MOMENTS, moments, surprise
 from scenekit.jepa.network import JepaConfig
 from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig, follow, normalised, rows
 from scenekit.jepa.tokens import TokenConfig, Tokens
@@ -85,6 +86,22 @@ def test_a_token_alone_is_the_same_target_whatever_its_place_and_scene(targets: 
     terms = made.losses(batch, generator=generator(1))
     torch.stack(list(terms.values())).sum().backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in made.parameters() if p.requires_grad)
+
+
+def test_moments_are_predicted_beside_latents() -> None:
+    made, batch = objective("sigreg", moments=2.0), scenes(3)
+    mask, terms = Blocks()(batch, generator=generator(1)), made.losses(batch, generator=generator(1))
+    assert set(terms) == {"prediction", "moments", "sigreg"}
+    seen, hidden = batch.take(mask.context), torch.cat(mask.targets, 1)
+    blocks = [made.predictor(made.encoder(seen), seen.centers, rows(batch.centers, block)) for block in mask.targets]
+    answer = torch.cat(blocks, 1)
+    assert answer.shape[-1] == MICRO.width + 2 * MOMENTS
+    said = moments(batch.take(hidden))
+    torch.testing.assert_close(terms["moments"], 2 * surprise(answer[..., MICRO.width :], said).mean())
+    away = functional.smooth_l1_loss(answer[..., : MICRO.width], rows(made.trained(batch), hidden))
+    torch.testing.assert_close(terms["prediction"], away)
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in made.parameters())
 
 
 def test_the_prediction_does_not_depend_on_what_hidden_tokens_say() -> None:
