@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,8 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from scenekit.cameras import Array, Camera, look_at, pinhole
+from scenekit.datasets.shapes_scenes import Flaw, flawed
 from scenekit.datasets.shards import data_folder
-from scenekit.datasets.token_shards import TokenShardConfig, TokenShards, write_token_shards
+from scenekit.datasets.token_shards import TokenShardConfig, TokenShards, made_scene, made_view, write_token_shards
 from scenekit.errors import InputError
 from scenekit.io.atomic import write_text, written_atomically
 from scenekit.io.images import write_image
@@ -30,13 +32,13 @@ from scenekit.io.splat_files import write_splats
 from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa import processes
 from scenekit.jepa.elements import owner_paths
-from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted
+from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted, usual_energies
 from scenekit.jepa.jepa import WEIGHTS, Jepa, JepaNetwork
 from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
 from scenekit.jepa.masks import FEW, I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
 from scenekit.jepa.network import BASE, SMALL, TINY, JepaConfig
 from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig
-from scenekit.jepa.tokens import TokenConfig
+from scenekit.jepa.tokens import TokenConfig, Tokens
 from scenekit.jepa.training import Trainer, TrainingConfig
 from scenekit.jepa.training_log import TrainingLog
 from scenekit.opening import open_scene
@@ -45,7 +47,7 @@ from scenekit.pipelines.jepa_data import run as make_data
 from scenekit.pipelines.jepa_probe import Measured, Probe
 from scenekit.pipelines.jepa_probe import run as probed
 from scenekit.render.video import draw
-from scenekit.scene import SceneState
+from scenekit.scene import Node, SceneState
 from scenekit.splats import Splats
 
 SIZES = {"tiny": TINY, "small": SMALL, "base": BASE}
@@ -88,6 +90,8 @@ class Train:
     """What keeps latents from collapsing."""
     training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = field(default_factory=TrainingConfig)
     """How."""
+    intact: int = 128
+    """Scenes, made as those that were learned from with the seed after theirs, whose energies say what is usual."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,12 @@ class Energy:
     """Where it runs."""
     energy: Annotated[EnergyConfig, tyro.conf.arg(name="")] = field(default_factory=EnergyConfig)
     """How it is measured."""
+    path: str = "/"
+    """The node to look at, with all below it."""
+    flaw: Flaw | None = None
+    """Something to spoil it with before, to see whether that is found."""
+    seed: int = 0
+    """Chance of the flaw."""
 
 
 @tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes)
@@ -190,12 +200,15 @@ def trained(action: Train) -> tuple[Path, str]:
     log = trainer.train(progress=True)
     file = action.output / "scenes.safetensors"
     if processes.rank() == 0:
+        model = as_model(objective)
+        if model.network.predictor is not None and action.intact:
+            model.usual = usual_energies(model, intact_scenes(model, examples.config, action.intact))
         told = action.objective.targets + ", tokens alone" * action.objective.alone
         told += ", moments" * bool(action.objective.moments)
         targets = f" ({told})" if action.method == "jepa" else ""
         learned = f"{action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
         note = f"{action.method}{targets}, {action.mask}, {action.size}, {learned}"
-        as_model(objective).save(file, note=note)
+        model.save(file, note=note)
     return file, summary(log)
 
 
@@ -227,6 +240,15 @@ def as_model(objective: MaskedObjective | MaskedAutoencoder) -> Jepa:
     return Jepa(network, normalised=objective.mean is not None, alone=config.alone)
 
 
+def intact_scenes(model: Jepa, config: dict[str, Any], count: int) -> Iterator[Tokens]:
+    """Valid tokens of scenes such as those of shards of this config, of the seed after theirs; views take turns."""
+    shards = from_json(TokenShardConfig, config)
+    shards = replace(shards, seed=shards.seed + 1)
+    for number in range(count):
+        tokens = made_view(shards, number, number % len(shards.views), made_scene(shards, number))
+        yield tokens.take(tokens.valid.nonzero().flatten())
+
+
 def summary(log: TrainingLog) -> str:
     """The last losses and the health of the latents, one line."""
     said = [f"{name} {value:.4f}" for name, value in log.mean().items()]
@@ -252,6 +274,11 @@ def embedded(action: Embed) -> tuple[Path, str]:
 def shown(action: Energy) -> tuple[Path, str]:
     """The folder of the map, and where the energy is highest."""
     jepa, state = Jepa.load(action.weights, device=action.device), open_scene(action.scene).state
+    if action.path != "/":
+        part = replace(state.node(action.path), pose=state.pose(action.path))
+        state = replace(state, root=Node("", children=(part,)))
+    if action.flaw is not None:
+        state = flawed(state, action.flaw, np.random.default_rng(action.seed)).state
     found = jepa.energy(state, action.energy)
     rows = token_rows(found, state)
     write_text(action.output / "tokens.json", json.dumps(rows, indent=1) + "\n")

@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from scenekit.jepa.jepa import Jepa
 from scenekit.opening import open_scene
 from scenekit.validation import CODES, SEVERITIES, Finding
 
@@ -44,6 +45,8 @@ class Config:
     """Print JSON instead of a table."""
     fail_on: Literal["error", "warning", "never"] = "error"
     """From which severity on the exit code is 6."""
+    odd: bool = False
+    """Also say what the 3D-JEPA finds odd."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,9 @@ def run(config: Config) -> Result:
     """Opens the scene and looks at everything.
 
     Raises:
-        FileError: If it cannot be opened.
+        FileError: If it cannot be opened, or the weights of the 3D-JEPA are missing.
     """
-    found = open_scene(config.scene).validate()
+    found = open_scene(config.scene).validate(Jepa.load() if config.odd else None)
     found = [replace(f, remedy=f.remedy.replace("SCENE", quote(str(config.scene)))) for f in found]
     worst = min((SEVERITIES.index(f.severity) for f in found), default=len(SEVERITIES))
     fails = config.fail_on != "never" and worst <= SEVERITIES.index(config.fail_on)

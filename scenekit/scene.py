@@ -29,6 +29,7 @@ from scenekit.splats import Splats, merge
 
 if TYPE_CHECKING:
     from scenekit.fields.fitted import FittedField
+    from scenekit.jepa.jepa import Jepa
     from scenekit.scene_diff import Difference
     from scenekit.segment import SegmentConfig
     from scenekit.surface.meshing import MeshingConfig
@@ -296,11 +297,11 @@ class Scene:
 
         return self.apply(MeshScene(config or MeshingConfig()))
 
-    def validate(self) -> list[Finding]:
-        """What is physically or technically wrong, gravest first."""
+    def validate(self, jepa: Jepa | None = None) -> list[Finding]:
+        """What is physically or technically wrong, gravest first; and what is odd, if a 3D-JEPA is to look."""
         from scenekit.validation import findings
 
-        return findings(self.state)
+        return findings(self.state, jepa)
 
 
 class Handle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,13 +20,16 @@ from scenekit.splats import Splats
 
 Views = list[tuple[Camera, Array]]
 
+DRAWS = 4
+"""Of elements, of which the energy of a place is the mean."""
+
 PROBES, PROBE_SIDE = 8, 240
 """How many views judge a decimation, and their longest side [px]."""
 
 
 @dataclass(frozen=True)
 class RemoveFloaters:
-    """Takes away Gaussians that belong to no surface: alone, faint, large as fog, or seen by too few photos."""
+    """Takes away Gaussians that belong to no surface: alone, faint, large as fog, seen by too few photos, or odd."""
 
     path: str = "/"
     """The node and all below it; "/" means all there is."""
@@ -37,27 +41,56 @@ class RemoveFloaters:
     """Largest standard deviation over the extent of the node's splats. 0: do not look."""
     min_photos: int = FloaterConfig.min_photos
     """Photos that must show it, where the node or one above it has photos. 0: do not look."""
+    odd: float = 0.0
+    """What the 3D-JEPA finds odder than all but so large a share of the neighbourhoods of intact scenes, 0.001 to 0.5.
+    0: do not look."""
 
     def __str__(self) -> str:
         return f"remove floaters of {self.path}"
 
     def apply(self, state: SceneState) -> SceneState:
-        """The state with fewer splats; meshes and bodies stay as they are."""
+        """The state with fewer splats; meshes and bodies stay as they are.
+
+        Raises:
+            InputError: If what is odd is asked for at another share, or of numbers that are not finite.
+            FileError: If the weights of the 3D-JEPA are missing.
+        """
         config = FloaterConfig(
             isolation=self.isolation,
             min_opacity=self.min_opacity,
             max_size=self.max_size,
             min_photos=self.min_photos,
         )
+        odd_at = odd_places(state, self.odd) if self.odd else None
 
         def cleaned(at: str, node: Node) -> Node:
             if node.splats is None or not len(node.splats):
                 return node
             views = photo_views(state, at) if self.min_photos else []
-            gone = torch.stack(list(floaters(node.splats, config, views=views).values())).any(0)
+            reasons = list(floaters(node.splats, config, views=views).values())
+            if odd_at is not None:
+                reasons.append(odd_at(node.splats.transform(torch.from_numpy(state.pose(at).matrix)).means))
+            gone = torch.stack(reasons).any(0)
             return replace(node, splats=node.splats.map(lambda t: t[~gone])) if gone.any() else node
 
         return state.with_each(self.path, cleaned)
+
+
+def odd_places(state: SceneState, share: float) -> Callable[[Tensor], Tensor]:
+    """What tells of places in the world (n, 3) which are where a 3D-JEPA finds the scene odd, bool (n,).
+
+    Args:
+        state: The scene.
+        share: Of the neighbourhoods of intact scenes that are as odd.
+
+    Raises:
+        InputError: If the model does not know that share, or there is nothing to see.
+    """
+    from scenekit.jepa.jepa import Jepa
+
+    jepa = Jepa.load()
+    limit, maps = jepa.limit(share), [jepa.energy(state, seed=draw) for draw in range(DRAWS)]
+    return lambda places: torch.stack([found.at(places) for found in maps]).mean(0) > limit
 
 
 @dataclass(frozen=True)

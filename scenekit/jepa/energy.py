@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 HOT = (1.0, 0.1, 0.05)
 """Colour of the highest energy."""
+
+SHARES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+"""Of the tokens of intact scenes, whose least energies are kept with a model, to tell what is usual."""
 
 NEAREST = 3
 """Tokens among which the energy of a place is weighed."""
@@ -93,6 +97,20 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
         total.index_add_(0, hidden.flatten(), energy.flatten())
         times += hidden.flatten().bincount(minlength=len(tokens))
     return total / times
+
+
+def usual_energies(jepa: Jepa, scenes: Iterable[Tokens], *, seed: int = 0) -> dict[float, float]:
+    """The energies that shares of the tokens of intact scenes exceed.
+
+    Args:
+        jepa: What predicts.
+        scenes: The valid tokens of each scene.
+        seed: Chance of the groups.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = [token_energies(jepa, tokens, EnergyConfig(), generator=generator) for tokens in scenes]
+    levels = torch.cat(found).double().quantile(1 - torch.tensor(SHARES, dtype=torch.float64))
+    return dict(zip(SHARES, levels.tolist(), strict=True))
 
 
 def painted(splats: Splats, energy: Tensor) -> Splats:

@@ -10,11 +10,13 @@ Letters: t tokens, m places, d width, n Gaussians.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -114,10 +116,19 @@ class Jepa:
         network: Trained by a `MaskedObjective`.
         normalised: Whether the targets were, as those of a running mean are.
         alone: Whether targets are latents of tokens alone.
+        usual: Energies that shares of the tokens of intact scenes exceed, if measured, as `usual_energies` has them.
     """
 
-    def __init__(self, network: JepaNetwork, *, normalised: bool, alone: bool = False):
+    def __init__(
+        self,
+        network: JepaNetwork,
+        *,
+        normalised: bool,
+        alone: bool = False,
+        usual: Mapping[float, float] | None = None,
+    ):
         self.network, self.normalised, self.alone = network.eval().requires_grad_(False), normalised, alone
+        self.usual = dict(sorted((usual or {}).items()))
         self.config = network.encoder.config
 
     @staticmethod
@@ -128,12 +139,13 @@ class Jepa:
             FileError: If it is missing, damaged, of another version, or its weights are not of the size that its header
                 says.
         """
-        said: dict[str, bool] = {}
+        said: dict[str, Any] = {}
 
         def build(header: dict[str, Any]) -> JepaNetwork:
             if header["version"] != VERSION:
                 raise ValueError(f"of version {header['version']}, not {VERSION}")
             said.update({name: bool(header[name]) for name in ("normalised", "alone")})
+            said["usual"] = {float(share): float(energy) for share, energy in header["usual"]}
             parts = {name: bool(header[name]) for name in ("predictor", "moments")}
             return JepaNetwork(from_json(JepaConfig, header["network"]), **parts)
 
@@ -142,7 +154,7 @@ class Jepa:
 
     def save(self, path: str | Path, *, note: str = "") -> None:
         """Writes it as float16, atomically; the note says how it was made, in one line."""
-        said = {"normalised": self.normalised, "alone": self.alone, "note": note}
+        said = {"normalised": self.normalised, "alone": self.alone, "usual": list(self.usual.items()), "note": note}
         parts = {"predictor": self.network.predictor is not None, "moments": self.network.moments}
         write_weights(path, self.network, {"version": VERSION, "network": as_json(self.config)} | said | parts)
 
@@ -222,6 +234,18 @@ class Jepa:
         tokens = self.tokens(subject, generator=generator)
         values = token_energies(self, tokens, config or EnergyConfig(), generator=generator)
         return EnergyMap(_finite(values), in_metres(tokens.centers, tokens.frame), tokens)
+
+    def limit(self, share: float) -> float:
+        """The energy that so large a share of the tokens of intact scenes exceeds: the rate of false alarms above it.
+
+        Raises:
+            InputError: If nobody measured it, or the share is smaller or larger than was.
+        """
+        shares = list(self.usual)
+        if not shares or not shares[0] <= share <= shares[-1]:
+            wanted = f"{shares[0]} to {shares[-1]}" if shares else "a model whose usual energies were measured"
+            raise InputError("share of intact tokens", got=share, wanted=wanted)
+        return float(np.interp(math.log(share), np.log(shares), list(self.usual.values())))
 
     def splat_energy(self, splats: Splats, config: EnergyConfig | None = None, *, draws: int = 4) -> Tensor:
         """The energy of every Gaussian: of the tokens nearest to it, mean over draws of elements, shape (n,).

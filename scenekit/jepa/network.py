@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from scenekit.errors import InputError
 from scenekit.jepa.elements import FEATURES, SPREAD, USUAL
@@ -18,6 +19,9 @@ from scenekit.jepa.tokens import TokenConfig, Tokens
 
 MOST_BLOCKS = 100
 """Of a transformer; more is a mistake or an attack."""
+
+NEARER = 3.0
+"""Offsets of near tokens are about a third of half the scene; by so much they are made larger."""
 
 WIDEST = 4096
 """Width of a transformer; more is a mistake or an attack."""
@@ -41,6 +45,9 @@ class JepaConfig:
     """Its blocks."""
     predictor_heads: int = 6
     """Of its attention."""
+    near: int = 0
+    """Tokens of the context, the nearest, that a query is predicted from, at their places as seen from there; 0 for all
+    of them, at their places in the scene."""
     coordinates: int = 3
     """p: a place in space, or in space and time."""
     bands: int = 6
@@ -58,12 +65,14 @@ class JepaConfig:
         for name, most in (("hidden", WIDEST), ("coordinates", 16), ("bands", 16)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"network {name}", got=getattr(self, name), wanted=f"1 to {most}")
+        if not 0 <= self.near <= WIDEST:
+            raise InputError("network near", got=self.near, wanted=f"0 to {WIDEST}")
 
 
 TINY = JepaConfig(width=48, depth=2, heads=4, hidden=32, predictor_width=32, predictor_depth=2, predictor_heads=4,
                   tokens=TokenConfig(count=32, neighbours=16, elements=512))  # fmt: skip
 """For tests and toys."""
-SMALL = JepaConfig()
+SMALL = JepaConfig(width=128, depth=2, heads=4, hidden=64, predictor_width=96, predictor_depth=3, near=12)
 """What comes with the package."""
 BASE = JepaConfig(width=384, depth=12, heads=6, hidden=256, predictor_width=192, predictor_depth=6, predictor_heads=6)
 """That of Point-JEPA (Saito et al. 2024)."""
@@ -118,6 +127,9 @@ class Encoder(nn.Module):
 class Predictor(nn.Module):
     """Latents at places, from those of a context.
 
+    From all of it, queries and context attending to each other; or, if `config.near`, each query on its own from what
+    is nearest to it, which tells far sooner how things go on across a gap.
+
     Args:
         config: Its size.
         extra: e, numbers that a query says beside its place: an action, a time, an object's anchor.
@@ -131,6 +143,9 @@ class Predictor(nn.Module):
         self.place = Places(config.coordinates, config.bands, w)
         self.query = nn.Parameter(0.02 * torch.randn(w))
         self.extra = nn.Linear(extra, w) if extra else None
+        self.near, self.offset = config.near, None
+        if config.near:
+            self.offset = nn.Sequential(nn.Linear(config.coordinates + 1, w), nn.GELU(), nn.Linear(w, w))
         self.transformer = Transformer(w, config.predictor_depth, config.predictor_heads)
         self.out = nn.Linear(w, config.width if out is None else out)
 
@@ -158,15 +173,34 @@ class Predictor(nn.Module):
         if (query_extra is None) != (self.extra is None):
             got, wanted = ("none", "some") if query_extra is None else ("some", "none")
             raise InputError("query_extra", got=got, wanted=f"{wanted}, as the predictor was built")
-        seen = self.context(context) + self.place(places)
         asked = self.query + self.place(query_places)
         if self.extra is not None:
             asked = asked + self.extra(query_extra)
+        if self.offset is not None:
+            return self.out(self._from_near(self.context(context), places, asked, query_places, valid))
+        seen = self.context(context) + self.place(places)
         hidden = None
         if valid is not None:
             hidden = torch.cat([~valid, valid.new_zeros(asked.shape[:2])], 1)
         answered = self.transformer(torch.cat([seen, asked], 1), hidden=hidden)
         return self.out(answered[:, seen.shape[1] :])
+
+    def _from_near(
+        self, context: Tensor, places: Tensor, asked: Tensor, query_places: Tensor, valid: Tensor | None
+    ) -> Tensor:
+        """Queries (b, m, w) after attending to those of the context (b, c, w) that are near."""
+        assert self.offset is not None
+        distance = torch.cdist(query_places, places, compute_mode="donot_use_mm_for_euclid_dist")
+        if valid is not None:
+            distance = distance.masked_fill(~valid[:, None], math.inf)
+        away, near = distance.topk(min(self.near, distance.shape[-1]), largest=False)
+        row = torch.arange(len(near), device=near.device)[:, None, None]
+        offset = NEARER * (places[row, near] - query_places[:, :, None])
+        far = away.clamp(1e-3, 1e3).log()[..., None]
+        seen = context[row, near] + self.offset(torch.cat([offset, far], -1))
+        hidden = functional.pad(away.isinf(), (1, 0)).flatten(0, 1)
+        answered: Tensor = self.transformer(torch.cat([asked[:, :, None], seen], 2).flatten(0, 1), hidden=hidden)
+        return answered[:, 0].unflatten(0, asked.shape[:2])
 
 
 class Transformer(nn.Module):

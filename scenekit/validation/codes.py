@@ -149,6 +149,10 @@ CODES: dict[str, tuple[str, str]] = {
         'Give it one: `scene["{path}"].mesh = …`.',
     ),
     "nodes-not-compared": ("There are too many nodes near each other to compare all.", "Validate parts of the scene."),
+    "tokens-odd": (
+        "Neighbourhoods are not as the rest of the scene lets expect.",
+        "Look: `scenekit jepa energy SCENE`. `scenekit edit SCENE floaters --odd 0.001` drops such splats.",
+    ),
     "body-provenance": (
         "Numbers of physics that nobody measured.",
         "Weigh and measure what matters, or treat results as such.",

@@ -9,6 +9,7 @@ import torch
 from scenekit import edits
 from scenekit.edits.clean import photo_views, probe_views
 from scenekit.errors import InputError
+from scenekit.jepa.jepa import Jepa
 from scenekit.poses import Pose
 from scenekit.render.splats import render
 from scenekit.splats import Splats, random_splats
@@ -38,6 +39,32 @@ def test_what_no_photo_shows_is_taken_away(make_state):
     off = {"isolation": 0, "max_size": 0, "min_opacity": 0}
     assert len(edits.RemoveFloaters("/room", min_photos=1, **off).apply(state).node("/room").splats) == 90
     assert len(edits.RemoveFloaters("/room", min_photos=0, **off).apply(state).node("/room").splats) == 100
+
+
+def test_what_is_odd_is_taken_away_from_every_node_at_its_place_in_the_world(
+    make_state, monkeypatch: pytest.MonkeyPatch
+):
+    """Of a model that finds odd what is to the right of 1 m."""
+
+    class Right:
+        def limit(self, share: float) -> float:
+            assert share == 0.01
+            return 1.0
+
+        def energy(self, state, *, seed: int):
+            class Map:
+                def at(self, points: torch.Tensor) -> torch.Tensor:
+                    return points[:, 0].float() + 0.1 * seed - 0.15
+
+            return Map()
+
+    monkeypatch.setattr(Jepa, "load", lambda *_: Right())
+    state = with_splats(make_state(), random_splats(300, degree=0, extent=3.0))
+    off = {"isolation": 0, "max_size": 0, "min_opacity": 0, "min_photos": 0}
+    new = edits.RemoveFloaters("/", odd=0.01, **off).apply(state)
+    assert 0 < len(new.splats()) < len(state.splats())
+    assert float(new.splats().means[:, 0].max()) <= 1
+    assert len(new.splats()) == int((state.splats().means[:, 0] <= 1).sum())
 
 
 def test_photos_of_a_node_above_are_in_the_frame_of_the_node(make_state):

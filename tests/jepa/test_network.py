@@ -65,6 +65,29 @@ def test_nobody_sees_an_invalid_token(encoder: Encoder) -> None:
     torch.testing.assert_close(latents, few, rtol=0, atol=1e-5)
 
 
+def test_a_query_is_predicted_from_what_is_nearest_to_it() -> None:
+    torch.manual_seed(3)
+    predictor, g = Predictor(replace(TINY, near=4)), generator(1)
+    context, places, asked = (torch.randn(B, n, w, generator=g) for n, w in ((T, TINY.width), (T, 3), (5, 3)))
+    found = predictor(context, places, asked)
+    assert found.shape == (B, 5, TINY.width)
+    for b, m in ((0, 0), (2, 4)):
+        away = (places[b] - asked[b, m]).norm(dim=1)
+        near = away.argsort()[:4]
+        few = predictor(context[b : b + 1, near], places[b : b + 1, near], asked[b : b + 1, m : m + 1])
+        torch.testing.assert_close(few[0, 0], found[b, m], rtol=0, atol=1e-5)
+        valid = torch.ones(B, T, dtype=torch.bool)
+        valid[b, near[0]] = False
+        others = away.argsort()[1:5]
+        wanted = predictor(context[b : b + 1, others], places[b : b + 1, others], asked[b : b + 1, m : m + 1])
+        passed = predictor(context, places, asked, valid=valid)[b, m]
+        torch.testing.assert_close(passed, wanted[0, 0], rtol=0, atol=1e-5)
+    few = predictor(context[:, :2], places[:, :2], asked, valid=torch.tensor([[True, False]] * B))
+    torch.testing.assert_close(few, predictor(context[:, :1], places[:, :1], asked), rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match="near"):
+        replace(TINY, near=-1)
+
+
 def test_a_token_alone_says_nothing_of_its_place_and_of_others(encoder: Encoder) -> None:
     tokens = some_tokens()
     alone = encoder.alone(tokens)

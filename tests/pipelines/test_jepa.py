@@ -16,9 +16,10 @@ from safetensors import safe_open
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import read_rollouts
 from scenekit.datasets.token_shards import TokenShardConfig
-from scenekit.errors import FileError
+from scenekit.errors import FileError, InputError
 from scenekit.io.images import read_image
-from scenekit.io.splat_files import write_splats
+from scenekit.io.splat_files import read_splats, write_splats
+from scenekit.jepa.energy import SHARES
 from scenekit.jepa.jepa import Jepa
 from scenekit.jepa.tokens import TokenConfig
 from scenekit.jepa.training import TrainingConfig
@@ -41,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(data: Path) -> Path:
-    return run(Config(Train(data.parent / "run", data=data, size="tiny", training=TRAINING))).path
+    return run(Config(Train(data.parent / "run", data=data, size="tiny", training=TRAINING, intact=2))).path
 
 
 def test_rollouts_are_made_and_gone_on_with(tmp_path: Path) -> None:
@@ -61,12 +62,15 @@ def test_training_leaves_weights_a_log_and_plots(weights: Path) -> None:
     assert names == {"scenes.safetensors", "checkpoint.safetensors", "log.json", "losses.svg", "collapse.svg"}
     log = json.loads((weights.parent / "log.json").read_text())
     assert log["method"] == "jepa" and log["network"]["tokens"]["count"] == 24 and len(log["losses"]["prediction"]) == 4
-    assert Jepa.load(weights).config.tokens.count == 24
+    jepa = Jepa.load(weights)
+    assert jepa.config.tokens.count == 24 and len(jepa.usual) == len(SHARES)
+    levels = [jepa.limit(share) for share in SHARES]
+    assert levels == sorted(levels) and levels[0] > 0
 
 
 def test_a_finished_training_is_not_done_again_and_another_is_refused(weights: Path, data: Path) -> None:
     before = weights.read_bytes()
-    train = Train(weights.parent, data=data, size="tiny", training=TRAINING)
+    train = Train(weights.parent, data=data, size="tiny", training=TRAINING, intact=2)
     run(Config(train))
     assert weights.read_bytes() == before
     with pytest.raises(FileError, match="other mask"):
@@ -150,6 +154,14 @@ def test_an_energy_map_is_a_picture_and_a_table(weights: Path, tmp_path: Path) -
     rows = json.loads((tmp_path / "energy" / "tokens.json").read_text())
     assert len(rows) == 24 and rows[0]["node"] == "/a"
     assert [row["energy"] for row in rows] == sorted((row["energy"] for row in rows), reverse=True)
+
+
+def test_a_part_is_looked_at_alone_and_spoilt_if_asked_for(weights: Path, tmp_path: Path) -> None:
+    write_splats(tmp_path / "a.ply", random_splats(300))
+    run(Config(Energy(tmp_path / "a.ply", tmp_path / "b", weights, draws=1, path="/a", flaw="floater")))
+    assert len(read_splats(tmp_path / "b" / "energy.ply")) == 308
+    with pytest.raises(InputError, match="path"):
+        run(Config(Energy(tmp_path / "a.ply", tmp_path / "c", weights, path="/b")))
 
 
 def test_weights_that_are_not_there_are_an_error(tmp_path: Path) -> None:
