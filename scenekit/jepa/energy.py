@@ -35,6 +35,8 @@ class EnergyConfig:
     """Times that all tokens are hidden, each time in other groups."""
     share: float = 0.125
     """Of the tokens that are hidden together."""
+    compact: bool = False
+    """Whether these are neighbours, or else any, so that most of what is around a token is seen."""
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or not 0 < self.share < 1:
@@ -69,7 +71,7 @@ class EnergyMap:
 def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generator: torch.Generator) -> Tensor:
     """The energy of each token, mean over the times that it was hidden, shape (t,).
 
-    In each round all tokens fall into compact groups; each group is predicted from all tokens outside of it.
+    In each round all tokens fall into groups; each group is predicted from all tokens outside of it.
 
     Args:
         jepa: What predicts.
@@ -87,7 +89,8 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
     size = min(max(1, round(config.share * len(tokens))), len(tokens) - 1)
     total, times = torch.zeros(len(tokens)), torch.zeros(len(tokens))
     for _ in range(config.rounds):
-        hidden = compact_groups(tokens.centers, size, generator=generator)
+        groups = compact_groups if config.compact else random_groups
+        hidden = groups(tokens.centers, size, generator=generator)
         count = len(hidden)
         outside = torch.ones(count, len(tokens), dtype=torch.bool).scatter_(1, hidden, False)
         context = outside.nonzero()[:, 1].unflatten(0, (count, -1))
@@ -127,6 +130,13 @@ def painted(splats: Splats, energy: Tensor) -> Splats:
     grey = (0.5 + SH_C0 * splats.sh[:, 0].detach().cpu()).clamp(0, 1).mean(1, keepdim=True).expand(-1, 3)
     rgb = (1 - heat) * grey + heat * torch.tensor(HOT)
     return replace(splats, sh=((rgb - 0.5) / SH_C0)[:, None].to(splats.sh))
+
+
+def random_groups(centers: Tensor, size: int, *, generator: torch.Generator) -> Tensor:
+    """As `compact_groups`, of any tokens."""
+    order = torch.randperm(len(centers), generator=generator)
+    missing = -len(order) % size
+    return torch.cat([order, order[:missing]]).unflatten(0, (-1, size))
 
 
 def compact_groups(centers: Tensor, size: int, *, generator: torch.Generator) -> Tensor:

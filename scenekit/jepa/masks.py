@@ -124,12 +124,10 @@ class Tubes(Blocks):
     """s."""
 
 
+FEW = Random(shares=(0.25,), context=None)
+"""A quarter at random, and all the rest is seen, much as where energy is measured."""
 I_JEPA = Blocks(shares=((0.15, 0.2),) * 4, context=None)
 """Shares as of I-JEPA (Assran et al. 2023); other than there, targets do not overlap."""
-
-
-FEW = Blocks(shares=(8 / 64, 4 / 64, 2 / 64, 1 / 64, 1 / 64), context=None)
-"""Little is hidden and all the rest is seen, as where energy is measured."""
 
 
 @dataclass(frozen=True)

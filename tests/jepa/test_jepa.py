@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from scenekit.errors import FileError, FitError, InputError
-from scenekit.jepa.energy import EnergyConfig, EnergyMap, compact_groups, token_energies
+from scenekit.jepa.energy import EnergyConfig, EnergyMap, compact_groups, random_groups, token_energies
 from scenekit.jepa.jepa import Jepa, JepaNetwork, pooled
 from scenekit.jepa.moments import moments, surprise
 from scenekit.jepa.network import TINY
@@ -115,6 +115,13 @@ def test_groups_hold_all_tokens_and_are_compact() -> None:
     uneven = compact_groups(centers[:30], 8, generator=generator(1))
     assert uneven.shape == (4, 8) and set(uneven.flatten().tolist()) == set(range(30))
     assert all(len(set(group.tolist())) == 8 for group in uneven)
+
+
+def test_random_groups_hold_all_tokens_and_none_twice_in_one() -> None:
+    for count in (64, 30, 7):
+        groups = random_groups(torch.zeros(count, 3), 7, generator=generator(1))
+        assert set(groups.flatten().tolist()) == set(range(count)) and groups.shape == (-(-count // 7), 7)
+        assert all(len(set(group.tolist())) == 7 for group in groups)
 
 
 def test_energy_is_the_error_of_each_token_predicted_from_the_others(jepa: Jepa, cloud: Splats) -> None:
