@@ -41,7 +41,7 @@ Look = Callable[[ViewCameras], Tensor]
 class JointConfig:
     """How sides are denoised together."""
 
-    sides: int = 16
+    sides: int = 24
     """c, spread evenly over the elevations of the run's cameras."""
     turns: int = 25
     """Steps of DDIM, evenly over the steps of the run."""

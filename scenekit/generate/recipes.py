@@ -86,7 +86,7 @@ RECIPES: dict[str, Recipe] = {
             shading=ShadingSchedule(plain=1.0), background=STUDIO_BACKGROUND, joint=JointConfig(),
         ),
         guidance=DistillationConfig(
-            "sds", scale=5.0, timesteps=(0.05, 0.95), annealing="line", weighting="clean", threshold=True
+            "sds", scale=4.0, timesteps=(0.05, 0.95), annealing="line", weighting="clean", threshold=True
         ),
     ),
     "stable-diffusion": _STABLE_DIFFUSION,
