@@ -48,6 +48,8 @@ class TrainingConfig:
     """Steps of the optimiser."""
     batch: int = 64
     """Pictures in a step."""
+    many: int = 256
+    """Pictures in a step of the expected picture: a mean is learned from many, and they cost little."""
     learning_rate: float = 1e-3
     """Of AdamW after the warm-up; it falls to a tenth by a cosine."""
     warm_up: int = 500
@@ -71,7 +73,7 @@ class TrainingConfig:
     """Its size."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "warm_up", "save_every"):
+        for name in ("steps", "batch", "many", "warm_up", "save_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"training {name}", got=getattr(self, name), wanted="at least 1")
 
@@ -134,17 +136,14 @@ class Trainer:
         config, schedule = self.config, self.prior.schedule
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * self._rate()
-        x0, words, view = self._batch()
+        x0, words, view = self._batch(config.batch)
         t = torch.randint(len(schedule), (len(x0),), generator=self.generator)
         x_t = schedule.noised(x0, torch.randn(x0.shape, generator=self.generator), t)
-        words = words[:, : int((words != 0).sum(1).max())]
         with torch.autocast("cpu", torch.bfloat16):
-            expected = self.network.expected(words, view)
-            clean = self.network(x_t, t.float() / len(schedule), words, view, expected=expected.detach())
+            clean = self.network(x_t, t.float() / len(schedule), words, view)
         error = (clean.float() - x0).pow(2).mean((1, 2, 3))
-        surprise = (expected.float() - functional.avg_pool2d(x0, COARSER)).pow(2).mean()
         snr = (schedule.signal(t) / schedule.noise(t)).flatten() ** 2
-        loss = (snr.clamp(1, config.snr_cap) * error).mean() + surprise
+        loss = (snr.clamp(1, config.snr_cap) * error).mean() + self._surprise()
         if not bool(loss.isfinite()):
             raise FitError("training", got=f"a loss of {float(loss)} at step {self.step}", wanted="a finite one",
                            hint="The last checkpoint is kept; a lower --learning-rate may help.")  # fmt: skip
@@ -155,24 +154,31 @@ class Trainer:
         self._average()
         return float(error.detach().mean())
 
+    def _surprise(self) -> Tensor:
+        """Mean squared error of the expected pictures of a batch of their own."""
+        x0, words, view = self._batch(self.config.many)
+        with torch.autocast("cpu", torch.bfloat16):
+            expected = self.network.expected(words, view)
+        return (expected.float() - functional.avg_pool2d(x0, COARSER)).pow(2).mean()
+
     def _rate(self) -> float:
         """Share of the learning rate at this step."""
         over = self.step / self.config.steps
         return min((self.step + 1) / self.config.warm_up, 0.55 + 0.45 * math.cos(math.pi * over))
 
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures of −1..1 (b, 3, s, s), words (b, k), views (b, 6), some of these left out."""
+    def _batch(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures of −1..1 (b, 3, s, s), words (b, k) up to the last, views (b, 6), some of these left out."""
         config, n = self.config, len(self.pictures)
-        chosen = torch.randint(n, (config.batch,), generator=self.generator)
+        chosen = torch.randint(n, (count,), generator=self.generator)
         rows = chosen.numpy()
         x0 = torch.from_numpy(self.pictures.pixels[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        luck = torch.rand(config.batch, 3, generator=self.generator)
+        luck = torch.rand(count, 3, generator=self.generator)
         ways = [self.numbers[i] for i in rows]
         words = torch.stack([way[int(u * len(way))] for way, u in zip(ways, luck[:, 0].tolist(), strict=True)])
         words[luck[:, 1] < config.drop_words] = torch.tensor([NOTHING] + [0] * (words.shape[1] - 1))
         angles = (torch.from_numpy(getattr(self.pictures, name)[rows]).float() for name in ("azimuth", "elevation"))
         view = view_features(*angles) * (luck[:, 2:] >= config.drop_view)
-        return x0, words, view
+        return x0, words[:, : int((words != 0).sum(1).max())], view
 
     def _average(self) -> None:
         """The mean weights follow; early on they follow faster, or they would remember the beginning."""

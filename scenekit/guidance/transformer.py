@@ -97,7 +97,7 @@ class PictureTransformer(nn.Module):
         for weights in (weights for layer in zeros for weights in layer.parameters()):
             nn.init.zeros_(weights)  # starts as the identity, and predicts 0
 
-    def forward(self, x_t: Tensor, t: Tensor, words: Tensor, view: Tensor, *, expected: Tensor | None = None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, words: Tensor, view: Tensor) -> Tensor:
         """The clean pictures, shape (b, 3, side, side).
 
         Args:
@@ -105,11 +105,9 @@ class PictureTransformer(nn.Module):
             t: Timesteps as parts of the schedule, 0..1, shape (b,).
             words: Numbers of words, 0 after the last one, shape (b, k).
             view: `view_features`, shape (b, VIEW_FEATURES).
-            expected: What words and view show on average, shape (b, 3, side / 2, side / 2); None asks `self.expected`.
         """
-        if expected is None:
-            with torch.no_grad():  # nothing is learned through it
-                expected = self.expected(words, view)
+        with torch.no_grad():  # nothing is learned through it, so that it stays a mean
+            expected = self.expected(words, view)
         patches = self.patch_in(_patched(x_t, self.config.patch)) + self.patch_place
         patches = patches + self.expected_in(_patched(expected, self.config.patch // COARSER))
         tokens = torch.cat([self.word(words) + self.word_place[: words.shape[1]], patches], 1)

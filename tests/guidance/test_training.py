@@ -17,7 +17,9 @@ from scenekit.guidance.transformer import TransformerConfig
 
 WORDS = ("red", "blue")
 SMALL = TransformerConfig(side=8, patch=4, width=32, depth=2, heads=2, words=2, vocabulary=8)
-CONFIG = TrainingConfig(steps=1200, batch=16, learning_rate=3e-3, warm_up=20, ema=0.98, save_every=100, network=SMALL)
+CONFIG = TrainingConfig(
+    steps=1200, batch=16, many=64, learning_rate=3e-3, warm_up=20, ema=0.98, save_every=100, network=SMALL
+)
 
 
 def pictures() -> Pictures:
