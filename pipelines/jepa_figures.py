@@ -5,7 +5,7 @@ Letters: n examples, s steps, b rows of bodies, f features, t tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,35 +89,54 @@ def object_figures(features: Features, folder: Path, *, gallery: int, unlike: bo
 
 
 def flaw_figures(features: Features, jepa: Jepa | None, folder: Path) -> Figures:
-    """AUROC of the energy of tokens that have to do with what is wrong against all others, by kind of flaw: mean over
-    scenes, and of all scenes together.
+    """How well the energy of tokens tells what is wrong, see `ranking`.
 
     Args:
         features: What is measured; nothing is, if it says nothing of single tokens.
         jepa: Whose energy it is; None, or one without a predictor, takes how far a token is from those around it.
         folder: Shards of flawed scenes.
     """
-    if not isinstance(features, TokenFeatures):
-        return {}
+
+    def energies(tokens: Tokens, number: int) -> Tensor:
+        if jepa is None or jepa.network.predictor is None:
+            assert isinstance(features, TokenFeatures)
+            return neighbour_energies(features, tokens)
+        return token_energies(jepa, tokens, EnergyConfig(), generator=torch.Generator().manual_seed(number))
+
+    return ranking(energies, folder) if isinstance(features, TokenFeatures) else {}
+
+
+def thing_figures(folder: Path) -> Figures:
+    """The same of an energy that is 1 of tokens of things and 0 of those of the ground: what that alone tells."""
+    return ranking(lambda tokens, _: (tokens.owners >= 0).double(), folder)
+
+
+def ranking(energies: Callable[[Tokens, int], Tensor], folder: Path) -> Figures:
+    """AUROC of the energy of tokens that have to do with what is wrong against others, by kind of flaw: mean over
+    scenes; of all scenes together; and mean over scenes again, where tokens of the ground count for nothing.
+
+    Args:
+        energies: Of the valid tokens of the scene of a number.
+        folder: Shards of flawed scenes.
+    """
     shards = TokenShards(folder, views=(0,))
-    found: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
     for number, scene in enumerate(shards.scenes):
         one = torch.tensor([number])
         valid = shards.batch(one).valid[0].nonzero().flatten()
         tokens = shards.batch(one).map(lambda tensor: tensor[0]).take(valid)
-        if jepa is None or jepa.network.predictor is None:
-            energies = neighbour_energies(features, tokens)
-        else:
-            chance = torch.Generator().manual_seed(number)
-            energies = token_energies(jepa, tokens, EnergyConfig(), generator=chance)
-        found.setdefault(scene["flaw"], []).append((energies, shards.affected(one)[0, valid]))
+        of_scene = energies(tokens, number), shards.affected(one)[0, valid], tokens.owners >= 0
+        found.setdefault(scene["flaw"], []).append(of_scene)
     figures = {}
     for kind in FLAWS:
-        some = [pair for pair in found.get(kind, []) if 0 < int(pair[1].sum()) < len(pair[1])]
+        some = [each for each in found.get(kind, []) if 0 < int(each[1].sum()) < len(each[1])]
         if some:
-            figures[f"{kind}, within scenes"] = float(np.mean([auroc(*pair) for pair in some]))
-            energies, affected = (torch.cat(parts) for parts in zip(*some, strict=True))
-            figures[f"{kind}, all scenes"] = auroc(energies, affected)
+            figures[f"{kind}, within scenes"] = float(np.mean([auroc(energy, bad) for energy, bad, _ in some]))
+            energy, bad, _ = (torch.cat(parts) for parts in zip(*some, strict=True))
+            figures[f"{kind}, all scenes"] = auroc(energy, bad)
+        things = [(energy[thing], bad[thing]) for energy, bad, thing in some if 0 < int(bad[thing].sum()) < thing.sum()]
+        if things:
+            figures[f"{kind}, among things"] = float(np.mean([auroc(*pair) for pair in things]))
     return figures
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -34,10 +34,12 @@ from scenekit.pipelines.jepa_figures import (
     object_figures,
     rollout_figures,
     still_figures,
+    thing_figures,
 )
 from scenekit.runs import as_json, read_json, write_json
 
-TABLES = ("objects", "energy", "rollouts")
+Table = Literal["objects", "energy", "rollouts"]
+TABLES: tuple[Table, ...] = ("objects", "energy", "rollouts")
 """What is measured; a table of each."""
 
 
@@ -81,12 +83,15 @@ class Probe:
     """Processes that make data."""
     device: str = "cpu"
     """Where encoders run."""
+    tables: tuple[Table, ...] = TABLES
+    """Which are measured."""
     sizes: Annotated[Sizes, tyro.conf.arg(name="")] = field(default_factory=Sizes)
     """What they are measured on."""
 
     def __post_init__(self) -> None:
-        if not self.weights or self.seeds < 1:
-            raise InputError("probe", got=(self.weights, self.seeds), wanted="some weights, and a seed")
+        if not self.weights or self.seeds < 1 or not self.tables:
+            got = (self.weights, self.seeds, self.tables)
+            raise InputError("probe", got=got, wanted="some weights, a seed, and a table")
 
 
 @dataclass(frozen=True)
@@ -151,15 +156,15 @@ def run(config: Probe) -> Measured:
         ScenekitError: If weights or data cannot be used.
     """
     subjects = compared(config)
-    measures, still = prepared(config, next(s.jepa for s in subjects if s.jepa is not None))
+    measures, known = prepared(config, next(s.jepa for s in subjects if s.jepa is not None))
     rows: dict[str, Row] = {}
     for subject in subjects:
         row = rows.setdefault(subject.name, Row(subject.name))
         for table, figures in figures_of(subject, measures, config).items():
             for name, value in figures.items():
                 row.tables.setdefault(table, {}).setdefault(name, []).append(value)
-    for name, figures in still().items():
-        rows[name] = Row(name, {"rollouts": {figure: [value] for figure, value in figures.items()}})
+    for name, (table, figures) in known.items():
+        rows[name] = Row(name, {table: {figure: [value] for figure, value in figures.items()}})
     measured = Measured(list(rows.values()), str(config.output))
     write_json(config.output / "figures.json", asdict(measured))
     (config.output / "tables.md").write_text(str(measured) + "\n")
@@ -191,26 +196,32 @@ Measures = dict[str, Callable[[Subject], Figures]]
 """How the figures of each table are measured."""
 
 
-def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, Callable[[], dict[str, Figures]]]:
-    """How everything is measured, on data that is there then; and the errors of the truth itself on rollouts."""
+def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, dict[str, tuple[str, Figures]]]:
+    """How each table is measured, on data that is there then; and what takes no encoder at all, by name, with the
+    table it goes to."""
     folder = config.data or data_folder() / "probe"
     sizes = config.sizes
     common = TokenShardConfig(seed=sizes.seed, tokens=jepa.config.tokens)
     objects = replace(common, variant="objects", scenes=sizes.objects + sizes.gallery)
     flawed = replace(common, variant="flawed", scenes=sizes.flawed, views=("splats",))
     moving = RolloutConfig(rollouts=sizes.rollouts, steps=sizes.steps, seed=sizes.seed)
-    write_token_shards(folder / "objects", objects, workers=config.workers)
-    write_token_shards(folder / "flawed", flawed, workers=config.workers)
-    write_rollouts(folder / "rollouts", moving, workers=config.workers)
-    rollouts = Rollouts.read(folder / "rollouts")
-    measures: Measures = {
-        "objects": lambda s: object_figures(
+    measures: Measures = {}
+    known: dict[str, tuple[str, Figures]] = {}
+    if "objects" in config.tables:
+        write_token_shards(folder / "objects", objects, workers=config.workers)
+        measures["objects"] = lambda s: object_figures(
             s.features, folder / "objects", gallery=sizes.gallery, unlike=s.jepa is None
-        ),
-        "energy": lambda s: flaw_figures(s.features, s.jepa, folder / "flawed"),
-        "rollouts": lambda s: rollout_figures(s.features, rollouts),
-    }
-    return measures, lambda: still_figures(rollouts)
+        )
+    if "energy" in config.tables:
+        write_token_shards(folder / "flawed", flawed, workers=config.workers)
+        measures["energy"] = lambda s: flaw_figures(s.features, s.jepa, folder / "flawed")
+        known["being of a thing"] = ("energy", thing_figures(folder / "flawed"))
+    if "rollouts" in config.tables:
+        write_rollouts(folder / "rollouts", moving, workers=config.workers)
+        rollouts = Rollouts.read(folder / "rollouts")
+        measures["rollouts"] = lambda s: rollout_figures(s.features, rollouts)
+        known |= {name: ("rollouts", figures) for name, figures in still_figures(rollouts).items()}
+    return measures, known
 
 
 def figures_of(subject: Subject, measures: Measures, config: Probe) -> dict[str, Figures]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from scenekit.datasets.token_shards import TokenShards
 from scenekit.errors import InputError
 from scenekit.jepa.features import untrained
 from scenekit.jepa.network import TINY
-from scenekit.jepa.tokens import TokenConfig
+from scenekit.jepa.tokens import TokenConfig, Tokens
 from scenekit.pipelines import jepa_probe
 from scenekit.pipelines.jepa import Config, run
-from scenekit.pipelines.jepa_figures import distance, yaw
+from scenekit.pipelines.jepa_figures import distance, ranking, yaw
 from scenekit.pipelines.jepa_probe import Measured, Probe, Row, Sizes, with_deviation
 
 NETWORK = replace(TINY, tokens=TokenConfig(count=24, neighbours=8, elements=192))
@@ -38,7 +39,8 @@ def measured(config: Probe) -> Measured:
 
 def test_every_encoder_and_baseline_is_measured(measured: Measured, config: Probe) -> None:
     names = ["a model", "random encoder", "raw features", "voxel statistics"]
-    assert [row.name for row in measured.rows] == [*names, "the truth, standing still", "the truth, moving on"]
+    known = ["being of a thing", "the truth, standing still", "the truth, moving on"]
+    assert [row.name for row in measured.rows] == [*names, *known]
     for row, seeds in zip(measured.rows, (2, 2, 1, 1), strict=False):
         assert {len(v) for table in row.tables.values() for v in table.values()} == {seeds}
         assert 0 <= min(row.tables["objects"]["R@1, 55% missing"]) <= 1
@@ -72,6 +74,26 @@ def test_other_weights_are_measured_anew(measured: Measured, config: Probe, tmp_
     assert jepa_probe.figures_of(first, {"objects": lambda _: {"made": 2.0}}, other)["objects"] == {"made": 1.0}
     changed = replace(first, about="other")
     assert jepa_probe.figures_of(changed, {"objects": lambda _: {"made": 2.0}}, other)["objects"] == {"made": 2.0}
+
+
+def test_one_table_makes_the_data_of_that_one_alone(config: Probe, measured: Measured, tmp_path: Path) -> None:
+    few = replace(config, data=tmp_path / "data", output=tmp_path / "out", tables=("energy",), seeds=1)
+    found = run(Config(few))
+    assert isinstance(found, Measured) and {path.name for path in (tmp_path / "data").iterdir()} == {"flawed"}
+    assert found.rows[0].tables == {"energy": measured.rows[0].tables["energy"]}
+
+
+def test_an_energy_that_knows_what_is_wrong_ranks_it_first(config: Probe, measured: Measured) -> None:
+    assert config.data is not None
+    shards = TokenShards(config.data / "flawed", views=(0,))
+
+    def truth(tokens: Tokens, number: int) -> torch.Tensor:
+        return shards.affected(torch.tensor([number]))[0, : len(tokens)].double()
+
+    best = ranking(truth, config.data / "flawed")
+    worst = ranking(lambda *each: -truth(*each), config.data / "flawed")
+    assert set(best) == set(measured.rows[0].tables["energy"])
+    assert set(best.values()) == {1.0} and set(worst.values()) == {0.0}
 
 
 def test_sizes_too_small_are_refused() -> None:
