@@ -134,9 +134,10 @@ def ranking(energies: Callable[[Tokens, int], Tensor], folder: Path) -> Figures:
             figures[f"{kind}, within scenes"] = float(np.mean([auroc(energy, bad) for energy, bad, _ in some]))
             energy, bad, _ = (torch.cat(parts) for parts in zip(*some, strict=True))
             figures[f"{kind}, all scenes"] = auroc(energy, bad)
-        things = [(energy[thing], bad[thing]) for energy, bad, thing in some if 0 < int(bad[thing].sum()) < thing.sum()]
-        if things:
-            figures[f"{kind}, among things"] = float(np.mean([auroc(*pair) for pair in things]))
+        things = [(energy[thing], bad[thing]) for energy, bad, thing in some]
+        told = [auroc(*pair) for pair in things if 0 < int(pair[1].sum()) < len(pair[1])]
+        if told:
+            figures[f"{kind}, among things"] = float(np.mean(told))
     return figures
 
 
