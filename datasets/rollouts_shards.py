@@ -7,7 +7,7 @@ frames.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,20 +113,15 @@ class RolloutTokens:
     Args:
         shard: The rollouts.
         config: Tokens of each body.
+        bodies: Of each rollout what `body_tokens` makes, where that was made before.
     """
 
-    def __init__(self, shard: RolloutShard, config: TokenConfig = BODY):
+    def __init__(
+        self, shard: RolloutShard, config: TokenConfig = BODY, *, bodies: Sequence[Sequence[Tokens]] | None = None
+    ):
         self.shard, self.config = shard, config
-        n, b = shard.kinds.shape
-        generator = torch.Generator().manual_seed(0)
-        made = [
-            tokenize(shard.body(i, row), config, generator=generator, frame=FRAME)
-            for i in range(n)
-            for row in range(b)
-            if shard.kinds[i, row] >= 0
-        ]
-        place = torch.cumsum((shard.kinds >= 0).flatten().long(), 0).clamp(min=1) - 1  # empty rows get any, not valid
-        self._bodies = Tokens.stack(made).map(lambda tensor: tensor[place])
+        made = [body_tokens(shard, number, config) for number in range(len(shard))] if bodies is None else bodies
+        self._bodies = Tokens.stack([body for bodies in made for body in bodies])
 
     def frames(self, numbers: Tensor, moments: Tensor, *, twin: bool = False) -> Tokens:
         """The tokens (m, b·t) of rollouts (m,) at moments (m,); those of rows without a body are not valid.
@@ -158,6 +153,20 @@ class RolloutTokens:
     def _owners(self, m: int, bodies: Tokens) -> Tensor:
         rows = torch.arange(self.shard.kinds.shape[1]).repeat(m)
         return rows[:, None].expand_as(bodies.owners)
+
+
+def body_tokens(shard: RolloutShard, number: int, config: TokenConfig = BODY) -> list[Tokens]:
+    """The tokens of the bodies of a rollout, each in its own frame; rows without a body have those of another.
+
+    Args:
+        shard: Where it is.
+        number: Which it is there.
+        config: Tokens of each body.
+    """
+    there, generator = shard.kinds[number] >= 0, torch.Generator().manual_seed(0)
+    rows = there.nonzero().flatten().tolist()
+    made = [tokenize(shard.body(number, row), config, generator=generator, frame=FRAME) for row in rows]
+    return [made[place] for place in (there.long().cumsum(0).clamp(min=1) - 1).tolist()]
 
 
 def write_rollouts(folder: str | Path | None = None, config: RolloutConfig = USUAL, *, workers: int = 1) -> list[Path]:

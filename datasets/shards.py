@@ -10,16 +10,18 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
+from torch import Tensor
 
 from scenekit.errors import FileError
 from scenekit.io.atomic import write_bytes, write_text
@@ -137,6 +139,38 @@ class ShardFolder:
             return Part(load(data), said)
         except (OSError, KeyError, SafetensorError) as error:
             raise FileError(file, got=error, wanted=f"a shard of {self.dataset}") from error
+
+
+class ShardRows:
+    """Rows of shards, one after the other, of which any can be had at any time, read from the disk then."""
+
+    def __init__(self) -> None:
+        self._files: list[Any] = []
+        self._rows: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, path: Path, name: str) -> int:
+        """Adds a shard's rows; returns how many there are, as a tensor of this name says.
+
+        Raises:
+            FileError: If it is damaged or has no such tensor.
+        """
+        try:
+            file = safe_open(path, "pt")
+            rows = int(file.get_slice(name).get_shape()[0])
+        except (IndexError, SafetensorError) as error:
+            raise FileError(path, got=repr(error)[:200], wanted=f"a shard with {name}") from None
+        self._rows += [(len(self._files), row) for row in range(rows)]
+        self._files.append(file)
+        return rows
+
+    def read(self, name: str, places: Iterable[tuple[int, ...]]) -> Tensor:
+        """Of the tensors of this name what is at places: a row, and indices within it, shape (places, …)."""
+        found = [(*self._rows[row], within) for row, *within in places]
+        slices = {file: self._files[file].get_slice(name) for file in {file for file, *_ in found}}
+        return torch.cat([slices[file][(slice(row, row + 1), *within)] for file, row, within in found])
 
 
 def _digest(path: Path) -> str:

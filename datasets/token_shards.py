@@ -14,12 +14,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from scenekit.datasets.shapes_parts import Rng
 from scenekit.datasets.shapes_scenes import FLAWS, Flawed, ScenesConfig, ShapesScene, compose, flawed, touched
-from scenekit.datasets.shards import Part, ShardFolder, data_folder
+from scenekit.datasets.shards import Part, ShardFolder, ShardRows, data_folder
 from scenekit.errors import FileError, InputError
 from scenekit.jepa.tokens import TokenConfig, Tokens, tokenize
 
@@ -123,8 +122,7 @@ class TokenShards:
         """The truth about each scene: "things" as of `Thing`, "ground", and "flaw"."""
         self.config: dict[str, Any] = {}
         """Options of the shards, as of `TokenShardConfig`."""
-        self._files: list[Any] = []
-        self._rows: list[tuple[int, int]] = []
+        self._rows = ShardRows()
         for path, said in ShardFolder(Path(folder), "tokens", VERSION).files():
             self._open(path, said)
         self.views = tuple(range(len(self.config["views"])) if views is None else views)
@@ -161,23 +159,18 @@ class TokenShards:
     def _open(self, path: Path, said: dict[str, Any]) -> None:
         try:
             scenes, config = list(said["scenes"]), dict(said["config"])
-            file = safe_open(path, "pt")
-            rows = file.get_slice("elements").get_shape()[0]
-        except (KeyError, TypeError, SafetensorError) as error:
+        except (KeyError, TypeError) as error:
             raise FileError(path, got=repr(error)[:200], wanted="a shard of tokens") from None
+        rows = self._rows.add(path, "elements")
         if rows != len(scenes) or config != (self.config or config):
             got = f"{rows} scenes, {len(scenes)} in its JSON, of {config}"
             raise FileError(path, got=got, wanted="as many, and the config of the other shards")
         self.config = config
-        self._rows += [(len(self._files), row) for row in range(rows)]
-        self._files.append(file)
         self.scenes += scenes
 
     def _read(self, name: str, numbers: Tensor) -> Tensor:
         places = [divmod(number, len(self.views)) for number in numbers.tolist()]
-        rows = [(*self._rows[scene], self.views[view]) for scene, view in places]
-        slices = {file: self._files[file].get_slice(name) for file in {file for file, _, _ in rows}}
-        return torch.cat([slices[file][row : row + 1, view] for file, row, view in rows])
+        return self._rows.read(name, [(scene, self.views[view]) for scene, view in places])
 
 
 def _rng(config: TokenShardConfig, number: int, purpose: int) -> Rng:

@@ -1,6 +1,6 @@
 """The 3D-JEPA: makes its scenes, learns from them, and shows what it makes of others.
 
-`data` makes shards of tokens of procedural scenes, `rollouts` of bodies that move; `train` learns from scenes, and goes
+`data` makes shards of tokens of procedural scenes, `rollouts` of bodies that move; `train` learns from them, and goes
 on where it was stopped; `embed` writes the latents of scenes; `energy` shows where a scene is not as the rest of it
 lets expect; `probe` measures what encoders are worth. Several processes train together under
 `torchrun --nproc-per-node 2 -m scenekit jepa train …`.
@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from scenekit.cameras import Array, Camera, look_at, pinhole
+from scenekit.datasets.rollouts import RolloutConfig
+from scenekit.datasets.rollouts_shards import BODY, write_rollouts
 from scenekit.datasets.shapes_scenes import Flaw, flawed
 from scenekit.datasets.shards import data_folder
 from scenekit.datasets.token_shards import TokenShardConfig, TokenShards, made_scene, made_view, write_token_shards
@@ -38,12 +40,14 @@ from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
 from scenekit.jepa.masks import FEW, I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
 from scenekit.jepa.network import BASE, SMALL, TINY, JepaConfig
 from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig
+from scenekit.jepa.sequential import OrderedObjective
 from scenekit.jepa.tokens import TokenConfig, Tokens
 from scenekit.jepa.training import Trainer, TrainingConfig
 from scenekit.jepa.training_log import TrainingLog
 from scenekit.opening import open_scene
 from scenekit.pipelines.jepa_data import Data, Rollouts
 from scenekit.pipelines.jepa_data import run as make_data
+from scenekit.pipelines.jepa_family import MOVING, Member, Moving
 from scenekit.pipelines.jepa_probe import Measured, Probe
 from scenekit.pipelines.jepa_probe import run as probed
 from scenekit.render.video import draw
@@ -70,24 +74,32 @@ SIDE = 640
 
 @dataclass(frozen=True)
 class Train:
-    """Makes scenes if there are none, and learns from them."""
+    """Makes scenes, or rollouts, if there are none, and learns from them."""
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("jepa")
     """Checkpoint, log, plots and weights go here; the same command goes on where it was stopped."""
     data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """Shards that `scenekit jepa data` made; they are made, as --scenes says, if not given."""
+    """Shards that `scenekit jepa data` or `scenekit jepa rollouts` made; they are made, as --scenes or --rollouts says,
+    if not given."""
     size: Literal["tiny", "small", "base"] = "small"
     """Of the network."""
-    method: Literal["jepa", "autoencoder"] = "jepa"
-    """Predict latents; or, for comparison, reconstruct what elements say, with the same encoder."""
+    method: Literal["jepa", "ordered", "autoencoder", "space-time", "world", "objects", "variational", "sequential"] = (
+        "jepa"
+    )
+    """Of scenes: predict latents; block after block in the order in which they matter; or, for comparison, reconstruct
+    what elements say, with the same encoder. The others learn from rollouts."""
     mask: Literal["blocks", "i-jepa", "few", "hidden", "layers", "objects", "random"] = "blocks"
-    """What is hidden."""
+    """What is hidden of scenes."""
     workers: int = 2
-    """Processes that make scenes."""
+    """Processes that make scenes or rollouts."""
     scenes: Annotated[TokenShardConfig, tyro.conf.arg(name="scenes")] = field(default_factory=TokenShardConfig)
     """What is learned from."""
+    rollouts: Annotated[RolloutConfig, tyro.conf.arg(name="rollouts")] = field(default_factory=RolloutConfig)
+    """What is learned from where things move."""
+    moving: Annotated[Moving, tyro.conf.arg(name="moving")] = field(default_factory=Moving)
+    """How, there."""
     objective: Annotated[ObjectiveConfig, tyro.conf.arg(name="objective")] = field(default_factory=ObjectiveConfig)
-    """What keeps latents from collapsing."""
+    """What keeps latents of scenes from collapsing."""
     training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = field(default_factory=TrainingConfig)
     """How."""
     intact: int = 128
@@ -188,48 +200,64 @@ def run(config: Config) -> Result | Measured | None:
 
 
 def trained(action: Train) -> tuple[Path, str]:
-    """The file of the weights when all steps are taken, and the last losses."""
-    examples = TokenShards(_data(action))
+    """The file of the weights, or the checkpoint, when all steps are taken, and the last losses."""
+    data, output = _data(action), action.output
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(action.training.seed)
+        if action.method in MOVING:
+            member = MOVING[action.method](data, replace(SIZES[action.size], tokens=BODY), action.moving)
+        else:
+            member = of_scenes(data, action)
+    about = {"method": action.method} | member.about
+    log = Trainer(member.objective, member.examples, action.training, folder=output, about=about).train(progress=True)
+    if member.save is None or processes.rank() > 0:
+        return output / "checkpoint.safetensors", summary(log)
+    budget = f"{action.training.steps} steps of {action.training.batch}, {len(member.examples)} examples"
+    return member.save(output, f"{action.size}, {budget}"), summary(log)
+
+
+def of_scenes(data: Path, action: Train) -> Member:
+    """The member of the family that learns from scenes, its weights by torch's own chance."""
+    examples, config = TokenShards(data), action.objective
     network = replace(SIZES[action.size], tokens=from_json(TokenConfig, examples.config["tokens"], "tokens"))
     objective = made_objective(action, network)
-    about = {
-        "method": action.method, "mask": action.mask, "network": as_json(network),
-        "objective": asdict(action.objective), "data": examples.config,
-    }  # fmt: skip
-    trainer = Trainer(objective, examples, action.training, folder=action.output, about=about)
-    log = trainer.train(progress=True)
-    file = action.output / "scenes.safetensors"
-    if processes.rank() == 0:
+
+    def save(output: Path, learned: str) -> Path:
         model = as_model(objective)
         if model.network.predictor is not None and action.intact:
             model.usual = usual_energies(model, intact_scenes(model, examples.config, action.intact))
-        told = action.objective.targets + ", tokens alone" * action.objective.alone
-        told += ", moments" * bool(action.objective.moments)
-        targets = f" ({told})" if action.method == "jepa" else ""
-        learned = f"{action.training.steps} steps of {action.training.batch}, {len(examples)} examples"
-        note = f"{action.method}{targets}, {action.mask}, {action.size}, {learned}"
-        model.save(file, note=note)
-    return file, summary(log)
+        told = config.targets + ", tokens alone" * config.alone + ", moments" * bool(config.moments)
+        targets = "" if action.method == "autoencoder" else f" ({told})"
+        model.save(output / "scenes.safetensors", note=f"{action.method}{targets}, {action.mask}, {learned}")
+        return output / "scenes.safetensors"
+
+    about = {
+        "mask": action.mask, "network": as_json(network), "objective": asdict(config), "data": examples.config,
+    }  # fmt: skip
+    return Member(examples, objective, about, save)
 
 
 def _data(action: Train) -> Path:
     """The folder of the shards to learn from; the first process makes what is missing."""
     if action.data is not None:
         return action.data
-    folder = data_folder() / "tokens" / action.scenes.variant
+    moving = action.method in MOVING
+    folder = data_folder() / ("rollouts" if moving else f"tokens/{action.scenes.variant}")
     if processes.rank() == 0:
-        write_token_shards(folder, action.scenes, workers=action.workers)
+        if moving:
+            write_rollouts(folder, action.rollouts, workers=action.workers)
+        else:
+            write_token_shards(folder, action.scenes, workers=action.workers)
     processes.wait()
     return folder
 
 
 def made_objective(action: Train, network: JepaConfig) -> MaskedObjective | MaskedAutoencoder:
-    """What is minimised, its weights by the seed of the training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(action.training.seed)
-        if action.method == "autoencoder":
-            return MaskedAutoencoder(network, MASKS[action.mask])
-        return MaskedObjective(network, action.objective, MASKS[action.mask])
+    """What is minimised of scenes."""
+    if action.method == "autoencoder":
+        return MaskedAutoencoder(network, MASKS[action.mask])
+    kind = OrderedObjective if action.method == "ordered" else MaskedObjective
+    return kind(network, action.objective, MASKS[action.mask])
 
 
 def as_model(objective: MaskedObjective | MaskedAutoencoder) -> Jepa:

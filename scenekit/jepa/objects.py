@@ -4,6 +4,7 @@
     future   slots at h …; of all objects only the anchor is seen
     hidden slot → mask token + time + Linear(anchor);  seen slot → Linear(slot) + time, published the slot itself, as
     wide as the transformer;  action → one node more
+    what is said of a slot = its anchor + Linear(transformer), published without the anchor; begins with standing still
     loss     = MSE(hidden history) + MSE(future), targets detached
 
 Hiding an object's history is an intervention on what the model knows: it cannot go on from the object's own past alone.
@@ -113,6 +114,8 @@ class ObjectObjective(nn.Module):
         self.time = nn.Parameter(0.02 * torch.randn(config.history + config.future, w))
         self.transformer = Transformer(w, config.depth, config.heads)
         self.out = nn.Linear(w, config.features)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def losses(self, batch: Slots, *, generator: torch.Generator) -> dict[str, Tensor]:
         """The terms of a batch of h + future steps."""
@@ -176,4 +179,4 @@ class ObjectObjective(nn.Module):
         objects = torch.where(hidden[..., None], anchors, self.slot(slots.states))
         nodes = torch.cat([objects, self.action(slots.actions)], 2) + self.time[:, None]
         answered = self.transformer(nodes.flatten(1, 2)).unflatten(1, (s, -1))
-        return self.out(answered[:, :, :o]).float()
+        return slots.states[:, :1] + self.out(answered[:, :, :o]).float()

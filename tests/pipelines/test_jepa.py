@@ -136,6 +136,12 @@ def test_the_autoencoder_leaves_an_encoder_that_embeds(data: Path, tmp_path: Pat
     assert bool(jepa.embed(random_splats(100)).pooled.isfinite().all())
 
 
+def test_blocks_in_their_order_leave_a_model_as_others_do(data: Path, tmp_path: Path) -> None:
+    train = Train(tmp_path / "run", data=data, size="tiny", method="ordered", training=TRAINING, intact=0)
+    jepa = Jepa.load(run(Config(train)).path)
+    assert jepa.network.predictor is not None and jepa.normalised
+
+
 def test_latents_of_scenes_are_written(weights: Path, tmp_path: Path) -> None:
     files = [tmp_path / "a.ply", tmp_path / "b.ply"]
     for seed, file in enumerate(files):
