@@ -11,7 +11,9 @@ CONFIG = ObjectConfig(features=3, actions=2, history=4, future=2, masked=2, widt
 
 def model(config: ObjectConfig = CONFIG) -> ObjectObjective:
     torch.manual_seed(0)
-    return ObjectObjective(config)
+    made = ObjectObjective(config)
+    torch.nn.init.normal_(made.out.weight)  # as if it had learned something
+    return made
 
 
 def slots(b: int = 8, s: int = 6, o: int = 5) -> Slots:
@@ -39,6 +41,12 @@ def test_what_is_hidden_changes_no_answer_but_its_anchor_does():
     chosen = hidden[:, 1].float().argmax(1)
     moved = before.with_state(0, chosen, torch.full((8, 3), 3.0))
     assert not torch.allclose(answer, jepa._filled(moved, hidden))
+
+
+def test_a_model_begins_with_objects_that_stay_where_they_were_first_seen():
+    torch.manual_seed(0)
+    history = Slots(slots().states[:, :4], slots().actions[:, :4])
+    assert torch.equal(ObjectObjective(CONFIG).predict(history), history.states[:, :1].expand(-1, 2, -1, -1))
 
 
 def test_an_action_changes_what_is_predicted_and_the_order_of_objects_only_its_order():
