@@ -36,7 +36,8 @@ what was. Beside it: saying that bodies stay, or go on as between the last two f
 without the change; and rollouts of the same number made again, the simulator's repeatability. The bar is
 `counterfactual` of M = 3 at least 20 % below M = 0, each seed against its own.
 
-What is trained and measured is kept; a second call goes on where the first was stopped.
+What is trained and measured is kept; a second call goes on where the first was stopped. On one core of a small machine
+rollouts take about 15 minutes, once, and each seed about 20, 7 for each arm.
 """
 
 from __future__ import annotations
