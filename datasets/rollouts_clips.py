@@ -35,6 +35,8 @@ FORCE = 20.0
 """Unit of forces [N]."""
 PLACE = 0.25
 """Unit of places in slots [m], about their deviation."""
+CHANGE = 0.2
+"""How far bodies come in 0.3 s where much happens, in units of `PLACE`."""
 KEPT = 1024
 """Rollouts whose tokens are kept in memory, 30 KB each."""
 

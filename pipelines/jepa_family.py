@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from scenekit.datasets.rollouts_clips import ACTIONS, FEATURES, RolloutClips, RolloutSlots, WovenClips
+from scenekit.datasets.rollouts_clips import ACTIONS, CHANGE, FEATURES, RolloutClips, RolloutSlots, WovenClips
 from scenekit.io.typed_json import as_json
 from scenekit.jepa.network import JepaConfig
 from scenekit.jepa.objects import ObjectConfig, ObjectObjective
@@ -91,7 +91,7 @@ def objects(folder: Path, size: JepaConfig, config: Moving) -> Member:
     """Causal-JEPA: histories of hidden bodies, and the next state of all."""
     clips = _clips(folder, replace(config, steps=config.history + 1))
     sizes = ObjectConfig(
-        FEATURES, ACTIONS, config.history, masked=config.masked, width=config.width, depth=config.depth,
+        FEATURES, ACTIONS, config.history, masked=config.masked, width=config.width, change=CHANGE, depth=config.depth,
         heads=config.heads,
     )  # fmt: skip
     return _member(RolloutSlots(clips), ObjectObjective(sizes), config)

@@ -2,8 +2,8 @@
 
     history  slots of all objects at 0 … h − 1; of M objects only that of 0 is seen, their anchor
     future   slots at h …; of all objects only the anchor is seen
-    hidden slot → mask token + time + Linear(anchor);  seen slot → Linear(slot) + time, published the slot itself, as
-    wide as the transformer;  action → one node more
+    hidden slot → mask token + time + Linear(anchor);  seen slot → Linear(slot − anchor) + time + Linear(anchor),
+    published the slot itself, as wide as the transformer, + time;  action → one node more
     what is said of a slot = its anchor + Linear(transformer), published without the anchor; begins with standing still
     loss     = MSE(hidden history) + MSE(future), targets detached
 
@@ -15,6 +15,7 @@ f numbers of a slot, n action nodes, a numbers of an action, w width of the tran
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -89,6 +90,9 @@ class ObjectConfig:
     """M; 0 is the ablation."""
     width: int = 64
     """w."""
+    change: float = 1.0
+    """How far a slot is from its anchor, in the unit of slots, where much happens: changes are told and said in units
+    of that."""
     depth: int = 3
     """Blocks; published with 6."""
     heads: int = 4
@@ -98,6 +102,8 @@ class ObjectConfig:
         for name in ("features", "actions", "history", "future", "width", "depth", "heads"):
             if getattr(self, name) < 1:
                 raise InputError(f"objects {name}", got=getattr(self, name), wanted="at least 1")
+        if not 0 < self.change < math.inf:
+            raise InputError("objects change", got=self.change, wanted="above 0, finite")
         if self.masked < 0 or (self.masked and self.history < 2):
             got = f"{self.masked} masked in a history of {self.history}"
             raise InputError("objects masked", got=got, wanted="0, or more with a history of at least 2")
@@ -175,8 +181,9 @@ class ObjectObjective(nn.Module):
     def _filled(self, slots: Slots, hidden: Tensor) -> Tensor:
         """What is said of all slots, those `hidden` (b, s, o) from the others, float32, shape (b, s, o, f)."""
         s, o = hidden.shape[1:]
-        anchors = self.mask + self.anchor(slots.states[:, :1])
-        objects = torch.where(hidden[..., None], anchors, self.slot(slots.states))
+        anchors, change = slots.states[:, :1], self.config.change
+        seen = self.slot((slots.states - anchors) / change)
+        objects = self.anchor(anchors) + torch.where(hidden[..., None], self.mask, seen)
         nodes = torch.cat([objects, self.action(slots.actions)], 2) + self.time[:, None]
         answered = self.transformer(nodes.flatten(1, 2)).unflatten(1, (s, -1))
-        return slots.states[:, :1] + self.out(answered[:, :, :o]).float()
+        return anchors + change * self.out(answered[:, :, :o]).float()
