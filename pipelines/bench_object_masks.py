@@ -2,8 +2,8 @@
 
     scenekit bench object_masks --output object-masks
 
-The protocol, fixed before any run of it. One thing was set after a look: changes are told and said in units of their own
-(`CHANGE`) since a pilot of M = 0 alone, 72 rollouts and 350 steps; a smoke run of toy size had compared M = 0 and 1.
+The protocol, fixed before any run of it. One thing was set after a look: changes are told and said in units of their
+own (`CHANGE`) since a pilot of M = 0 alone, 72 rollouts, 350 steps; a smoke run of toy size had compared M = 0 and 1.
 
 Data: `scenekit.datasets.rollouts`, 3 to 6 boxes and balls in 6 rows, as CLEVRER has 3 to 6 objects in 7 slots. There
 bodies mostly move on by themselves and seldom meet, so a model can do well on its own past alone, which is what masks
@@ -19,7 +19,8 @@ published 0.2 s of slower motion. Published, "counterfactual" is the share of ri
 that reads slots which were predicted without any mask; no error of states is given. Here it is that error.
 
 Arms: M = 0, 2, 3; the same network, initial weights, batches and steps; that histories are hidden, and the term of
-these, is the only difference. All see the whole history when measured, and are told what pushes. Three seeds, of weights, batches, masks.
+these, is the only difference. All see the whole history when measured, and are told what pushes. Three seeds, of
+weights, batches and masks.
 
 Error [m]: mean distance between where a linear probe, fitted to slots as they were learned from, says the predicted
 slots are and where bodies come to; of all bodies but that with which the twin is otherwise.
