@@ -88,6 +88,7 @@ RECIPES: dict[str, Recipe] = {
         guidance=DistillationConfig(
             "sds", scale=4.0, timesteps=(0.05, 0.95), annealing="line", weighting="clean", threshold=True
         ),
+        splats=SplatSketchConfig(smallest=0.02),  # two thirds of a pixel; smaller ones are specks seen from nearer
     ),
     "stable-diffusion": _STABLE_DIFFUSION,
     "deepfloyd": replace(
