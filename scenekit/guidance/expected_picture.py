@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from scenekit.guidance.view_features import VIEW_FEATURES
 
+HEADS = 4
+"""Of attention."""
+
 
 class ExpectedPicture(nn.Module):
     """E[x₀ | words, view], as a sum of learned pictures.
 
     Args:
         side: Of the picture [px].
-        width: d.
+        width: d, a multiple of `HEADS`.
         depth: Blocks.
         words: Most words of a prompt.
         vocabulary: Different words; 0 fills up.
@@ -32,7 +35,7 @@ class ExpectedPicture(nn.Module):
         self.place = nn.Parameter(0.02 * torch.randn(words, d))
         self.view = nn.Sequential(nn.Linear(VIEW_FEATURES, d), nn.GELU(), nn.Linear(d, d))
         self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(d, 4, 4 * d, 0.0, "gelu", batch_first=True, norm_first=True)
+            nn.TransformerEncoderLayer(d, HEADS, 4 * d, 0.0, "gelu", batch_first=True, norm_first=True)
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(d)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scenekit.errors import InputError
-from scenekit.guidance.expected_picture import ExpectedPicture
+from scenekit.guidance.expected_picture import HEADS, ExpectedPicture
 from scenekit.guidance.view_features import VIEW_FEATURES
 
 MOST_BLOCKS = 100
@@ -57,11 +57,13 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         if self.side % self.patch or self.patch % COARSER or self.width % (4 * self.heads):
             got = f"side {self.side}, patch {self.patch}, width {self.width}, {self.heads} heads"
-            raise InputError("transformer", got=got, wanted="whole patches, and 4 · heads a factor of the width")
-        if max(self.depth, self.expected_depth) > MOST_BLOCKS:
-            raise InputError(
-                "transformer depth", got=max(self.depth, self.expected_depth), wanted=f"at most {MOST_BLOCKS}"
-            )
+            wanted = "whole patches of an even side, and 4 · heads a factor of the width"
+            raise InputError("transformer", got=got, wanted=wanted)
+        if self.expected_width % HEADS:
+            raise InputError("transformer expected_width", got=self.expected_width, wanted=f"a multiple of {HEADS}")
+        deepest = max(self.depth, self.expected_depth)
+        if deepest > MOST_BLOCKS:
+            raise InputError("transformer depth", got=deepest, wanted=f"at most {MOST_BLOCKS}")
 
     @property
     def patches(self) -> int:

@@ -86,13 +86,18 @@ def damaged(path: Path, how: str) -> None:
         ShapesPrior(network, WORDS).save(path)
         path.write_bytes(path.read_bytes().replace(b'\\"depth\\": 2', b'\\"depth\\": 1'))
     else:  # a header that lies
-        network = {"width": 2**40} if how == "huge" else {"depth": 10**9} if how == "deep" else {"patch": 0}
-        write_weights(path, PictureTransformer(SMALL), {"network": network, "vocabulary": WORDS})
+        lies = {
+            "huge": {"width": 2**40}, "deep": {"depth": 10**9}, "deep inside": {"expected_depth": 10**9},
+            "no patch": {"patch": 0}, "uneven": {"expected_width": 30}, "negative": {"components": -1},
+        }  # fmt: skip
+        write_weights(path, PictureTransformer(SMALL), {"network": lies[how], "vocabulary": WORDS})
 
 
 @pytest.mark.parametrize(
-    "how", ["missing", "truncated", "another program's", "a picture", "another size", "huge", "deep", "no patch"]
-)
+    "how",
+    ["missing", "truncated", "another program's", "a picture", "another size", "huge", "deep", "deep inside",
+     "no patch", "uneven", "negative"],
+)  # fmt: skip
 def test_files_that_are_no_prior_are_refused(prior: ShapesPrior, tmp_path: Path, how: str):
     path = tmp_path / "small.safetensors"
     if how != "missing":

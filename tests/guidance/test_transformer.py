@@ -97,7 +97,9 @@ def test_an_untrained_network_predicts_grey():
     assert float(PictureTransformer(SMALL)(*inputs()).detach().abs().max()) == 0.0
 
 
-@pytest.mark.parametrize("options", [{"side": 20, "patch": 8}, {"side": 15, "patch": 5}, {"width": 30}])
+@pytest.mark.parametrize(
+    "options", [{"side": 20, "patch": 8}, {"side": 15, "patch": 5}, {"width": 30}, {"expected_width": 30}]
+)
 def test_sizes_that_do_not_divide_are_refused(options: dict[str, int]):
     with pytest.raises(InputError, match="transformer"):
         TransformerConfig(**options)
