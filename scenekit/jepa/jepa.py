@@ -26,7 +26,7 @@ from scenekit.guidance.weights import read_network, write_weights
 from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa.elements import Elements
 from scenekit.jepa.energy import EnergyConfig, EnergyMap, token_energies
-from scenekit.jepa.moments import MOMENTS, moments, surprise
+from scenekit.jepa.moments import ANSWERS, moments, surprise
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.objective import disagreement, normalised
 from scenekit.jepa.tokens import Subject, Tokens, elements_of, tokenize
@@ -37,7 +37,7 @@ from scenekit.splats import Splats
 WEIGHTS = Path(__file__).with_name("scenes.safetensors")
 """The model that comes with the package."""
 
-VERSION = 2
+VERSION = 3
 """Of the meaning of elements, tokens and latents; weights of another one say nothing."""
 
 CANDIDATES = 1 << 15
@@ -80,7 +80,7 @@ class JepaNetwork(nn.Module):
     def __init__(self, config: JepaConfig, *, predictor: bool = True, moments: bool = False):
         super().__init__()
         self.encoder = Encoder(config)
-        out = config.width + 2 * MOMENTS if moments else None
+        out = config.width + ANSWERS if moments else None
         self.predictor = Predictor(config, out=out) if predictor else None
 
     @staticmethod

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from scenekit.errors import InputError
 from scenekit.jepa.masks import Mask, MaskSampler
-from scenekit.jepa.moments import MOMENTS, moments, surprise
+from scenekit.jepa.moments import ANSWERS, moments, surprise
 from scenekit.jepa.network import Encoder, JepaConfig, Predictor
 from scenekit.jepa.regularisers import sigreg, variance_covariance
 from scenekit.jepa.tokens import Tokens
@@ -72,7 +72,7 @@ class MaskedObjective(nn.Module):
         super().__init__()
         self.config, self.masks = config, masks
         self.encoder = Encoder(network)
-        self.predictor = Predictor(network, out=network.width + 2 * MOMENTS if config.moments else None)
+        self.predictor = Predictor(network, out=network.width + ANSWERS if config.moments else None)
         self.mean = copy.deepcopy(self.encoder).requires_grad_(False) if config.targets == "ema" else None
 
     @property

@@ -12,7 +12,7 @@ from scenekit.jepa.diagnostics import Health
 from scenekit.jepa.elements import FEATURES
 from scenekit.jepa.masked_autoencoder import MaskedAutoencoder, chamfer
 from scenekit.jepa.masks import Blocks, Random
-from scenekit.jepa.moments import MOMENTS, moments, surprise
+from scenekit.jepa.moments import ANSWERS, moments, surprise
 from scenekit.jepa.network import JepaConfig
 from scenekit.jepa.objective import MaskedObjective, ObjectiveConfig, follow, normalised, rows
 from scenekit.jepa.tokens import TokenConfig, Tokens
@@ -95,7 +95,7 @@ def test_moments_are_predicted_beside_latents() -> None:
     seen, hidden = batch.take(mask.context), torch.cat(mask.targets, 1)
     blocks = [made.predictor(made.encoder(seen), seen.centers, rows(batch.centers, block)) for block in mask.targets]
     answer = torch.cat(blocks, 1)
-    assert answer.shape[-1] == MICRO.width + 2 * MOMENTS
+    assert answer.shape[-1] == MICRO.width + ANSWERS
     said = moments(batch.take(hidden))
     torch.testing.assert_close(terms["moments"], 2 * surprise(answer[..., MICRO.width :], said).mean())
     away = functional.smooth_l1_loss(answer[..., : MICRO.width], rows(made.trained(batch), hidden))
