@@ -7,9 +7,9 @@ what scenes hold (a mixture density network, Bishop 1994):
 
     surprise = −1/M log Σ π_k Π 1/σ_ki (1 + (x_i − μ_ki)² / (ν σ_ki²))^(−(ν + 1)/2)
 
-which is −log p per moment, less a constant. Unlike an error, it counts what is off by much where little is usual, says of a place where anything may be that it is,
-and where there is either floor or the thing on it finds a blend of both odd. Targets that are not learned cannot
-collapse (MaskFeat, Wei et al. 2022). Letters: t tokens, k elements of one.
+which is −log p per moment, less a constant. Unlike an error, it counts what is off by much where little is usual, says
+of a place where anything may be that it is, and where there is either floor or the thing on it finds a blend of both
+odd. Targets that are not learned cannot collapse (MaskFeat, Wei et al. 2022). Letters: t tokens, k elements of one.
 """
 
 from __future__ import annotations
