@@ -231,7 +231,7 @@ def sized(config: Config, known: Usual | None) -> Quantity:
         return Quantity(config.size, "authored", note="as was asked for.")
     if known is None:
         return UNKNOWN_SIZE
-    return Quantity(known.size, "estimated", known.spread, f"usual of a {known.noun}.")
+    return Quantity(known.size, "estimated", known.spread, f"{_whose(known)}.")
 
 
 def substance(config: Config, known: Usual | None) -> tuple[str, str]:
@@ -244,4 +244,8 @@ def substance(config: Config, known: Usual | None) -> tuple[str, str]:
         return materials[config.material].name, "as was asked for"
     if known is None:
         return UNKNOWN_MATERIAL, "nobody said"
-    return known.substance, "as the words say" if known.is_said else f"usual of a {known.noun}"
+    return known.substance, "as the words say" if known.is_said else _whose(known)
+
+
+def _whose(known: Usual) -> str:
+    return f"usual of {'an' if known.noun[0] in 'aeiou' else 'a'} {known.noun}"

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from scenekit.errors import FitError, InputError
 from scenekit.fields.field import RadianceField, normals
+from scenekit.fields.occupancy import Rays, Samples
+from scenekit.fields.volume import blend
 from scenekit.meshes import Mesh
 from scenekit.splats import Splats
 from scenekit.surface.flat_splats import flat_splats
@@ -22,6 +24,8 @@ AT_ONCE = 1 << 17
 """Points that a field is asked for at once."""
 MAX_VOXELS = 1024
 """Most along the longest side of the box."""
+DEPTH, GROWTH = 12, 1.5
+"""Samples of a ray below the surface that say its colour, and how much longer each is than the one before."""
 FALLBACK = 0.5
 """Part of the greatest density that is the level where nothing is as dense as it should be."""
 
@@ -81,7 +85,7 @@ def field_mesh(
         remarks.append(
             f"{inside:.0%} of the box is inside: the level {level:.3g} 1/m is too low, or the box too small."
         )
-    colors = surface_colors(field, mesh.vertices)
+    colors = surface_colors(field, mesh.vertices, level)
     rgba = torch.nn.functional.pad((colors * 255).round().to(torch.uint8), (0, 1), value=255)
     return FieldMesh(replace(mesh, vertex_colors=rgba), level, remarks)
 
@@ -104,6 +108,30 @@ def _level(density: np.ndarray, voxel: float, level: float | None) -> tuple[floa
     return fallback, [remark]
 
 
+def covering_level(peaks: Tensor, opacity: Tensor) -> float:
+    """The level whose surface covers, of pictures, what the field does.
+
+    Of all levels it is the one at which the rays that meet something as dense and the rays that lose half of their
+    light have the largest intersection over union. Thin parts of a soft field are as opaque in pictures as thick ones,
+    but where a voxel takes half of the light is nothing of them.
+
+    Args:
+        peaks: Greatest density on each ray [1/m], shape (n,).
+        opacity: Of each ray, 0..1, shape (n,).
+
+    Raises:
+        FitError: If no ray loses half of its light.
+    """
+    there = opacity > 0.5
+    if not there.any():
+        got = f"nothing that takes more than {float(opacity.amax()):.0%} of the light"
+        raise FitError("field", got=got, wanted="something opaque", hint="More steps may help.")
+    falling, order = peaks.sort(descending=True)
+    both = there[order].cumsum(0)
+    either = int(there.sum()) + torch.arange(1, len(peaks) + 1) - both
+    return float(falling[(both / either).argmax()])
+
+
 def _sampled(field: RadianceField, corner: np.ndarray, voxel: float, shape: tuple[int, ...]) -> np.ndarray:
     """Density at the nodes of a grid, float32 of that shape."""
     axes = [torch.from_numpy(corner[i] + voxel * np.arange(shape[i])).float() for i in range(3)]
@@ -116,10 +144,26 @@ def _sampled(field: RadianceField, corner: np.ndarray, voxel: float, shape: tupl
 
 
 @torch.no_grad()
-def surface_colors(field: RadianceField, points: Tensor) -> Tensor:
-    """Colours 0..1 of points (n, 3) on the surface, seen from straight above it, (n, 3)."""
-    parts = [field(part, -normals(field, part))[1] for part in points.split(AT_ONCE)]
+def surface_colors(field: RadianceField, points: Tensor, level: float) -> Tensor:
+    """Colours 0..1 of points (n, 3) on the surface of that level [1/m], as rays from straight above bring back, (n, 3).
+
+    They go on to where at most an eighth of the light is left, by longer and longer steps. The colour at the points
+    alone is that of the outermost haze, which is hardly seen.
+    """
+    lengths = GROWTH ** torch.arange(float(DEPTH))
+    lengths *= 3 * math.log(2) / level / lengths.sum()
+    begins = lengths.cumsum(0) - lengths
+    parts = [_from_above(field, part, begins, lengths) for part in points.split(AT_ONCE // DEPTH)]
     return torch.cat(parts).clamp(0, 1) if parts else torch.zeros(0, 3)
+
+
+def _from_above(field: RadianceField, points: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:
+    """Colours of points (n, 3), with samples of these lengths along each ray inwards, (n, 3)."""
+    n, rays = len(points), Rays(points, -normals(field, points))
+    numbers = torch.arange(n + 1)
+    samples = Samples(begins.repeat(n), lengths.repeat(n), numbers[:-1].repeat_interleave(DEPTH), numbers.int() * DEPTH)
+    seen = blend(*field(*samples.of(rays)), samples)
+    return seen.rgb / seen.alpha.clamp(min=1e-6)[:, None]
 
 
 @torch.no_grad()
@@ -145,4 +189,4 @@ def field_splats(
     a, b, c = (found.mesh.vertices[found.mesh.faces[:, i]] for i in range(3))
     area = float(torch.linalg.cross(b - a, c - a).norm(dim=-1).sum()) / 2
     up = torch.cat([normals(field, part) for part in points.split(AT_ONCE)])
-    return flat_splats(points, up, surface_colors(field, points), area=area, opacity=opacity)
+    return flat_splats(points, up, surface_colors(field, points, found.level), area=area, opacity=opacity)

@@ -9,12 +9,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scenekit.errors import FitError, InputError
 from scenekit.fields.contraction import Region
-from scenekit.fields.extract import FieldMesh, field_mesh, field_splats
+from scenekit.fields.extract import FieldMesh, covering_level, field_mesh, field_splats
 from scenekit.fields.field import normals
 from scenekit.fields.hash_field import HashField, HashFieldConfig
 from scenekit.fields.hash_grid import HashGridConfig
@@ -23,6 +24,7 @@ from scenekit.fields.rendering import Look, camera_rays, shade
 from scenekit.fields.volume import Blended, accumulate
 from scenekit.fit.checkpoints import adam_tensors, restore_adam
 from scenekit.fit.schedules import decay
+from scenekit.generate.pictures import ring
 from scenekit.generate.representation import Moment, Rendered, Shading
 from scenekit.generate.shading import shaded
 from scenekit.guidance.regularisers import Ramp, opaque, orientation, sparsity
@@ -30,6 +32,7 @@ from scenekit.guidance.view_cameras import ViewCameras
 from scenekit.meshes import Mesh
 from scenekit.splats import Splats
 from scenekit.surface.mend import largest_shell
+from scenekit.surface.solid import simplified_solid
 
 HEAVY = 0.01
 """Samples that weigh more than this have normals; the others show nothing of a surface."""
@@ -37,12 +40,17 @@ EMPTY = 0.02
 """Where no pixel is more opaque, nothing is left that guidance could act on."""
 FULL = 0.9
 """Part of the region that a thing cannot fill."""
+SIMPLER = 0.3
+"""Error within which the mesh is simplified [voxels]; a fifth of the faces are left."""
+ROUND, RINGS, PICTURES = 8, (0.0, 40.0), 96
+"""Cameras that the surface is measured by: how many on a ring, the elevations of the rings [degrees], and the sides of
+their pictures [px]."""
 
 
 def _small() -> HashFieldConfig:
     grid = HashGridConfig(levels=8, log2_rows=14, coarsest=8, finest=96)
     return HashFieldConfig(
-        grid, hidden=32, color_layers=1, view_dependent=False, activation="softplus", blob_scale=5.0, blob_std=0.8
+        grid, hidden=32, color_layers=1, view_dependent=False, activation="exp", blob_scale=5.0, blob_std=0.8
     )
 
 
@@ -159,21 +167,34 @@ class FieldSketch:
         return field_splats(self.field, self._surface())
 
     def mesh(self) -> Mesh:
-        """See `Representation`; the piece that encloses the greatest volume."""
-        return self._surface().mesh
+        """See `Representation`; the piece that encloses the greatest volume, with fewer faces where it is even."""
+        return simplified_solid(self._surface().mesh, error=SIMPLER * 2 * self.config.half / self.config.voxels)
 
     def facts(self) -> dict[str, Any]:
         """See `Representation`."""
         return {"occupied cells": int(self.grid.occupied.sum())}
 
     def _surface(self) -> FieldMesh:
-        found = field_mesh(self.field, voxels=self.config.voxels)
+        found = field_mesh(self.field, voxels=self.config.voxels, level=self._level())
         mesh = largest_shell(found.mesh)
         low, high = mesh.vertices.aminmax(dim=0)
         if float(((high - low) / (2 * self.config.half)).amin()) > FULL:
             hint = "More sparsity, another seed or more steps may help."
             raise FitError("mesh", got="a fog that fills all there is", wanted="a thing with a surface", hint=hint)
         return found._replace(mesh=mesh)
+
+    @torch.no_grad()
+    def _level(self) -> float:
+        """The density of a surface that looks from all sides like the field."""
+        box, peaks, opacities = np.array([[-0.5] * 3, [0.5] * 3]), [], []
+        for elevation in RINGS:
+            around = ring(box, count=ROUND, elevation=elevation, side=PICTURES)
+            for rays in (Rays(*parts) for parts in zip(*(t.split(PICTURES**2) for t in _rays(around)), strict=True)):
+                samples, (seen,) = shade(self.field, rays, self.look)
+                density = seen.thickness / samples.lengths
+                peaks.append(torch.zeros_like(seen.alpha).scatter_reduce(0, samples.rays, density, "amax"))
+                opacities.append(seen.alpha)
+        return covering_level(torch.cat(peaks), torch.cat(opacities))
 
     def _check(self, seen: Blended, moment: Moment) -> None:
         if float(seen.alpha.detach().amax()) < EMPTY:

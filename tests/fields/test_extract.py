@@ -9,7 +9,7 @@ import torch
 from scenekit.cameras import Camera
 from scenekit.errors import FitError, InputError
 from scenekit.fields.contraction import Region
-from scenekit.fields.extract import field_mesh, field_splats
+from scenekit.fields.extract import covering_level, field_mesh, field_splats, surface_colors
 from scenekit.mass import mass_properties
 from scenekit.render.splats import render
 
@@ -38,6 +38,42 @@ def test_the_level_is_where_a_voxel_takes_half_of_the_light() -> None:
     torch.testing.assert_close(r, torch.full_like(r, radius), atol=2e-3, rtol=0)
     color = 0.5 + 0.4 * (found.mesh.vertices - torch.tensor(ball.region.middle)) / r[:, None]
     torch.testing.assert_close(found.mesh.vertex_colors[:, :3] / 255, color, atol=0.01, rtol=0)
+
+
+class HazyBall(Ball):
+    """It is red, in a haze of blue."""
+
+    def __call__(self, x: torch.Tensor, directions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        inside = (x - x.new_tensor(self.region.middle)).norm(dim=-1) < 0.48
+        return self.density(x), torch.where(inside[:, None], torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 0, 1]))
+
+
+def test_colours_of_a_surface_are_those_below_its_haze() -> None:
+    ball = HazyBall(most=20.0, soft=0.02)
+    level = ball.density(torch.tensor([[0.2 + 0.54, 0.0, 0.0]])).item()
+    points = torch.nn.functional.normalize(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
+    colors = surface_colors(ball, 0.54 * points + torch.tensor(ball.region.middle), level)
+    depth = torch.linspace(0, 3 * math.log(2) / level, 2001)
+    density = ball.density(torch.stack([0.74 - depth, 0 * depth, 0 * depth], 1))[:-1]
+    left = (-torch.cumsum(density * depth[1], 0)).exp()
+    blue = (1 - left[int((0.06 / depth[1]).item())]) / (1 - left[-1])
+    assert blue < 0.4
+    torch.testing.assert_close(colors[:, 2], blue.expand(50), atol=0.08, rtol=0)
+
+
+def test_the_covering_level_is_the_best_of_all() -> None:
+    rng = torch.Generator().manual_seed(3)
+    opacity = torch.rand(200, generator=rng)
+    peaks = opacity + 0.5 * torch.rand(200, generator=rng)
+    level, there = covering_level(peaks, opacity), opacity > 0.5
+
+    def agreement(level: float) -> float:
+        meets = peaks >= level
+        return float((meets & there).sum() / (meets | there).sum())
+
+    assert agreement(level) == max(agreement(float(peak)) for peak in peaks)
+    with pytest.raises(FitError, match="opaque"):
+        covering_level(peaks, opacity / 2)
 
 
 def test_the_mesh_is_closed_and_turned_outwards() -> None:

@@ -23,6 +23,7 @@ from scenekit.guidance.distillation import DistillationConfig
 from scenekit.guidance.prior import Views
 from scenekit.guidance.regularisers import Ramp, opaque, sparsity
 from scenekit.guidance.view_cameras import ViewCameras, drawn
+from scenekit.render.meshes import render_mesh
 from scenekit.validation.surface import Surface
 from tests.generate.conftest import (
     BEHIND,
@@ -98,6 +99,16 @@ def test_the_mesh_is_closed_in_one_piece_and_where_the_ball_is(made: FieldSketch
     assert float(blues[cap].mean()) > float(reds[cap].mean()) and float(reds[~cap].mean()) > float(blues[~cap].mean())
 
 
+def test_the_mesh_covers_in_pictures_what_the_field_does(made: FieldSketch):
+    cameras, mesh = some_cameras(4), made.mesh()
+    there = view(made, cameras).alpha.detach() > 0.5
+    covered = torch.stack([
+        render_mesh(mesh, camera, pose).alpha > 0.5
+        for camera, pose in zip(cameras.cameras, cameras.T_world_cam, strict=True)
+    ])  # fmt: skip
+    assert float((there & covered).sum() / (there | covered).sum()) > 0.9
+
+
 def test_splats_lie_on_the_surface(made: FieldSketch):
     assert float((made.splats().means.norm(dim=1) - RADIUS).abs().mean()) < 0.03
 
@@ -136,6 +147,7 @@ def test_a_field_that_became_empty_says_so():
 def test_a_fog_has_no_mesh():
     sketch = FieldSketch(COARSE)
     sketch.field.density = lambda x: 500 + 0 * x.sum(1)  # type: ignore[method-assign]
+    sketch.field.forward = lambda x, d: (500 + 0 * x.sum(1), torch.ones(len(x), 3))  # type: ignore[method-assign]
     with pytest.raises(FitError, match="fog"):
         sketch.mesh()
 
