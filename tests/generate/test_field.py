@@ -170,11 +170,11 @@ def test_a_mug_is_distilled_to_28_dB_as_seen_from_where_no_camera_was():
     known = pictures(around)
     prior = AnalyticPrior(["mug"], lambda views: known if views is around else pictures(views), around)
     sketch = FieldSketch()
-    run = run_config(steps=500, views=4, side=64, cameras=STUDIO_CAMERAS, background=STUDIO.background)
+    run = run_config(steps=300, views=4, side=64, cameras=STUDIO_CAMERAS, background=STUDIO.background)
     distil(sketch, Guide(prior, "mug", DistillationConfig(scale=1.0)), run, progress=False)
     with torch.no_grad():
         seen = sketch.render(
-            seen_from(HELD_OUT, 64), Moment(499, 500), background=torch.tensor(STUDIO.background), shading="albedo",
+            seen_from(HELD_OUT, 64), Moment(299, 300), background=torch.tensor(STUDIO.background), shading="albedo",
             generator=torch.Generator().manual_seed(0),
         ).pictures.clamp(0, 1)  # fmt: skip
     values = [float(psnr(a, b)) for a, b in zip(seen, pictures(HELD_OUT)[:, 0], strict=True)]
