@@ -6,7 +6,7 @@
 The prompts are those of `bench guidance`. Each is made by a `scenekit generate` of its own, whose time and memory are
 taken; a second call goes on where the first was stopped. In the sheet of all results those that failed or were not
 recognised have a red frame. Faces are counted on sketches of twenty nouns that have a front, made by the prior with and
-without its knowledge of the view. Letters: p prompts, c pictures of each, s side.
+without its knowledge of the view, and on their meshes. Letters: p prompts, c pictures of each, s side.
 """
 
 from __future__ import annotations
@@ -157,16 +157,24 @@ class Prompts:
 class Faces:
     """How many fronts things have."""
 
-    second: dict[str, tuple[float, float]]
-    """Log-likelihood of a second one, of `faced`, with the view known to the prior and without, by prompt."""
-    two_faced: tuple[int, int]
-    """How many are two-faced, with and without."""
+    second: dict[str, tuple[float, ...]]
+    """Log-likelihood of a second one, of `faced`, by prompt: as Gaussians and as mesh with the view known to the prior,
+    then both without."""
+
+    two_faced: tuple[int, ...]
+    """How many are two-faced, of each of these four."""
 
     def __str__(self) -> str:
-        n, (seen, blind) = len(self.second), self.two_faced
-        lines = [f"two-faced: {seen} of {n} where the prior knows the view, {blind} of {n} where it does not", ""]
-        lines += ["| prompt | ln L₂ − ln L₁, view known | not known |", "|---|---|---|"]
-        return "\n".join(lines + [f"| {prompt} | {a:.1f} | {b:.1f} |" for prompt, (a, b) in self.second.items()])
+        n, found = len(self.second), self.two_faced
+        lines = [
+            f"two-faced of {n}: Gaussians {found[0]}, meshes {found[1]} where the prior knows the view, "
+            f"{found[2]} and {found[3]} where it does not",
+            "",
+            "| prompt, ln L₂ − ln L₁ | Gaussians | mesh | Gaussians, view not known | mesh |",
+            "|---|---|---|---|---|",
+        ]
+        values = {prompt: " | ".join(f"{value:.1f}" for value in row) for prompt, row in self.second.items()}
+        return "\n".join(lines + [f"| {prompt} | {row} |" for prompt, row in values.items()])
 
 
 @dataclass(frozen=True)
@@ -304,28 +312,28 @@ def measured_faces(config: Config, judge: Judge, prior: ShapesPrior) -> Faces:
     rows: list[Tensor] = []
     for prompt in prompts:
         pair = [sketched(prompt, config, prior, knows_views=knows) for knows in (True, False)]
-        found = [faced(judge, pictures) for pictures in pair]
-        second[prompt] = (found[0].second, found[1].second)
-        good = torch.tensor([not one.is_two_faced for one in found])
-        rows += marked(torch.stack(pair)[:, :: AROUND // SIDES], good, width=4)
+        found = [[faced(judge, part) for part in pictures.split(AROUND)] for pictures in pair]
+        second[prompt] = tuple(one.second for parts in found for one in parts)
+        good = torch.tensor([not parts[0].is_two_faced for parts in found])
+        rows += marked(torch.stack(pair)[:, : AROUND : AROUND // SIDES], good, width=4)
     write_image(config.output / "faces.png", tiled(folded(torch.stack(rows))))
-    found_two = [sum(pair[k] >= SECOND_FACE for pair in second.values()) for k in (0, 1)]
-    return Faces(second, (found_two[0], found_two[1]))
+    counts = tuple(sum(value >= SECOND_FACE for value in column) for column in zip(*second.values(), strict=True))
+    return Faces(second, counts)
 
 
 def sketched(prompt: str, config: Config, prior: DiffusionPrior, *, knows_views: bool) -> Tensor:
-    """Pictures of a sketch from all around, shape (AROUND, 3, s, s); they are kept."""
+    """Pictures of a sketch from all around, then of its mesh, shape (2 AROUND, 3, s, s); they are kept."""
     folder = config.output / "faces" / f"{prompt.replace(' ', '-')}-{'seen' if knows_views else 'blind'}"
-    if not (folder / "around.png").is_file():
+    if not (folder / "views.png").is_file():
         plan = planned(Asked(prompt, seed=config.seed, recipe=config.recipe), prior)
         sketch = SKETCHES["splats"](plan.recipe, config.seed, plan.device)
         guide = replace(plan.guide, knows_views=knows_views)
-        distil(
-            sketch, guide, plan.recipe.run, folder=folder, title=f"{prompt}{'' if knows_views else ', view unknown'}"
-        )
-        pictures = list(of_splats(sketch.splats(), around(CUBE, AROUND)))
-        write_image(folder / "around.png", np.concatenate(pictures, 1))
-    return seen(folder / "around.png", AROUND)
+        title = f"{prompt}{'' if knows_views else ', view unknown'}"
+        distil(sketch, guide, plan.recipe.run, folder=folder, title=title)
+        cameras = around(CUBE, AROUND)
+        pictures = [*of_splats(sketch.splats(), cameras), *of_mesh(sketch.mesh(), cameras)]
+        write_image(folder / "views.png", np.concatenate(pictures, 1))
+    return seen(folder / "views.png", 2 * AROUND)
 
 
 def around(box: Array, count: int) -> ViewCameras:
