@@ -247,6 +247,15 @@ class Jepa:
             raise InputError("share of intact tokens", got=share, wanted=wanted)
         return float(np.interp(math.log(share), np.log(shares), list(self.usual.values())))
 
+    def knows(self, found: EnergyMap) -> bool:
+        """Whether a scene is such as were learned from, or so unlike them that energies do not tell what is odd in it:
+        that half of its tokens are odder than one of a thousand is among those of intact scenes.
+
+        Raises:
+            InputError: If nobody measured that.
+        """
+        return float(found.values.median()) <= self.limit(0.001)
+
     def splat_energy(self, splats: Splats, config: EnergyConfig | None = None, *, draws: int = 4) -> Tensor:
         """The energy of every Gaussian: of the tokens nearest to it, mean over draws of elements, shape (n,).
 

@@ -21,7 +21,8 @@ SHARE = 0.001
 def check_odd(state: SceneState, jepa: Jepa) -> Iterator[Finding]:
     """Where the energy of a 3D-JEPA is above what is usual, by the node that is there.
 
-    Nothing is said of a scene that it cannot look at: one without surfaces, or with numbers that are not finite.
+    Of a scene that is unlike all that the model knows this alone is said. Nothing is said of one that it cannot look
+    at: without surfaces, or with numbers that are not finite.
 
     Raises:
         InputError: If nobody measured what energies are usual for the model.
@@ -34,6 +35,12 @@ def check_odd(state: SceneState, jepa: Jepa) -> Iterator[Finding]:
     except InputError:
         return
     paths, energies = owner_paths(state), found.values.numpy()
+    if not jepa.knows(found):
+        middle = float(np.median(energies))
+        what = "The scene is unlike all that the 3D-JEPA learned from, so what is odd in it cannot be told: half of "
+        what += f"its energies are above {middle:.2f}, and {SHARE:.1%} of those of intact scenes above {limit:.2f}."
+        yield finding("note", "scene-unknown", "/", what, median=middle, limit=limit)
+        return
     owners = found.tokens.owners.numpy()
     for owner in np.unique(owners[energies > limit]).tolist():
         which = np.flatnonzero((owners == owner) & (energies > limit))

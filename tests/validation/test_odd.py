@@ -42,6 +42,14 @@ def test_what_is_odd_is_said_of_its_node_with_the_place_where_it_is_oddest(scene
     assert not [f for f in scene.validate() if f.code == "tokens-odd"]
 
 
+def test_of_a_scene_unlike_all_that_the_model_knows_this_alone_is_said(scene: Scene) -> None:
+    nodes = tuple(replace(node, pose=Pose((5.0 + k, 0, 0))) for k, node in enumerate(scene.state.root.children))
+    away = SceneState(Node("", children=nodes))
+    odd = [f for f in Scene(away).validate(Known()) if f.code in ("tokens-odd", "scene-unknown")]
+    assert [f.code for f in odd] == ["scene-unknown"] and odd[0].path == "/"
+    assert odd[0].figures["limit"] == 1 and 4.5 < odd[0].figures["median"] < 6.5
+
+
 def test_scenes_that_cannot_be_looked_at_are_validated_all_the_same(scene: Scene) -> None:
     assert isinstance(Scene().validate(Known()), list)
     splats = random_splats(50)
