@@ -195,6 +195,7 @@ def test_a_known_shape_is_found_within_30_decibel(text, joint):
     around = Views(torch.arange(4) * math.pi / 2, torch.full((4,), 0.3))
     cached = targets(around)
     prior = AnalyticPrior([text], lambda views: cached if views is around else targets(views), around)
-    sketch, guide = SplatSketch(recipe.splats), Guide(prior, text, DistillationConfig(scale=1.0))
-    distil(sketch, guide, replace(recipe.run, steps=200, views=4, joint=joint), progress=False)
+    # The recipe's least size is there against specks of a prior that guesses; of a known chair it costs 2 dB.
+    sketch, guide = SplatSketch(), Guide(prior, text, DistillationConfig(scale=1.0))
+    distil(sketch, guide, replace(recipe.run, joint=joint), progress=False)
     assert held_out(sketch, guide, recipe.run.side) > 30
