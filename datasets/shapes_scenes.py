@@ -23,6 +23,7 @@ from scenekit.colors import encoded_srgb
 from scenekit.datasets.shapes import NOUNS, Shape, Spec, build, sample_spec
 from scenekit.datasets.shapes_colors import COLORS
 from scenekit.datasets.shapes_parts import Array, Rng, box
+from scenekit.datasets.shapes_wear import worn
 from scenekit.errors import InputError
 from scenekit.jepa.elements import OFFSET, SIZE, owner_paths
 from scenekit.jepa.tokens import Tokens
@@ -32,7 +33,7 @@ from scenekit.poses import Pose
 from scenekit.quantities import Quantity
 from scenekit.scene import Node, SceneState
 from scenekit.splats import Splats
-from scenekit.surface.flat_splats import WIDTH, mesh_splats
+from scenekit.surface.flat_splats import mesh_splats
 from scenekit.validation.probe import Probe
 
 Flaw = Literal["floater", "missing", "interpenetration"]
@@ -65,7 +66,7 @@ class ScenesConfig:
     gaussians: int = 3000
     """Of each node, more or less by half."""
     wear: float = 1.0
-    """0 for flat, even, opaque splats; 1 as if fitted to photos."""
+    """Most of a scene: each has its own, from 0 for flat, even, opaque splats; 1 is as if fitted to photos."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most <= 100 or not 1 <= self.gaussians <= 1_000_000 or not 0 <= self.wear <= 3:
@@ -138,7 +139,8 @@ def compose(rng: Rng, config: ScenesConfig = ScenesConfig()) -> ShapesScene:
         node, thing = _thing(shape, f"{shape.spec.noun}-{number}", place, yaw)
         nodes.append(node)
         things.append(thing)
-    nodes = [replace(node, splats=_splats(node, config, rng)) for node in nodes]
+    wear = config.wear * rng.random()
+    nodes = [replace(node, splats=_splats(node, config, wear, rng)) for node in nodes]
     frame = Frame("given", "given", "made")
     return ShapesScene(SceneState(Node("", children=tuple(nodes)), frame, "shapes"), tuple(things))
 
@@ -254,24 +256,10 @@ def _table(sides: Array, height: float) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(vertices), torch.from_numpy(faces)
 
 
-def _splats(node: Node, config: ScenesConfig, rng: Rng) -> Splats:
-    """Splats on the mesh of a node, worn as if they had been fitted."""
+def _splats(node: Node, config: ScenesConfig, wear: float, rng: Rng) -> Splats:
+    """Splats on the mesh of a node, as if they had been fitted."""
     assert node.mesh is not None
-    cloud = mesh_splats(node.mesh, max(1, round(config.gaussians * rng.uniform(0.5, 1.5))), rng)
-    spacing = float(cloud.log_scales[0, 0].exp()) / WIDTH
-    n, wear = len(cloud), config.wear
-
-    def noise(*shape: int) -> Tensor:
-        return wear * torch.from_numpy(rng.standard_normal(shape)).float()
-
-    opacities = 0.98 - min(wear, 1.9) * 0.5 * torch.from_numpy(rng.random(n)).float() ** 2
-    return Splats(
-        means=cloud.means + 0.15 * spacing * noise(n, 3),
-        quats=cloud.quats + 0.1 * noise(n, 4),
-        log_scales=cloud.log_scales + 0.25 * noise(n, 3),
-        logit_opacities=opacities.logit(),
-        sh=torch.cat([cloud.sh + 0.1 * noise(n, 1, 3), 0.05 * noise(n, 3, 3)], 1),
-    )
+    return worn(mesh_splats(node.mesh, max(1, round(config.gaussians * rng.uniform(0.5, 1.5))), rng), wear, rng)
 
 
 def _with_floater(scene: SceneState, rng: Rng) -> Flawed:
