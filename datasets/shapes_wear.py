@@ -23,6 +23,8 @@ UNEVEN = 0.5
 """Standard deviation of log σ of all axes together, of each splat by itself."""
 PATCHES = 0.6
 """Amplitude of log σ from place to place; where splats are larger there are fewer."""
+OPAQUE, CLEAR = 0.995, 0.4
+"""Highest opacity, and most that others of a thing lack of it."""
 FAINT = 0.08
 """Share that is hardly there."""
 SHADE = 0.5
@@ -54,9 +56,7 @@ def worn(splats: Splats, wear: float, rng: Rng) -> Splats:
     size = UNEVEN * noise(n) + patches - patches.min()
     across = size + wear * BULGE + 0.5 * noise(n)
     spacing = splats.log_scales[:, :1].exp()
-    opacities = 1 - 0.005 - min(wear, 1.0) * rng.uniform(0, 0.4) * torch.from_numpy(rng.random(n)).float() ** 2
-    faint = torch.from_numpy(rng.random(n)) < wear * FAINT
-    opacities = torch.where(faint, 0.01 + 0.3 * torch.from_numpy(rng.random(n)).float(), opacities)
+    opacities = uneven_opacities(n, wear, rng)
     sheen = rng.uniform(0.0, 0.08) * noise(n, 3, 3)
     return Splats(
         means=splats.means + 0.25 * spacing * noise(n, 3),
@@ -65,6 +65,13 @@ def worn(splats: Splats, wear: float, rng: Rng) -> Splats:
         logit_opacities=opacities.logit(),
         sh=torch.cat([splats.sh + dressed(splats, wear, rng) + 0.1 * noise(n, 1, 3), sheen], 1),
     )
+
+
+def uneven_opacities(count: int, wear: float, rng: Rng) -> Tensor:
+    """Most nearly opaque, as much less as the scene's chance has it, and some hardly there, 0..1, shape (count,)."""
+    clear = min(wear, 1.0) * rng.uniform(0, CLEAR) * torch.from_numpy(rng.random(count)).float() ** 2
+    faint = torch.from_numpy(rng.random(count)) < wear * FAINT
+    return torch.where(faint, 0.01 + 0.3 * torch.from_numpy(rng.random(count)).float(), OPAQUE - clear)
 
 
 def dressed(splats: Splats, wear: float, rng: Rng) -> Tensor:
