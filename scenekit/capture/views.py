@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -46,6 +46,11 @@ class View:
     def height(self) -> int:
         """Image height [px]."""
         return self.image.shape[0]
+
+    def on(self, device: torch.device) -> View:
+        """The view with its pixels on a device; the camera stays where it is, so that no one waits to read it."""
+        mask = None if self.mask is None else self.mask.to(device)
+        return replace(self, image=self.image.to(device), mask=mask)
 
 
 def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = None) -> View:

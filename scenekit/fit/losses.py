@@ -18,16 +18,32 @@ from scenekit.errors import InputError
 class Loss:
     """The loss of one render and its gradient; means over the numbers (pixels × channels) that count."""
 
-    l1: float
-    """Mean |x − y|."""
-    mse: float
-    """Mean (x − y)²; PSNR is −10 log10 of it."""
-    dssim: float
-    """Mean of 1 − SSIM."""
-    total: float
-    """(1 − λ)·l1 + λ·dssim."""
+    means: Tensor
+    """l1, mse and dssim, float64, where they were computed: reading one waits for a GPU."""
+    ssim_weight: float
+    """λ."""
     gradient: Tensor
     """∂total/∂image, shape (h, w, 3); overwritten by the next call of the `PhotometricLoss`."""
+
+    @property
+    def l1(self) -> float:
+        """Mean |x − y|."""
+        return self.means[0].item()
+
+    @property
+    def mse(self) -> float:
+        """Mean (x − y)²; PSNR is −10 log10 of it."""
+        return self.means[1].item()
+
+    @property
+    def dssim(self) -> float:
+        """Mean of 1 − SSIM."""
+        return self.means[2].item()
+
+    @property
+    def total(self) -> float:
+        """(1 − λ)·l1 + λ·dssim."""
+        return (1 - self.ssim_weight) * self.l1 + self.ssim_weight * self.dssim
 
 
 class PhotometricLoss:
@@ -78,9 +94,7 @@ class PhotometricLoss:
         d_image = wp.from_torch(space.gradient.view(-1))
         inputs = [blocks, 3 * width, pitch, by_l1, by_ssim, planes, w, d_image]
         launch(kernels.gradient, height * blocks, inputs, device)
-        l1, mse, dssim = (space.sums.sum(0, dtype=torch.float64) / count).tolist()
-        total = (1 - self.ssim_weight) * l1 + self.ssim_weight * dssim
-        return Loss(l1, mse, dssim, total, space.gradient)
+        return Loss(space.sums.sum(0, dtype=torch.float64) / count, self.ssim_weight, space.gradient)
 
 
 @dataclass(frozen=True)

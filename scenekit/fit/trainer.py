@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -61,6 +61,8 @@ class FitConfig:
     """What shines through: "black", "white" or "random", a new colour each step."""
     antialiased: bool = False
     """Fit with Mip-Splatting's opacity compensation (Yu et al. 2024)."""
+    backend: Literal["auto", "warp", "gsplat", "torch"] = "auto"
+    """The rasteriser's; auto takes gsplat on CUDA where it is installed, else Warp."""
     log_every: int = 10
     """Steps between records of the history."""
     evaluate_every: int = 0
@@ -165,7 +167,7 @@ class Trainer:
         if len(splats) == 0:
             raise InputError("splats", got="none", wanted="at least one Gaussian to start from")
         self.config, self.folder = config, folder
-        self.views = list(views)
+        self.views = [view.on(splats.means.device) for view in views]
         self.run = Run(config.steps, _extent(views, splats))
         self.adam = Adam(replace(splats, antialiased=config.antialiased))
         self._start = [len(splats), float(splats.means.double().sum())]
@@ -209,7 +211,8 @@ class Trainer:
             rgb = image[..., :3] if surface.of_pixels else image
             loss = self._compare(rgb, view.image, mask=view.mask)
             terms = surface.losses(adam.splats, view, image, alpha, extent=self.run.extent)
-        self._check_loss(loss, terms)
+        if loss.gradient.device.type == "cpu" or (self.step + 1) % config.log_every == 0:
+            self._check_loss(loss, terms)  # on CUDA a look at a number waits for all that was asked for before
         with spent["backward"]:
             torch.autograd.backward([rgb, *terms.values()], [loss.gradient, *[None] * len(terms)])
         rates = config.rates.scaled(
@@ -248,6 +251,7 @@ class Trainer:
             rasterize_mode="antialiased" if self.config.antialiased else "classic",
             eps2d=BLUR / self._levels[0] ** 2,
             absgrad=self.config.strategy.absgrad,
+            backend=None if self.config.backend == "auto" else self.config.backend,
         )
         if meta["means2d"].requires_grad:
             meta["means2d"].retain_grad()
@@ -314,7 +318,7 @@ class Trainer:
             "adam_steps": self.adam.steps,
             "seconds": self.watch.seconds,
             "history": self.history.to_json(),
-            "since": [[loss.mse, loss.total] for loss in self._since],
+            "since": [loss.means.tolist() for loss in self._since],
         }
         write_checkpoint(self.folder / CHECKPOINT, Checkpoint(self._fingerprint(), header, tensors))
         self._saved = self.step
@@ -337,7 +341,8 @@ class Trainer:
         self.step = self._saved = header["step"]
         self.watch = Stopwatch(header["seconds"])
         self.history = History.from_json(header["history"])
-        self._since = [Loss(0.0, mse, 0.0, total, torch.empty(0)) for mse, total in header["since"]]
+        weight = self.config.ssim_weight
+        self._since = [Loss(torch.tensor(m, dtype=torch.float64), weight, torch.empty(0)) for m in header["since"]]
 
     def _fingerprint(self) -> dict[str, Any]:
         return {
@@ -366,6 +371,7 @@ def mean_psnr(splats: Splats, views: Sequence[View], *, degree: int | None = Non
             sh_degree=splats.sh_degree if degree is None else degree,
             rasterize_mode="antialiased" if splats.antialiased else "classic",
         )
+        view = view.on(image.device)
         error = (image[0].clamp(0, 1) - view.image / 255).square()
         values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
     return sum(values) / len(values)

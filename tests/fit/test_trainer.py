@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from scenekit._kernels.launch import set_threads, threads
-from scenekit.errors import FileError, FitError, InputError
+from scenekit.errors import BackendError, FileError, FitError, InputError
 from scenekit.fit import ADC, MCMC, FitConfig, fit
 from scenekit.fit.losses import Loss, PhotometricLoss
 from scenekit.fit.trainer import CHECKPOINT, Trainer, mean_psnr
@@ -140,7 +140,8 @@ def test_a_parameter_that_is_not_finite_stops_the_fit_and_the_last_checkpoint_st
 
 @pytest.mark.parametrize(("term", "l1", "dssim"), [("L1", math.nan, math.nan), ("D-SSIM", 0.1, math.inf)])
 def test_a_loss_that_is_not_finite_stops_the_fit_and_its_term_is_named(views, start, monkeypatch, term, l1, dssim):
-    monkeypatch.setattr(PhotometricLoss, "__call__", lambda *_, **__: Loss(l1, 0.1, dssim, l1 + dssim, torch.empty(0)))
+    bad = Loss(torch.tensor([l1, 0.1, dssim], dtype=torch.float64), 0.2, torch.empty(0))
+    monkeypatch.setattr(PhotometricLoss, "__call__", lambda *_, **__: bad)
     with pytest.raises(FitError, match=f"term {term}"):
         fit(views, start, SHORT, progress=False)
 
@@ -156,6 +157,14 @@ def test_masked_pixels_do_not_matter(views, start):
     for view in dirty:
         view.image[:, :9] = 255  # out of reach of the windows of the pixels that count
     assert_same(ours.splats, fit(dirty, start, quick, progress=False).splats)
+
+
+def test_the_back_end_is_chosen(views, start):
+    few = replace(SHORT, steps=3)
+    ours, twin = (fit(views, start, replace(few, backend=name), progress=False) for name in ("warp", "torch"))
+    assert twin.history.records[-1].psnr == pytest.approx(ours.history.records[-1].psnr, abs=1e-3)
+    with pytest.raises(BackendError, match="gsplat"):
+        fit(views, start, replace(few, backend="gsplat"), progress=False)
 
 
 def test_events_are_written(views, start, tmp_path):
