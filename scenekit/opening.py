@@ -12,7 +12,7 @@ from scenekit.errors import FileError, InputError
 from scenekit.io.kinds import kind_of
 from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
-from scenekit.io.splat_files import Up, open_splats, read_splats
+from scenekit.io.splat_files import Up, holds_splats, open_splats, read_splats
 from scenekit.scene import NAME, Node, Scene, SceneState
 from scenekit.splats import Splats
 
@@ -35,6 +35,7 @@ def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     | run folder | /scene with splats and field, /cameras with the photos, its frame; `save` writes there |
     | run folder of `generate` | the scene in it, scene/ |
     | file of splats or of a mesh | one node called like the file; `save` needs a folder |
+    | folder of splats: an unbundled SOG, a run of splatfacto | the same |
 
     Args:
         path: The input.
@@ -45,14 +46,14 @@ def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
         InputError: If `up` is given for a scene or a run, which know it.
     """
     path = Path(path)
+    if path.is_file() or holds_splats(path):
+        return Scene(_single(path, up))
     if up is not None and path.is_dir():
         raise InputError("up", got=up, wanted="none for a folder, which says it")
     if (saved := saved_scene(path)) is not None:
         return read_scene(saved)
     if (path / "run.json").is_file():
         return _run(path)
-    if path.is_file():
-        return Scene(_single(path, up))
     got = "nothing" if not path.exists() else "a folder with neither scene.json nor run.json"
     raise FileError(path, got=got, wanted="a scene, a run, or a file of splats or of a mesh")
 

@@ -25,7 +25,7 @@ from scenekit.splats import Splats
 Up = Literal["z", "y", "-y"]
 """The axis that points up: z ours, y glTF's and SPZ's, -y that of COLMAP and of the original 3DGS."""
 
-MODULES = ("ply", "compressed_ply", "splat", "ksplat", "spz", "sog", "splat_gltf", "splat_usd")
+MODULES = ("ply", "compressed_ply", "splat", "ksplat", "spz", "splatfacto", "sog", "splat_gltf", "splat_usd")
 """The modules of scenekit.io that hold a FORMAT, in the order in which a file is shown to them."""
 
 HEAD = 4096
@@ -187,6 +187,11 @@ def recognised(path: Path) -> SplatFormat:
             return format
     got = "a folder" if path.is_dir() else repr(head[:16])
     raise FileError(path, got=got, wanted="splats as one of " + ", ".join(formats()))
+
+
+def holds_splats(folder: Path) -> bool:
+    """Whether a folder is itself splats of some format: an unbundled SOG, a run of splatfacto."""
+    return folder.is_dir() and any(format.recognises(folder, b"") for format in formats().values())
 
 
 def by_suffix(path: Path) -> SplatFormat:
