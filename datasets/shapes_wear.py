@@ -1,11 +1,14 @@
 """Wear: splats of even surfaces made to look as if they had been fitted to photos. Letters: n splats.
 
-At wear 1 the statistics are about those of the embedded tabletop, fitted: the longest axis of a splat is 3.6 times the
-second in the median and 30 times in one of twenty, the third is half of the second, sizes differ by an order of
-magnitude, nearly all are opaque and a few hardly there.
+What tokens of fitted scenes say (the embedded tabletop, instant-ngp's fox) lies between what they say at wear 0.5 and
+at 1: the longest axis of a splat is 2 to 3 times the second in the median and 6 to 12 times in one of twenty, the third
+is a quarter to half of the second, sizes differ by a factor of two to three, colours change from splat to splat and
+with the direction of view, and most are nearly opaque and a few hardly there.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
@@ -19,9 +22,11 @@ ASPECT = 1.9
 """Standard deviation of log(σ₁ / σ₂) along the surface."""
 BULGE = 1.1
 """Mean of what is added to log σ₃, across it."""
-UNEVEN = 0.5
+UNEVEN = 0.6
 """Standard deviation of log σ of all axes together, of each splat by itself."""
-PATCHES = 0.6
+LONGEST = 0.06
+"""Longest σ, of the thing's longest side: trainers take away what is larger."""
+PATCHES = 1.1
 """Amplitude of log σ from place to place; where splats are larger there are fewer."""
 OPAQUE, CLEAR = 0.995, 0.4
 """Highest opacity, and most that others of a thing lack of it."""
@@ -31,6 +36,12 @@ SHADE = 0.5
 """Most that is darker on the side away from the light."""
 PRINT = 0.2
 """Most amplitude of a pattern in display colours."""
+SPECKLE = 0.3
+"""Standard deviation of each splat's own colour, in the first harmonic, in the median."""
+SHEEN = 0.03, 0.2
+"""Least and most of the same of the second harmonics, which a scene has in the median."""
+SPREAD = 0.7
+"""Standard deviation of the logarithm of both, from splat to splat."""
 
 
 def worn(splats: Splats, wear: float, rng: Rng) -> Splats:
@@ -55,15 +66,18 @@ def worn(splats: Splats, wear: float, rng: Rng) -> Splats:
     about_normal = torch.stack([(turn / 2).cos(), *torch.zeros(2, n), (turn / 2).sin()], 1)
     size = UNEVEN * noise(n) + patches - patches.min()
     across = size + wear * BULGE + 0.5 * noise(n)
+    log_scales = splats.log_scales + torch.stack([size + aspect, size - aspect, across], 1)
+    longest = LONGEST * float((splats.means.amax(0) - splats.means.amin(0)).max().clamp(min=1e-9))
     spacing = splats.log_scales[:, :1].exp()
     opacities = uneven_opacities(n, wear, rng)
-    sheen = rng.uniform(0.0, 0.08) * noise(n, 3, 3)
+    loud = (SPREAD * noise(n, 1, 1)).exp()
+    sheen = rng.uniform(*SHEEN) * loud * noise(n, 3, 3)
     return Splats(
         means=splats.means + 0.25 * spacing * noise(n, 3),
         quats=quaternion_product(splats.quats, about_normal) + 0.1 * noise(n, 4),
-        log_scales=splats.log_scales + torch.stack([size + aspect, size - aspect, across], 1),
+        log_scales=log_scales.clamp(max=math.log(longest)),
         logit_opacities=opacities.logit(),
-        sh=torch.cat([splats.sh + dressed(splats, wear, rng) + 0.1 * noise(n, 1, 3), sheen], 1),
+        sh=torch.cat([splats.sh + dressed(splats, wear, rng) + SPECKLE * loud * noise(n, 1, 3), sheen], 1),
     )
 
 

@@ -24,7 +24,7 @@ from scenekit.jepa.tokens import TokenConfig, Tokens, tokenize
 
 Variant = Literal["objects", "scenes", "flawed"]
 View = Literal["splats", "mesh"]
-VERSION = 3
+VERSION = 4
 """Of the files: what elements say, and which tokens are marked."""
 
 

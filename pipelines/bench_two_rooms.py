@@ -83,6 +83,8 @@ class Config:
     """Blocks of the predictor."""
     search: CemConfig = field(default_factory=lambda: CemConfig(samples=100, elites=10, iterations=10))
     """How plans are found."""
+    device: str = "cpu"
+    """Where models learn, as torch names it; they play on the CPU."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.only if name not in (*LEARNED, *FROZEN)]
@@ -201,7 +203,7 @@ def learned(name: str, rooms: TwoRooms, seed: int, config: Config) -> WorldModel
             world = WorldModel(nn.Identity(), size)  # it learns from latents that are known
     Trainer(world, Recordings(frames, actions, window=1 + AHEAD), _training(seed, config), folder=None).train()
     world.encoder = encoder
-    return world.eval()
+    return world.to("cpu").eval()
 
 
 def frozen(name: str, rooms: TwoRooms, seed: int, config: Config) -> Features:
@@ -210,7 +212,7 @@ def frozen(name: str, rooms: TwoRooms, seed: int, config: Config) -> Features:
         objective = MaskedAutoencoder(config.network, Random(shares=(0.6,), context=0.4))
         places = walked(seed, config)[0].states[:, ::BLOCK].flatten(0, 1)
         Trainer(objective, Places(rooms, places, config.network), _training(seed, config), folder=None).train()
-        return LatentFeatures(Jepa(JepaNetwork.of(objective.encoder), normalised=False))
+        return LatentFeatures(Jepa(JepaNetwork.of(objective.encoder).to("cpu"), normalised=False))
     if name == "random encoder":
         return LatentFeatures(untrained(config.network, seed=seed))
     return ElementFeatures() if name == "raw features" else VoxelFeatures()
@@ -225,7 +227,7 @@ class Seen(nn.Module):
 
     def forward(self, places: Tensor) -> Tensor:
         """Latents."""
-        latents: Tensor = self.encoder(self.rooms.tokens(places, self.network.tokens))
+        latents: Tensor = self.encoder(self.rooms.tokens(places.cpu(), self.network.tokens).to(places.device))
         return latents
 
 
@@ -296,7 +298,8 @@ def _controller(
 def _training(seed: int, config: Config) -> TrainingConfig:
     return TrainingConfig(
         steps=config.steps, batch=config.batch, learning_rate=config.learning_rate, warm_up=max(config.steps // 20, 1),
-        weight_decay=1e-3, final_decay=1e-3, precision="float32", watch_every=config.steps, seed=seed,
+        weight_decay=1e-3, final_decay=1e-3, precision="float32", device=config.device, watch_every=config.steps,
+        seed=seed,
     )  # fmt: skip
 
 

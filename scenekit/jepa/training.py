@@ -105,7 +105,7 @@ class TrainingConfig:
 
 
 class Trainer:
-    """Learns; a run that was stopped goes on from its last checkpoint, to the same bits.
+    """Learns; a run that was stopped goes on from its last checkpoint, on the same device to the same bits.
 
     Under `torchrun`, inside `processes.processes()`, each process takes its part of every batch, and all take the same
     step, along the mean of their gradients.
@@ -264,7 +264,8 @@ class Trainer:
         return None if self.folder is None else self.folder / "checkpoint.safetensors"
 
     def _fingerprint(self) -> dict[str, Any]:
-        options = {name: value for name, value in asdict(self.config).items() if name != "save_every"}
+        free = ("save_every", "device")  # a run may go on elsewhere, though then not to the same bits
+        options = {name: value for name, value in asdict(self.config).items() if name not in free}
         sizes = {name: list(tensor.shape) for name, tensor in self.module.state_dict().items()}
         return options | {"examples": len(self.examples), "sizes": sizes} | self.about
 

@@ -14,7 +14,7 @@ from scenekit.errors import FileError, InputError
 from scenekit.jepa.tokens import TokenConfig
 
 CONFIG = TokenShardConfig(
-    scenes=5, per_shard=2, composed=ScenesConfig(least=2, most=2, gaussians=300),
+    scenes=5, per_shard=2, composed=ScenesConfig(least=2, most=2, gaussians=300, wear=0.5),
     tokens=TokenConfig(count=16, neighbours=8, elements=256),
 )  # fmt: skip
 
