@@ -21,6 +21,7 @@ import tyro
 from safetensors.torch import save_file
 from torch import Tensor
 
+from scenekit import processes
 from scenekit.cameras import Array, Camera, look_at, pinhole
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import BODY, write_rollouts
@@ -32,7 +33,6 @@ from scenekit.io.atomic import write_text, written_atomically
 from scenekit.io.images import write_image
 from scenekit.io.splat_files import write_splats
 from scenekit.io.typed_json import as_json, from_json
-from scenekit.jepa import processes
 from scenekit.jepa.elements import owner_paths
 from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted, usual_energies
 from scenekit.jepa.jepa import WEIGHTS, Jepa, JepaNetwork

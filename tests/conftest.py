@@ -1,8 +1,50 @@
 """Fixtures of all tests."""
 
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+PREAMBLE = """
+import sys, torch
+from datetime import timedelta
+from pathlib import Path
+from scenekit import processes
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+processes.STEP = timedelta(seconds=float(sys.argv[2]))
+with processes.processes():
+"""
+
+
+@pytest.fixture
+def in_two_processes(tmp_path: Path) -> Callable[..., list[Path]]:
+    """Runs a program's lines in two processes as `torchrun` starts them; each saves what it likes to `folder`.
+
+    `patience` is how long one waits for the other in a step [s].
+    """
+
+    def run(program: str, *, patience: float = 300.0) -> list[Path]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        code = PREAMBLE + "".join(f"    {line}\n" for line in program.strip().splitlines())
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(tmp_path), str(patience)], stderr=subprocess.PIPE, text=True,
+                env=os.environ | {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1",
+                                  "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "CUDA_VISIBLE_DEVICES": ""},
+            ) for rank in "01"
+        ]  # fmt: skip
+        said = [process.communicate(timeout=120)[1] for process in started]
+        assert not any(process.returncode for process in started), "\n".join(said)
+        return sorted(tmp_path.iterdir())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -58,9 +58,9 @@ def shrunk(view: View, factor: int) -> View:
     return replace(view, image=image, K=K, mask=mask)
 
 
-def view_at(step: int, count: int, seed: int) -> int:
-    """Which of `count` views step `step` looks at: a new permutation for each epoch, a function of the seed alone."""
-    epoch, place = divmod(step, count)
+def view_at(look: int, count: int, seed: int) -> int:
+    """Which of `count` views is looked at next, after `look` looks: a new permutation for each epoch, from the seed."""
+    epoch, place = divmod(look, count)
     rng = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return int(torch.randperm(count, generator=rng)[place])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from scenekit import processes
 from scenekit.capture.views import View
 from scenekit.errors import FitError, InputError
 from scenekit.fit import schedules
@@ -22,6 +25,7 @@ from scenekit.fit.optimizer import Adam, Rates
 from scenekit.fit.strategies import ADC, MCMC, Run
 from scenekit.fit.strategies.strategy import State
 from scenekit.fit.surface_terms import SurfaceTerms
+from scenekit.interrupts import held_back
 from scenekit.render.splats import rasterization
 from scenekit.splats import Splats
 
@@ -38,7 +42,9 @@ class FitConfig:
     """How to fit. Whatever happens at a time happens at a progress, step / steps, so `steps` scales the whole run."""
 
     steps: int = 2000
-    """Optimisation steps; each looks at one photo."""
+    """Optimisation steps."""
+    batch: int = 1
+    """Photos that a step looks at, by the mean of their losses; several processes share them."""
     seed: int = 0
     """Of the order of photos, densification and random backgrounds."""
     strategy: ADC | MCMC = field(default_factory=ADC)
@@ -82,7 +88,7 @@ class FitConfig:
         return min(8.0, max(1.0, 9600 / self.steps)) if self.rate_scale is None else self.rate_scale
 
     def __post_init__(self) -> None:
-        for name in ("steps", "log_every", "checkpoint_every"):
+        for name in ("steps", "batch", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(name, got=getattr(self, name), wanted="at least 1")
         if self.background not in BACKGROUNDS:
@@ -120,6 +126,9 @@ def fit(
     Each step renders one photo's view, compares (`PhotometricLoss`), goes back through the rasteriser, takes a step of
     Adam, and lets the strategy add and remove Gaussians. On a CPU the same arguments give the same bits.
 
+    Under `torchrun`, inside `processes.processes()`, each process renders its share of the photos of a step, and all
+    take the same step along the sum of their gradients; the first one writes and shows.
+
     Args:
         views: Photos to fit, at least one.
         splats: Where to start; see `initial_splats`.
@@ -131,17 +140,22 @@ def fit(
         on_step: Called with each new record of the history.
 
     Raises:
-        InputError: If there are no views, or no splats.
+        InputError: If there are no views, or no splats; or if processes have other ones, or cannot share a step.
         FileError: If the checkpoint in `folder` is damaged or belongs to another fit.
         FitError: If the loss stops being finite; the last good checkpoint stays.
-        KeyboardInterrupt: As it comes, after a checkpoint was written.
+        KeyboardInterrupt: After the step at which it came, or SIGTERM did, and a checkpoint.
     """
     trainer = Trainer(views, splats, config, folder=folder)
     if resume:
         trainer.restore()
-    with one_torch_thread(), Monitor(config.steps, folder, start=trainer.step, progress=progress) as monitor:
+    trainer.check_others()
+    first, start = processes.rank() == 0, trainer.step
+    monitor = Monitor(config.steps, folder if first else None, start=start, progress=progress and first)
+    with one_torch_thread(), held_back() as asked_to_stop, monitor:
         try:
             while trainer.step < config.steps:
+                if processes.anybody(asked_to_stop()):
+                    raise KeyboardInterrupt
                 record = trainer.advance()
                 if record is not None:
                     records = trainer.history.records
@@ -166,6 +180,9 @@ class Trainer:
             raise InputError("views", got="none", wanted="at least one photo to fit")
         if len(splats) == 0:
             raise InputError("splats", got="none", wanted="at least one Gaussian to start from")
+        if config.batch % processes.count():
+            wanted = f"a multiple of {processes.count()} processes, which share the photos of a step"
+            raise InputError("batch", got=config.batch, wanted=wanted)
         self.config, self.folder = config, folder
         self.views = [view.on(splats.means.device) for view in views]
         self.run = Run(config.steps, _extent(views, splats))
@@ -184,12 +201,12 @@ class Trainer:
         self._levels: tuple[int, list[View]] = (1, self.views)
         self._since: list[Loss] = []
         self._saved = -1
+        self._within_step = False
 
     def advance(self) -> Record | None:
         """One step; gives a record every `log_every` steps and after the last."""
         with self.watch:
-            loss = self._step()
-        self._since.append(loss)
+            self._since += self._step()
         if self.step % self.config.log_every and self.step < self.config.steps:
             return None
         self._check_splats()
@@ -200,37 +217,57 @@ class Trainer:
         self._since.clear()
         return record
 
-    def _step(self) -> Loss:
+    def _step(self) -> list[Loss]:
+        """The losses of the photos it looked at."""
         config, adam, progress = self.config, self.adam, self.step / self.config.steps
-        view = self._views_at(progress)[schedules.view_at(self.step, len(self.views), config.seed)]
-        degree = schedules.sh_degree_at(progress, adam.splats.sh_degree, config.sh_until)
-        surface, spent = config.surface.at(progress), self.spent
-        with spent["render"]:
-            image, alpha, meta = self._render(view, degree, surface)
-        with spent["loss"]:
-            rgb = image[..., :3] if surface.of_pixels else image
-            loss = self._compare(rgb, view.image, mask=view.mask)
-            terms = surface.losses(adam.splats, view, image, alpha, extent=self.run.extent)
-        if loss.gradient.device.type == "cpu" or (self.step + 1) % config.log_every == 0:
-            self._check_loss(loss, terms)  # on CUDA a look at a number waits for all that was asked for before
-        with spent["backward"]:
-            torch.autograd.backward([rgb, *terms.values()], [loss.gradient, *[None] * len(terms)])
+        self._within_step = True
+        losses = [self._look(view, background, progress) for view, background in self._share(progress)]
         rates = config.rates.scaled(
             config.rate_factor, means=self.run.extent * schedules.decay(progress, config.last_rate)
         )
-        with spent["optimise"]:
-            config.strategy.after_backward(self.state, adam.splats, meta)
+        with self.spent["optimise"]:
+            processes.add_up(t.grad for t in adam.splats.tensors().values() if t.grad is not None)
             adam.step(rates)
         self.step += 1
-        with spent["densify"]:
+        with self.spent["densify"]:
             config.strategy.after_step(
                 self.state, adam, self.step, self.run, rate=rates.means, generator=self.generator
             )
+        self._within_step = False
+        return losses
+
+    def _share(self, progress: float) -> list[tuple[View, Tensor | None]]:
+        """This process's photos of the step, and what is behind each; all draw for all, so that all draw the same."""
+        config, views = self.config, self._views_at(progress)
+        looks = range(self.step * config.batch, (self.step + 1) * config.batch)
+        behind = [(schedules.view_at(look, len(views), config.seed), self._background()) for look in looks]
+        return [(views[number], color) for number, color in behind[processes.rank() :: processes.count()]]
+
+    def _look(self, view: View, background: Tensor | None, progress: float) -> Loss:
+        """Add the gradients of one photo's part of the step's loss."""
+        splats, surface, spent = self.adam.splats, self.config.surface.at(progress), self.spent
+        degree = schedules.sh_degree_at(progress, splats.sh_degree, self.config.sh_until)
+        share = 1 / self.config.batch
+        with spent["render"]:
+            image, alpha, meta = self._render(view, background, degree, surface)
+        with spent["loss"]:
+            rgb = image[..., :3] if surface.of_pixels else image
+            loss = self._compare(rgb, view.image, mask=view.mask)
+            terms = surface.losses(splats, view, image, alpha, extent=self.run.extent)
+        loss = self._checked(loss, terms)
+        with spent["backward"]:
+            gradients = [loss.gradient if share == 1 else share * loss.gradient]
+            gradients += [torch.full_like(term, share) for term in terms.values()]
+            torch.autograd.backward([rgb, *terms.values()], gradients)
+        with spent["optimise"]:
+            self.config.strategy.after_backward(self.state, splats, meta, share=share)
         return loss
 
-    def _render(self, view: View, degree: int, surface: SurfaceTerms) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    def _render(
+        self, view: View, background: Tensor | None, degree: int, surface: SurfaceTerms
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """The image, with the channels of the surface terms behind its colours; alpha; meta."""
-        splats, background = self.adam.splats, self._background()
+        splats = self.adam.splats
         colors = splats.sh
         if surface.of_pixels:
             colors = surface.channels(splats, view, degree, extent=self.run.extent)
@@ -271,11 +308,17 @@ class Trainer:
             self._levels = factor, [schedules.shrunk(view, factor) for view in self.views]
         return self._levels[1]
 
-    def _check_loss(self, loss: Loss, terms: dict[str, Tensor]) -> None:
-        values = {"L1": loss.l1, "D-SSIM": loss.total} | {name: term.item() for name, term in terms.items()}
+    def _checked(self, loss: Loss, terms: dict[str, Tensor]) -> Loss:
+        """The loss, as the mean over processes; a part of it that is not finite anywhere stops all."""
+        means = processes.mean(torch.cat([loss.means, *(term.detach().double()[None] for term in terms.values())]))
+        loss = replace(loss, means=means[:3])
+        if means.device.type == "cuda" and (self.step + 1) % self.config.log_every:
+            return loss  # a look at a number waits for all that was asked for before
+        values = {"L1": loss.l1, "D-SSIM": loss.total} | dict(zip(terms, means[3:].tolist(), strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
                 raise self._diverged(f"loss at step {self.step}, term {name}", got=value)
+        return loss
 
     def _check_splats(self) -> None:
         """A Gaussian that is not finite is not drawn, so the loss alone would not show it."""
@@ -296,20 +339,25 @@ class Trainer:
     def evaluate(self, held_out: Sequence[View]) -> HeldOut:
         """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still."""
         degree = schedules.sh_degree_at(self.step / self.config.steps, self.adam.splats.sh_degree, self.config.sh_until)
-        row = HeldOut(self.step, self.watch.seconds, mean_psnr(self.adam.splats, held_out, degree=degree))
+        mine = held_out[processes.rank() :: processes.count()]
+        of_mine = torch.tensor(sum(psnrs(self.adam.splats, mine, degree=degree)), dtype=torch.float64)
+        mean = float(processes.total(of_mine.to(self.adam.splats.means.device))) / len(held_out)
+        row = HeldOut(self.step, self.watch.seconds, mean)
         self.history.held_out.append(row)
         return row
 
     def save(self) -> None:
-        """Write the checkpoint, if there is a folder.
+        """Write the checkpoint, if there is a folder; a step that was cut short is no state to go on from.
 
         Raises:
             FitError: If a parameter is not finite; the old checkpoint stays.
         """
-        if self.folder is None or self._saved == self.step:
+        if self.folder is None or self._saved == self.step or self._within_step:
             return
         splats = self.adam.splats.tensors()
         self._check_splats()
+        if processes.rank() > 0:
+            return
         groups = {"splats": splats, "first": self.adam.first, "second": self.adam.second, "strategy": self.state}
         tensors = {f"{group}.{name}": t for group, named in groups.items() for name, t in named.items()}
         tensors["generator"] = self.generator.get_state()
@@ -344,6 +392,16 @@ class Trainer:
         weight = self.config.ssim_weight
         self._since = [Loss(torch.tensor(m, dtype=torch.float64), weight, torch.empty(0)) for m in header["since"]]
 
+    def check_others(self) -> None:
+        """Raises:
+        InputError: If the first process has other photos, options or splats, or is at another step.
+        """
+        said = json.dumps([self._fingerprint(), self.step], sort_keys=True).encode()
+        ours = torch.tensor(zlib.crc32(said), device=self.adam.splats.means.device)
+        if int(processes.agreed(ours.clone())) != int(ours):
+            got = f"other photos, options or splats in process {processes.rank()} than in the first"
+            raise InputError("fit", got=got, wanted="the same in all", hint="Do all hosts see the same files?")
+
     def _fingerprint(self) -> dict[str, Any]:
         return {
             "config": asdict(self.config)
@@ -356,6 +414,13 @@ class Trainer:
 @torch.no_grad()
 def mean_psnr(splats: Splats, views: Sequence[View], *, degree: int | None = None) -> float:
     """Mean over views of the PSNR [dB] of renders clamped to 0..1, over black, where the masks are true."""
+    values = psnrs(splats, views, degree=degree)
+    return sum(values) / len(values)
+
+
+@torch.no_grad()
+def psnrs(splats: Splats, views: Sequence[View], *, degree: int | None = None) -> list[float]:
+    """The PSNR of each view, as `mean_psnr` takes it."""
     values = []
     for view in views:
         image, _, _ = rasterization(
@@ -374,7 +439,7 @@ def mean_psnr(splats: Splats, views: Sequence[View], *, degree: int | None = Non
         view = view.on(image.device)
         error = (image[0].clamp(0, 1) - view.image / 255).square()
         values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
-    return sum(values) / len(values)
+    return values
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scenekit.errors import InputError
-from scenekit.jepa.processes import agreed, total
+from scenekit.processes import agreed, total
 
 KNOTS, FARTHEST = 17, 3.0
 """Where characteristic functions are compared: so many t, evenly from 0 to there (Balestriero and LeCun 2025)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,9 +15,9 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from scenekit import processes
 from scenekit.errors import FitError, InputError
 from scenekit.fit.checkpoints import Checkpoint, adam_tensors, read_checkpoint, restore_adam, write_checkpoint
-from scenekit.jepa import processes
 from scenekit.jepa.diagnostics import health
 from scenekit.jepa.training_log import TrainingLog
 
@@ -140,10 +139,7 @@ class Trainer:
             raise InputError("training batch", got=config.batch, wanted=f"a multiple of {processes.count()} processes")
         self.objective, self.examples, self.config, self.folder = objective, examples, config, folder
         self.about = dict(about or {})
-        self.device = torch.device(config.device)
-        if self.device.type == "cuda" and processes.count() > 1:
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-            torch.cuda.set_device(self.device)
+        self.device = processes.device(config.device)
         self.module: nn.Module = objective.to(self.device)
         with torch.no_grad():
             for tensor in self.module.state_dict().values():
@@ -200,7 +196,7 @@ class Trainer:
 
     def _finite(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
         """The terms, means over all processes; one that is not finite anywhere stops everybody."""
-        together = processes.total(torch.stack([term.detach().float() for term in terms.values()])) / processes.count()
+        together = processes.mean(torch.stack([term.detach().float() for term in terms.values()]))
         means = dict(zip(terms, together.tolist(), strict=True))
         for name, value in means.items():
             if not math.isfinite(value):
@@ -215,8 +211,7 @@ class Trainer:
         """Everybody's gradients become their mean."""
         if processes.count() > 1:
             gradients = [p.grad for p in self.learned if p.grad is not None]
-            mean = processes.total(nn.utils.parameters_to_vector(gradients)) / processes.count()
-            nn.utils.vector_to_parameters(mean, gradients)
+            nn.utils.vector_to_parameters(processes.mean(nn.utils.parameters_to_vector(gradients)), gradients)
 
     def _rates(self) -> tuple[float, float]:
         """Learning rate and weight decay of this step."""

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from scenekit.errors import InputError
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.objective import follow
-from scenekit.jepa.processes import total
+from scenekit.processes import total
 
 MOST_LOG_VARIANCE = 14.0
 """Of either sign; beyond it a network has lost its way, and exp would follow it."""

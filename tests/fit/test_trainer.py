@@ -1,7 +1,9 @@
 """Fits of a tiny known scene: quality, determinism, resuming, divergence."""
 
 import math
+import os
 import re
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from scenekit._kernels.launch import set_threads, threads
 from scenekit.errors import BackendError, FileError, FitError, InputError
 from scenekit.fit import ADC, MCMC, FitConfig, fit
 from scenekit.fit.losses import Loss, PhotometricLoss
+from scenekit.fit.optimizer import Adam
 from scenekit.fit.trainer import CHECKPOINT, Trainer, mean_psnr
 from scenekit.splats import random_splats
 
@@ -83,6 +86,43 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_fit_goes_on(views, start, tmp_path):
         fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=interrupt)
     resumed = fit(views, start, SHORT, folder=tmp_path, progress=False)
     assert_same(resumed.splats, fit(views, start, SHORT, progress=False).splats)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_step_waits_for_its_end(views, start, tmp_path, monkeypatch, number):
+    step = Adam.step
+
+    def interrupted(self, rates):
+        if self.steps == 7:
+            os.kill(os.getpid(), number)
+        step(self, rates)
+
+    config = replace(SHORT, strategy=STRATEGIES[0])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Adam, "step", interrupted)
+        fit(views, start, config, folder=tmp_path, progress=False)
+    half = Trainer(views, start, config, folder=tmp_path)
+    half.restore()
+    assert half.step == 8
+    rest = fit(views, start, config, folder=tmp_path, progress=False)
+    assert_same(rest.splats, fit(views, start, config, progress=False).splats)
+
+
+def test_a_step_that_a_second_ctrl_c_cuts_short_is_not_kept(views, start, tmp_path, monkeypatch):
+    step = Adam.step
+
+    def impatient(self, rates):
+        step(self, rates)
+        if self.steps == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Adam, "step", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        fit(views, start, replace(SHORT, checkpoint_every=5), folder=tmp_path, progress=False)
+    half = Trainer(views, start, replace(SHORT, checkpoint_every=5), folder=tmp_path)
+    half.restore()
+    assert half.step == 5
 
 
 def test_a_finished_fit_is_not_fitted_again(views, start, tmp_path):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
 from scenekit.fit.strategies.strategy import Run, State, logit, rotations
+from scenekit.processes import total
 from scenekit.splats import Splats
 
 
@@ -57,14 +58,14 @@ class ADC:
         zeros = torch.zeros(len(splats), device=splats.means.device)
         return {"gradient": zeros, "seen": zeros.clone()}
 
-    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any]) -> None:
-        """Add up the screen-space gradients of what was drawn, in units of half an image."""
+    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any], *, share: float = 1.0) -> None:
+        """Add up the screen-space gradients of each photo's own loss, of what was drawn, in units of half an image."""
         means2d = meta["means2d"]
         pull = (means2d.absgrad if self.absgrad else means2d.grad).detach()
-        half = torch.tensor([meta["width"] / 2, meta["height"] / 2], device=pull.device)
+        half = torch.tensor([meta["width"] / 2, meta["height"] / 2], device=pull.device) / share
         drawn = (meta["radii"] > 0).all(-1)
-        state["gradient"] += ((pull * half).norm(dim=-1) * drawn).sum(0)
-        state["seen"] += drawn.sum(0)
+        state["gradient"] += total(((pull * half).norm(dim=-1) * drawn).sum(0))
+        state["seen"] += total(drawn.sum(0))
 
     def after_step(
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator

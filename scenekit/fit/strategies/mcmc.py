@@ -50,14 +50,14 @@ class MCMC:
     def start(self, splats: Splats) -> State:
         return {}
 
-    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any]) -> None:
+    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any], *, share: float = 1.0) -> None:
         """Add the gradients of the regularisers Σ o / n and Σ s / 3n."""
         with torch.no_grad():
             o, grad_o, grad_s = splats.opacities, splats.logit_opacities.grad, splats.log_scales.grad
             if grad_o is None or grad_s is None or len(o) == 0:
                 return
-            grad_o += self.opacity_weight / len(o) * o * (1 - o)
-            grad_s += self.scale_weight / (3 * len(o)) * splats.scales
+            grad_o += share * self.opacity_weight / len(o) * o * (1 - o)
+            grad_s += share * self.scale_weight / (3 * len(o)) * splats.scales
 
     def after_step(
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator

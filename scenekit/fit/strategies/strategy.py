@@ -43,8 +43,12 @@ class Strategy(Protocol):
     def start(self, splats: Splats) -> State:
         """The state before the first step."""
 
-    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any]) -> None:
-        """Gather statistics from the render's `meta`, and add the gradients of regularisers to those of `splats`."""
+    def after_backward(self, state: State, splats: Splats, meta: dict[str, Any], *, share: float = 1.0) -> None:
+        """Gather statistics from the render's `meta`, and add the gradients of regularisers to those of `splats`.
+
+        Called for each photo of a step, in all processes at once; `share` is the weight of its loss in that of the
+        step. Statistics are summed over processes here, the gradients of `splats` afterwards.
+        """
 
     def after_step(
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
