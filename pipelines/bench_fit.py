@@ -24,7 +24,8 @@ from scenekit.capture.undistort import undistorted
 from scenekit.capture.views import View, load_views, split
 from scenekit.errors import BackendError
 from scenekit.fit import ADC, FitConfig, fit, initial_splats
-from scenekit.fit.trainer import Trainer, mean_psnr, one_torch_thread
+from scenekit.fit.held_out import mean_psnr
+from scenekit.fit.trainer import Trainer, one_torch_thread
 from scenekit.io.atomic import write_text
 from scenekit.io.colmap import write_colmap
 from scenekit.io.images import write_image

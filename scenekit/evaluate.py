@@ -83,6 +83,37 @@ def _blur(channels: Tensor) -> Tensor:
     return F.conv2d(rows, window[None, None, :, None], padding=(SSIM_WINDOW // 2, 0))[:, 0]
 
 
+def matched_halves(image: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """The render in the colours of the photo, clamped to 0..1: each half, left and right, under the affine map of
+    colours that fits the other half best; arguments and errors as in `psnr`.
+
+    A photo held out has an exposure that nothing else tells. No pixel is judged by a map that it had a part in, as in
+    the protocol of NeRF in the Wild (Martin-Brualla et al. 2021, §4), here with 12 numbers and on both halves.
+    """
+    counts = _counting(image, target, mask)
+    middle = image.shape[1] // 2
+    halves = []
+    for mine, other in ((slice(None, middle), slice(middle, None)), (slice(middle, None), slice(None, middle))):
+        fit = affine_fit(image[:, other], target[:, other], counts[:, other])
+        halves.append(image[:, mine] @ fit[:, :3].T + fit[:, 3])
+    return torch.cat(halves, 1).clamp(0, 1)
+
+
+def affine_fit(image: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The map rgb ↦ A rgb + b of an image (h, w, 3) nearest to another by least squares, [A b] of shape (3, 4).
+
+    Where the target is saturated, which hides how far beyond it is, a pixel does not count. The map is drawn
+    towards the identity by a thousandth of a pixel, which is what is left of it without any that count.
+    """
+    counts = (target < 1).all(-1)
+    counts = counts if mask is None else counts & mask
+    x = torch.nn.functional.pad(image[counts].double(), (0, 1), value=1.0)
+    y = target[counts].double()
+    prior = 1e-3 * torch.eye(4, dtype=torch.float64, device=image.device)
+    fit: Tensor = torch.linalg.solve(x.T @ x + prior, x.T @ y + prior[:, :3])
+    return fit.T.to(image)
+
+
 def _counting(image: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     """The mask, or a mask of all pixels, shape (h, w), after checking that the three fit together."""
     if image.shape != target.shape or image.ndim != 3:
@@ -108,6 +139,8 @@ class ViewScore:
     """Mean structural similarity."""
     lpips: float | None = None
     """Learned perceptual distance (Zhang et al. 2018, AlexNet), or None where its weights are not on this machine."""
+    matched_psnr: float | None = None
+    """PSNR of `matched_halves` [dB]: without what an affine map of colours, as of exposure, can explain."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +161,12 @@ class Scores:
         return fmean(view.ssim for view in self.views)
 
     @property
+    def matched_psnr(self) -> float | None:
+        """Mean PSNR of the matched views [dB], or None."""
+        values = [view.matched_psnr for view in self.views if view.matched_psnr is not None]
+        return fmean(values) if values else None
+
+    @property
     def lpips(self) -> float | None:
         """Mean LPIPS of the views, or None."""
         values = [view.lpips for view in self.views if view.lpips is not None]
@@ -136,7 +175,7 @@ class Scores:
     def as_dict(self) -> dict[str, object]:
         """Means and rows for JSON; what is not a finite number becomes None."""
         rows = [{key: _json_number(value) for key, value in asdict(view).items()} for view in self.views]
-        means = {"psnr": self.psnr, "ssim": self.ssim, "lpips": self.lpips}
+        means = {name: getattr(self, name) for name in ("psnr", "ssim", "lpips", "matched_psnr")}
         return {key: _json_number(value) for key, value in means.items()} | {"views": rows}
 
 
@@ -176,6 +215,7 @@ def scored(pictures: Iterable[Tensor], views: Sequence[View]) -> Scores:
                 psnr=float(psnr(image, target, mask=view.mask)),
                 ssim=float(ssim(image, target, mask=view.mask)),
                 lpips=perceptual(image, target) if perceptual else None,
+                matched_psnr=float(psnr(matched_halves(image, target, mask=view.mask), target, mask=view.mask)),
             )
         )
     return Scores(rows)

@@ -1,9 +1,9 @@
 """Observation → state: losses, densification, trainer, checkpoints."""
 
+from scenekit.fit.config import FitConfig as FitConfig
 from scenekit.fit.initial import initial_splats as initial_splats
 from scenekit.fit.strategies import ADC as ADC
 from scenekit.fit.strategies import MCMC as MCMC
 from scenekit.fit.surface_terms import SurfaceTerms as SurfaceTerms
-from scenekit.fit.trainer import FitConfig as FitConfig
 from scenekit.fit.trainer import FitResult as FitResult
 from scenekit.fit.trainer import fit as fit

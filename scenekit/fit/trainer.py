@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +19,13 @@ from scenekit.capture.views import View
 from scenekit.errors import FitError, InputError
 from scenekit.fit import schedules
 from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from scenekit.fit.companions import Companions
+from scenekit.fit.config import FitConfig
+from scenekit.fit.held_out import decibel, psnrs
 from scenekit.fit.losses import Loss, PhotometricLoss
 from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
-from scenekit.fit.optimizer import Adam, Rates
-from scenekit.fit.strategies import ADC, MCMC, Run
+from scenekit.fit.optimizer import Adam
+from scenekit.fit.strategies import Run
 from scenekit.fit.strategies.strategy import State
 from scenekit.fit.surface_terms import SurfaceTerms
 from scenekit.interrupts import held_back
@@ -38,69 +41,6 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
-class FitConfig:
-    """How to fit. Whatever happens at a time happens at a progress, step / steps, so `steps` scales the whole run."""
-
-    steps: int = 2000
-    """Optimisation steps."""
-    batch: int = 1
-    """Photos that a step looks at, by the mean of their losses; several processes share them."""
-    seed: int = 0
-    """Of the order of photos, densification and random backgrounds."""
-    strategy: ADC | MCMC = field(default_factory=ADC)
-    """Densification."""
-    rates: Rates = field(default_factory=Rates)
-    """Learning rates, for 30 000 steps."""
-    rate_scale: float | None = None
-    """Multiplies all learning rates: a short run must take longer steps. None: 9600 / steps, between 1 and 8."""
-    last_rate: float = 0.01
-    """Learning rate of the means at the end, as a fraction of that at the start; exponential between."""
-    ssim_weight: float = 0.2
-    """λ of the loss (1 − λ)·L1 + λ·(1 − SSIM)."""
-    surface: SurfaceTerms = field(default_factory=SurfaceTerms)
-    """Weights of the terms that make Gaussians lie on surfaces; all 0."""
-    sh_until: float = 0.1
-    """Progress at which the full SH degree is in use; it grows from 0 by equal intervals."""
-    coarse: schedules.Coarse = ((0.15, 4), (0.4, 2))
-    """(until, factor): up to this progress photos are used at 1/factor of their size; afterwards at full size."""
-    background: str = "black"
-    """What shines through: "black", "white" or "random", a new colour each step."""
-    antialiased: bool = False
-    """Fit with Mip-Splatting's opacity compensation (Yu et al. 2024)."""
-    backend: Literal["auto", "warp", "gsplat", "torch"] = "auto"
-    """The rasteriser's; auto takes gsplat on CUDA where it is installed, else Warp."""
-    log_every: int = 10
-    """Steps between records of the history."""
-    evaluate_every: int = 0
-    """Steps between evaluations on held-out photos; 0 for only after the last."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints, where there is a folder."""
-
-    @staticmethod
-    def quick(**changes: Any) -> FitConfig:
-        """A usable scene in seconds: 400 long steps, mostly on shrunk photos, and the Gaussians one starts with."""
-        still = ADC(start_at=1.0, reset_every=0.0)
-        return replace(FitConfig(steps=400, strategy=still, coarse=((0.3, 4), (0.7, 2))), **changes)
-
-    @property
-    def rate_factor(self) -> float:
-        """What learning rates are multiplied by: 8 was best from 400 to 1200 steps, 1 is meant for 30 000."""
-        return min(8.0, max(1.0, 9600 / self.steps)) if self.rate_scale is None else self.rate_scale
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "log_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(name, got=getattr(self, name), wanted="at least 1")
-        if self.background not in BACKGROUNDS:
-            raise InputError("background", got=repr(self.background), wanted="one of " + ", ".join(BACKGROUNDS))
-        schedules.check_coarse(self.coarse)
-
-
-BACKGROUNDS = ("black", "white", "random")
-"""Kinds of background."""
-
-
-@dataclass(frozen=True)
 class FitResult:
     """A fitted scene."""
 
@@ -108,6 +48,8 @@ class FitResult:
     """On the device they were given on, without gradients."""
     history: History
     """How the fit went."""
+    companions: Companions = field(default_factory=Companions)
+    """What was learned beside: exposures, poses."""
 
 
 def fit(
@@ -169,7 +111,7 @@ def fit(
         except KeyboardInterrupt:
             trainer.save()
             raise
-    return FitResult(trainer.adam.splats.map(Tensor.detach), trainer.history)
+    return FitResult(trainer.adam.splats.map(Tensor.detach), trainer.history, trainer.companions)
 
 
 class Trainer:
@@ -187,6 +129,7 @@ class Trainer:
         self.views = [view.on(splats.means.device) for view in views]
         self.run = Run(config.steps, _extent(views, splats))
         self.adam = Adam(replace(splats, antialiased=config.antialiased))
+        self.companions = Companions.chosen(config.exposure, config.poses, self.views, splats)
         self._start = [len(splats), float(splats.means.double().sum())]
         self.state: State = config.strategy.start(splats)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -212,7 +155,7 @@ class Trainer:
         self._check_splats()
         mse = sum(loss.mse for loss in self._since) / len(self._since)
         total = sum(loss.total for loss in self._since) / len(self._since)
-        record = Record(self.step, self.watch.seconds, total, _decibel(mse), len(self.adam.splats))
+        record = Record(self.step, self.watch.seconds, total, decibel(mse), len(self.adam.splats))
         self.history.records.append(record)
         self._since.clear()
         return record
@@ -221,13 +164,14 @@ class Trainer:
         """The losses of the photos it looked at."""
         config, adam, progress = self.config, self.adam, self.step / self.config.steps
         self._within_step = True
-        losses = [self._look(view, background, progress) for view, background in self._share(progress)]
+        losses = [self._look(photo, background, progress) for photo, background in self._share(progress)]
         rates = config.rates.scaled(
             config.rate_factor, means=self.run.extent * schedules.decay(progress, config.last_rate)
         )
         with self.spent["optimise"]:
             processes.add_up(t.grad for t in adam.splats.tensors().values() if t.grad is not None)
             adam.step(rates)
+            self.companions.step(config.rate_factor, progress)
         self.step += 1
         with self.spent["densify"]:
             config.strategy.after_step(
@@ -236,24 +180,27 @@ class Trainer:
         self._within_step = False
         return losses
 
-    def _share(self, progress: float) -> list[tuple[View, Tensor | None]]:
+    def _share(self, progress: float) -> list[tuple[int, Tensor | None]]:
         """This process's photos of the step, and what is behind each; all draw for all, so that all draw the same."""
-        config, views = self.config, self._views_at(progress)
+        config, count = self.config, len(self.views)
         looks = range(self.step * config.batch, (self.step + 1) * config.batch)
-        behind = [(schedules.view_at(look, len(views), config.seed), self._background()) for look in looks]
-        return [(views[number], color) for number, color in behind[processes.rank() :: processes.count()]]
+        behind = [(schedules.view_at(look, count, config.seed), self._background()) for look in looks]
+        return behind[processes.rank() :: processes.count()]
 
-    def _look(self, view: View, background: Tensor | None, progress: float) -> Loss:
+    def _look(self, photo: int, background: Tensor | None, progress: float) -> Loss:
         """Add the gradients of one photo's part of the step's loss."""
         splats, surface, spent = self.adam.splats, self.config.surface.at(progress), self.spent
         degree = schedules.sh_degree_at(progress, splats.sh_degree, self.config.sh_until)
         share = 1 / self.config.batch
+        view = self.companions.seen(self._views_at(progress)[photo], photo)
         with spent["render"]:
             image, alpha, meta = self._render(view, background, degree, surface)
         with spent["loss"]:
             rgb = image[..., :3] if surface.of_pixels else image
+            rgb = self.companions.shown(rgb, alpha, view, photo)
             loss = self._compare(rgb, view.image, mask=view.mask)
             terms = surface.losses(splats, view, image, alpha, extent=self.run.extent)
+            terms |= self.companions.terms(photo)
         loss = self._checked(loss, terms)
         with spent["backward"]:
             gradients = [loss.gradient if share == 1 else share * loss.gradient]
@@ -337,10 +284,14 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, held_out: Sequence[View]) -> HeldOut:
-        """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still."""
+        """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still.
+
+        Where photos have exposures of their own, it is that of `matched_halves`; poses are as given.
+        """
         degree = schedules.sh_degree_at(self.step / self.config.steps, self.adam.splats.sh_degree, self.config.sh_until)
+        matched = self.config.exposure != "none"
         mine = held_out[processes.rank() :: processes.count()]
-        of_mine = torch.tensor(sum(psnrs(self.adam.splats, mine, degree=degree)), dtype=torch.float64)
+        of_mine = torch.tensor(sum(psnrs(self.adam.splats, mine, degree=degree, matched=matched)), dtype=torch.float64)
         mean = float(processes.total(of_mine.to(self.adam.splats.means.device))) / len(held_out)
         row = HeldOut(self.step, self.watch.seconds, mean)
         self.history.held_out.append(row)
@@ -359,6 +310,7 @@ class Trainer:
         if processes.rank() > 0:
             return
         groups = {"splats": splats, "first": self.adam.first, "second": self.adam.second, "strategy": self.state}
+        groups["companions"] = self.companions.tensors()
         tensors = {f"{group}.{name}": t for group, named in groups.items() for name, t in named.items()}
         tensors["generator"] = self.generator.get_state()
         header = {
@@ -377,7 +329,8 @@ class Trainer:
             return
         checkpoint = read_checkpoint(self.folder / CHECKPOINT, self._fingerprint())
         header, device = checkpoint.header, self.adam.splats.means.device
-        groups: dict[str, dict[str, Tensor]] = {"splats": {}, "first": {}, "second": {}, "strategy": {}}
+        kinds = ("splats", "first", "second", "strategy", "companions")
+        groups: dict[str, dict[str, Tensor]] = {kind: {} for kind in kinds}
         for name, tensor in checkpoint.tensors.items():
             group, _, key = name.partition(".")
             if key:
@@ -385,6 +338,7 @@ class Trainer:
         self.adam = Adam(Splats(**groups["splats"], antialiased=self.config.antialiased))
         self.adam.first, self.adam.second, self.adam.steps = groups["first"], groups["second"], header["adam_steps"]
         self.state = groups["strategy"]
+        self.companions.restore(groups["companions"])
         self.generator.set_state(checkpoint.tensors["generator"])
         self.step = self._saved = header["step"]
         self.watch = Stopwatch(header["seconds"])
@@ -411,37 +365,6 @@ class Trainer:
         }
 
 
-@torch.no_grad()
-def mean_psnr(splats: Splats, views: Sequence[View], *, degree: int | None = None) -> float:
-    """Mean over views of the PSNR [dB] of renders clamped to 0..1, over black, where the masks are true."""
-    values = psnrs(splats, views, degree=degree)
-    return sum(values) / len(values)
-
-
-@torch.no_grad()
-def psnrs(splats: Splats, views: Sequence[View], *, degree: int | None = None) -> list[float]:
-    """The PSNR of each view, as `mean_psnr` takes it."""
-    values = []
-    for view in views:
-        image, _, _ = rasterization(
-            splats.means,
-            splats.quats,
-            splats.scales,
-            splats.opacities,
-            splats.sh,
-            view.viewmat[None],
-            view.K[None],
-            view.width,
-            view.height,
-            sh_degree=splats.sh_degree if degree is None else degree,
-            rasterize_mode="antialiased" if splats.antialiased else "classic",
-        )
-        view = view.on(image.device)
-        error = (image[0].clamp(0, 1) - view.image / 255).square()
-        values.append(_decibel(float((error if view.mask is None else error[view.mask]).mean())))
-    return values
-
-
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """The kernels bring their own threads; torch's would only add a barrier to each of its small operations."""
@@ -451,10 +374,6 @@ def one_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _decibel(mse: float) -> float:
-    return -10 * math.log10(max(mse, 1e-12))
 
 
 def _extent(views: Sequence[View], splats: Splats) -> float:

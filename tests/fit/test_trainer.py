@@ -13,9 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from scenekit._kernels.launch import set_threads, threads
 from scenekit.errors import BackendError, FileError, FitError, InputError
 from scenekit.fit import ADC, MCMC, FitConfig, fit
+from scenekit.fit.held_out import mean_psnr
 from scenekit.fit.losses import Loss, PhotometricLoss
 from scenekit.fit.optimizer import Adam
-from scenekit.fit.trainer import CHECKPOINT, Trainer, mean_psnr
+from scenekit.fit.trainer import CHECKPOINT, Trainer
 from scenekit.splats import random_splats
 
 STRATEGIES = [
