@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from scenekit.cameras import rotation_from_quaternion
+from scenekit.data_folder import data_folder
 from scenekit.datasets.rollouts import CHANGES, EVENTS, Rollout, RolloutConfig, rollout
 from scenekit.datasets.rollouts_movers import KINDS
-from scenekit.datasets.shards import Part, ShardFolder, data_folder
+from scenekit.datasets.shards import Part, ShardFolder
 from scenekit.errors import FileError, InputError
 from scenekit.jepa.clips import Clips
 from scenekit.jepa.moving_tokens import moved_tokens

@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekit.data_folder import data_folder
 from scenekit.datasets.shapes import build, captions, sample_spec
 from scenekit.datasets.shapes_parts import Rng
 from scenekit.datasets.shapes_pictures import STUDIO, Studio, cutout, over
-from scenekit.datasets.shards import Part, ShardFolder, data_folder
+from scenekit.datasets.shards import Part, ShardFolder
 from scenekit.errors import FileError, InputError
 
 Variant = Literal["prior", "judge"]

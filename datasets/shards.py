@@ -9,7 +9,6 @@ import functools
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -177,11 +176,6 @@ def _digest(path: Path) -> str:
     """SHA-256 of a file of any size."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def data_folder() -> Path:
-    """Where generated data goes: $SCENEKIT_DATA, else the user's cache folder."""
-    return Path(os.environ.get("SCENEKIT_DATA") or Path.home() / ".cache" / "scenekit")
 
 
 def _each(job: Callable[[int], None], numbers: list[int], workers: int) -> None:

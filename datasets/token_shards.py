@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scenekit.data_folder import data_folder
 from scenekit.datasets.shapes_parts import Rng
 from scenekit.datasets.shapes_scenes import FLAWS, Flawed, ScenesConfig, ShapesScene, compose, flawed, touched
-from scenekit.datasets.shards import Part, ShardFolder, ShardRows, data_folder
+from scenekit.datasets.shards import Part, ShardFolder, ShardRows
 from scenekit.errors import FileError, InputError
 from scenekit.jepa.tokens import TokenConfig, Tokens, tokenize
 

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from scenekit import processes
 from scenekit.cameras import Array, Camera, look_at, pinhole
+from scenekit.data_folder import data_folder
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import BODY, write_rollouts
 from scenekit.datasets.shapes_scenes import Flaw, flawed
-from scenekit.datasets.shards import data_folder
 from scenekit.datasets.token_shards import TokenShardConfig, TokenShards, made_scene, made_view, write_token_shards
 from scenekit.errors import InputError
 from scenekit.io.atomic import write_text, written_atomically

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
+from scenekit.data_folder import data_folder
 from scenekit.datasets import rollouts_shards, token_shards
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import write_rollouts
-from scenekit.datasets.shards import data_folder
 from scenekit.datasets.token_shards import TokenShardConfig, write_token_shards
 from scenekit.errors import InputError
 from scenekit.guidance.weights import read_weights

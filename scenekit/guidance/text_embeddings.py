@@ -7,7 +7,6 @@ they are loaded for the first prompt that is not on disk, and are let go before 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from scenekit.data_folder import data_folder
 from scenekit.errors import FileError, InputError
 from scenekit.guidance.diffusers_parts import loaded, quiet
 from scenekit.guidance.pipeline_folder import PipelineFolder
@@ -34,7 +34,7 @@ TOKENS = 77
 
 def cache_folder() -> Path:
     """Where embeddings are kept: in $SCENEKIT_DATA, else the user's cache folder."""
-    return Path(os.environ.get("SCENEKIT_DATA") or Path.home() / ".cache" / "scenekit") / "embeddings"
+    return data_folder() / "embeddings"
 
 
 class _Encoder(NamedTuple):
