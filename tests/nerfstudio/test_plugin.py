@@ -17,7 +17,7 @@ import torch
 from scenekit.cameras import look_at, pinhole
 from scenekit.capture import load_views, open_capture, split
 from scenekit.errors import FileError, InputError
-from scenekit.fit.trainer import mean_psnr
+from scenekit.fit.held_out import mean_psnr
 from scenekit.io.images import write_image
 from scenekit.io.splat_files import read_splats
 from scenekit.render.splats import render
