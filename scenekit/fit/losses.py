@@ -12,6 +12,7 @@ from torch import Tensor
 import scenekit._kernels.ssim as kernels
 from scenekit._kernels.launch import launch
 from scenekit.errors import InputError
+from scenekit.fit.losses_pixels import compare_by_pixels
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class PhotometricLoss:
             InputError: If shapes or types disagree, or no pixel counts.
         """
         _check(image, photo, mask)
+        if image.device.type != "cpu":
+            means, gradient = compare_by_pixels(image.detach().contiguous(), photo.contiguous(), mask, self.ssim_weight)
+            return Loss(means, self.ssim_weight, gradient)
         height, width, _ = image.shape
         key = (height, width, str(image.device))
         if key not in self._spaces:
