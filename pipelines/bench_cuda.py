@@ -29,8 +29,9 @@ from scenekit.capture import load_views, open_capture, split, undistorted
 from scenekit.capture.views import View
 from scenekit.errors import BackendError, InputError
 from scenekit.fit import ADC, FitConfig, initial_splats, schedules
+from scenekit.fit.held_out import mean_psnr
 from scenekit.fit.optimizer import Rates
-from scenekit.fit.trainer import Trainer, mean_psnr, one_torch_thread
+from scenekit.fit.trainer import Trainer, one_torch_thread
 from scenekit.io.atomic import write_text
 from scenekit.splats import Splats
 
