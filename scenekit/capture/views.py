@@ -47,10 +47,36 @@ class View:
         """Image height [px]."""
         return self.image.shape[0]
 
+    @property
+    def rays(self) -> Tensor:
+        """Rays of unit depth through the pixel centres, in the camera's frame, shape (h, w, 3)."""
+        (fx, _, cx), (_, fy, cy) = self.K[:2]
+        u, v = (torch.arange(side).to(self.K) + 0.5 for side in (self.width, self.height))
+        x, y = torch.meshgrid((u - cx) / fx, (v - cy) / fy, indexing="xy")
+        return torch.stack([x, y, torch.ones_like(x)]).movedim(0, -1)
+
     def on(self, device: torch.device) -> View:
         """The view with its pixels on a device; the camera stays where it is, so that no one waits to read it."""
         mask = None if self.mask is None else self.mask.to(device)
         return replace(self, image=self.image.to(device), mask=mask)
+
+
+def check_views(views: Sequence[View]) -> None:
+    """Refuses views that would spoil a fit long after it started.
+
+    Raises:
+        InputError: If a photo is not of 8 bits, a pose or pinhole matrix is not finite, or a mask hides everything.
+    """
+    for view in views:
+        if view.image.dtype != torch.uint8 or view.image.ndim != 3 or view.image.shape[-1] != 3:
+            got = f"{view.image.dtype} {tuple(view.image.shape)}"
+            raise InputError(f"{view.name}: image", got=got, wanted="uint8 (h, w, 3)")
+        for name in ("viewmat", "K"):
+            if not torch.isfinite(getattr(view, name)).all():
+                raise InputError(f"{view.name}: {name}", got="NaN or infinity", wanted="finite numbers")
+        if view.mask is not None and not view.mask.any():
+            hint = "White counts in a mask, black does not. Leave the photo out, or invert its mask."
+            raise InputError(f"{view.name}: mask", got="no pixel that counts", wanted="at least one", hint=hint)
 
 
 def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = None) -> View:

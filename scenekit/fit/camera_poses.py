@@ -54,7 +54,7 @@ class PoseRefinement(Companion):
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         super().restore(tensors)
-        self.given, self.whitening = (tensors[name].to(self.table) for name in ("given", "whitening"))
+        self.given, self.whitening = (tensors[name].to(self.table, copy=True) for name in ("given", "whitening"))
 
 
 def moved(viewmat: Tensor, motion: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from scenekit.fit import schedules
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-15
 """Of Adam (Kingma & Ba 2015)."""
 
+LEARNED = ("table", "first", "second")
+"""What is learned and its moments."""
+
 
 class Companion:
     """Numbers learned beside the splats, so that what they stand for is not built of Gaussians.
@@ -90,10 +93,9 @@ class Companion:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the next step depends on, for the checkpoint."""
-        return {"table": self.table, "first": self.first, "second": self.second, "steps": self.steps}
+        return {name: getattr(self, name) for name in (*LEARNED, "steps")}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
-        device = self.table.device
-        self.table, self.first, self.second = (tensors[name].to(device) for name in ("table", "first", "second"))
+        """Inverse of `tensors`. Copies: sums of what is not aligned in memory may be taken in another order."""
+        self.table, self.first, self.second = (tensors[name].to(self.table, copy=True) for name in LEARNED)
         self.steps = tensors["steps"].cpu()

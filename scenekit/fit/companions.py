@@ -13,6 +13,7 @@ from scenekit.fit.bilateral_grid import BilateralGrid
 from scenekit.fit.camera_poses import PoseRefinement
 from scenekit.fit.companion import Companion
 from scenekit.fit.exposure import Exposure
+from scenekit.fit.sky import Sky
 from scenekit.splats import Splats
 
 Look = Literal["none", "affine", "grid"]
@@ -23,17 +24,20 @@ Look = Literal["none", "affine", "grid"]
 class Companions:
     """The companions of a fit, each asked in turn. Without any, nothing is done and nothing changes."""
 
+    sky: Sky | None = None
+    """What is behind the splats."""
     exposure: Exposure | BilateralGrid | None = None
     """What each photo sees the colours through."""
     poses: PoseRefinement | None = None
     """Where photos were taken from."""
 
     @staticmethod
-    def chosen(exposure: Look, poses: bool, views: Sequence[View], splats: Splats) -> Companions:
+    def chosen(sky: bool, exposure: Look, poses: bool, views: Sequence[View], splats: Splats) -> Companions:
         """Those of a fit of `views` that starts from `splats`."""
         look: type[Exposure] | type[BilateralGrid] | None
         look = {"none": None, "affine": Exposure, "grid": BilateralGrid}[exposure]
         return Companions(
+            sky=Sky(views, splats.means) if sky else None,
             exposure=look(len(views), splats.means.device) if look else None,
             poses=PoseRefinement(views, splats.means) if poses else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -40,7 +41,10 @@ class FitConfig:
     coarse: schedules.Coarse = ((0.15, 4), (0.4, 2))
     """(until, factor): up to this progress photos are used at 1/factor of their size; afterwards at full size."""
     background: str = "black"
-    """What shines through: "black", "white" or "random", a new colour each step."""
+    """What shines through: "black", "white", "random", a new colour each step, or "sky", a colour by direction that is
+    learned."""
+    carve: float = 0.0
+    """λ of the mean opacity where masks are false, which makes that empty; at 0, what is there does not count."""
     exposure: Look = "none"
     """Lets photos differ in exposure: affine learns a map of colours for each photo, grid a bilateral grid of them."""
     poses: bool = False
@@ -73,8 +77,10 @@ class FitConfig:
                 raise InputError(name, got=getattr(self, name), wanted="at least 1")
         if self.background not in BACKGROUNDS:
             raise InputError("background", got=repr(self.background), wanted="one of " + ", ".join(BACKGROUNDS))
+        if not (math.isfinite(self.carve) and self.carve >= 0):
+            raise InputError("carve", got=self.carve, wanted="a finite number, at least 0")
         schedules.check_coarse(self.coarse)
 
 
-BACKGROUNDS = ("black", "white", "random")
+BACKGROUNDS = ("black", "white", "random", "sky")
 """Kinds of background."""

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from scenekit import processes
-from scenekit.capture.views import View
+from scenekit.capture.views import View, check_views
 from scenekit.errors import FitError, InputError
 from scenekit.fit import schedules
 from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from scenekit.fit.companions import Companions
 from scenekit.fit.config import FitConfig
 from scenekit.fit.held_out import decibel, psnrs
-from scenekit.fit.losses import Loss, PhotometricLoss
+from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
 from scenekit.fit.optimizer import Adam
 from scenekit.fit.strategies import Run
@@ -30,7 +30,7 @@ from scenekit.fit.strategies.strategy import State
 from scenekit.fit.surface_terms import SurfaceTerms
 from scenekit.interrupts import held_back
 from scenekit.render.splats import rasterization
-from scenekit.splats import Splats
+from scenekit.splats import Splats, merge
 
 BLUR = 0.3
 """Variance that the rasteriser adds to each Gaussian [px² of the full photo]; less on shrunk photos, so that a Gaussian
@@ -49,7 +49,9 @@ class FitResult:
     history: History
     """How the fit went."""
     companions: Companions = field(default_factory=Companions)
-    """What was learned beside: exposures, poses."""
+    """What was learned beside: exposures, poses, the sky."""
+    sky: Splats | None = None
+    """What is far behind the splats, with background "sky"; draw both, as `merge`d."""
 
 
 def fit(
@@ -82,11 +84,13 @@ def fit(
         on_step: Called with each new record of the history.
 
     Raises:
-        InputError: If there are no views, or no splats; or if processes have other ones, or cannot share a step.
+        InputError: If there are no views, or one that `check_views` refuses; no splats, or more than the cap; or if
+            processes have other ones, or cannot share a step.
         FileError: If the checkpoint in `folder` is damaged or belongs to another fit.
         FitError: If the loss stops being finite; the last good checkpoint stays.
         KeyboardInterrupt: After the step at which it came, or SIGTERM did, and a checkpoint.
     """
+    check_views(held_out)
     trainer = Trainer(views, splats, config, folder=folder)
     if resume:
         trainer.restore()
@@ -111,7 +115,7 @@ def fit(
         except KeyboardInterrupt:
             trainer.save()
             raise
-    return FitResult(trainer.adam.splats.map(Tensor.detach), trainer.history, trainer.companions)
+    return FitResult(trainer.adam.splats.map(Tensor.detach), trainer.history, trainer.companions, trainer.sky())
 
 
 class Trainer:
@@ -122,6 +126,10 @@ class Trainer:
             raise InputError("views", got="none", wanted="at least one photo to fit")
         if len(splats) == 0:
             raise InputError("splats", got="none", wanted="at least one Gaussian to start from")
+        if len(splats) > config.strategy.cap:
+            hint = "Raise the cap, or start from fewer points."
+            raise InputError("splats", got=len(splats), wanted=f"at most the cap, {config.strategy.cap}", hint=hint)
+        check_views(views)
         if config.batch % processes.count():
             wanted = f"a multiple of {processes.count()} processes, which share the photos of a step"
             raise InputError("batch", got=config.batch, wanted=wanted)
@@ -129,7 +137,8 @@ class Trainer:
         self.views = [view.on(splats.means.device) for view in views]
         self.run = Run(config.steps, _extent(views, splats))
         self.adam = Adam(replace(splats, antialiased=config.antialiased))
-        self.companions = Companions.chosen(config.exposure, config.poses, self.views, splats)
+        sky = config.background == "sky"
+        self.companions = Companions.chosen(sky, config.exposure, config.poses, self.views, splats)
         self._start = [len(splats), float(splats.means.double().sum())]
         self.state: State = config.strategy.start(splats)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -153,9 +162,8 @@ class Trainer:
         if self.step % self.config.log_every and self.step < self.config.steps:
             return None
         self._check_splats()
-        means, weight = torch.stack([loss.means for loss in self._since]).tolist(), self.config.ssim_weight
-        mse = sum(mse for _, mse, _ in means) / len(means)
-        total = sum((1 - weight) * l1 + weight * dssim for l1, _, dssim in means) / len(means)
+        mse = sum(loss.mse for loss in self._since) / len(self._since)
+        total = sum(loss.total for loss in self._since) / len(self._since)
         record = Record(self.step, self.watch.seconds, total, decibel(mse), len(self.adam.splats))
         self.history.records.append(record)
         self._since.clear()
@@ -202,6 +210,8 @@ class Trainer:
             loss = self._compare(rgb, view.image, mask=view.mask)
             terms = surface.losses(splats, view, image, alpha, extent=self.run.extent)
             terms |= self.companions.terms(photo)
+            if self.config.carve > 0 and view.mask is not None:
+                terms["carve"] = self.config.carve * opacity_outside(alpha, view.mask)
         loss = self._checked(loss, terms)
         with spent["backward"]:
             gradients = [loss.gradient if share == 1 else share * loss.gradient]
@@ -243,7 +253,7 @@ class Trainer:
         return image[0], alphas[0, ..., 0], meta
 
     def _background(self) -> Tensor | None:
-        if self.config.background == "black":
+        if self.config.background in ("black", "sky"):
             return None
         color = torch.ones(1, 3)
         if self.config.background == "random":
@@ -262,8 +272,7 @@ class Trainer:
         loss = replace(loss, means=means[:3])
         if means.device.type == "cuda" and (self.step + 1) % self.config.log_every:
             return loss  # a look at a number waits for all that was asked for before
-        l1, _, dssim, *others = means.tolist()
-        values = {"L1": l1, "D-SSIM": dssim} | dict(zip(terms, others, strict=True))
+        values = {"L1": loss.l1, "D-SSIM": loss.total} | dict(zip(terms, means[3:].tolist(), strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
                 raise self._diverged(f"loss at step {self.step}, term {name}", got=value)
@@ -271,10 +280,8 @@ class Trainer:
 
     def _check_splats(self) -> None:
         """A Gaussian that is not finite is not drawn, so the loss alone would not show it."""
-        tensors = self.adam.splats.tensors()
-        sums = torch.stack([tensor.detach().sum() for tensor in tensors.values()]).tolist()
-        for name, total in zip(tensors, sums, strict=True):
-            if not math.isfinite(total):
+        for name, tensor in self.adam.splats.tensors().items():
+            if not torch.isfinite(tensor.detach().sum()):
                 raise self._diverged(f"splats.{name} after step {self.step}", got="NaN or infinity")
 
     def _diverged(self, name: str, *, got: object) -> FitError:
@@ -286,6 +293,12 @@ class Trainer:
         every = self.config.evaluate_every
         return len(held_out) > 0 and (self.step == self.config.steps or (every > 0 and self.step % every == 0))
 
+    def sky(self) -> Splats | None:
+        """The sky as it is now, as splats, if it is learned."""
+        if self.companions.sky is None:
+            return None
+        return self.companions.sky.splats(self.adam.splats.sh_degree, antialiased=self.config.antialiased)
+
     @torch.no_grad()
     def evaluate(self, held_out: Sequence[View]) -> HeldOut:
         """Mean PSNR of held-out photos, black background, colours clamped to 0..1; the stopwatch stands still.
@@ -294,8 +307,9 @@ class Trainer:
         """
         degree = schedules.sh_degree_at(self.step / self.config.steps, self.adam.splats.sh_degree, self.config.sh_until)
         matched = self.config.exposure != "none"
+        splats = merge([self.adam.splats, *([sky] if (sky := self.sky()) is not None else [])])
         mine = held_out[processes.rank() :: processes.count()]
-        of_mine = torch.tensor(sum(psnrs(self.adam.splats, mine, degree=degree, matched=matched)), dtype=torch.float64)
+        of_mine = torch.tensor(sum(psnrs(splats, mine, degree=degree, matched=matched)), dtype=torch.float64)
         mean = float(processes.total(of_mine.to(self.adam.splats.means.device))) / len(held_out)
         row = HeldOut(self.step, self.watch.seconds, mean)
         self.history.held_out.append(row)
@@ -348,8 +362,7 @@ class Trainer:
         self.watch = Stopwatch(header["seconds"])
         self.history = History.from_json(header["history"])
         weight = self.config.ssim_weight
-        since = torch.tensor(header["since"], dtype=torch.float64, device=device).reshape(-1, 3)
-        self._since = [Loss(means, weight, torch.empty(0)) for means in since]
+        self._since = [Loss(torch.tensor(m, dtype=torch.float64), weight, torch.empty(0)) for m in header["since"]]
 
     def check_others(self) -> None:
         """Raises:

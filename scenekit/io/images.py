@@ -149,13 +149,17 @@ def _decoded(path: Path, *, draft: bool = False) -> Image.Image:
             ) from error
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """8 bits per channel; 16-bit greys are scaled, where Pillow's own conversion would clip them."""
+def _eight_bits(path: Path) -> Image.Image:
+    """The whole image, upright, 8 bits a channel; 16-bit greys are scaled, where Pillow's own conversion clips them."""
+    image = _decoded(path)
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.float64) / 257.0
         return Image.fromarray(np.clip(np.round(values), 0, 255).astype(np.uint8))
     if image.mode == "F":
-        return Image.fromarray(np.clip(np.round(np.nan_to_num(np.asarray(image))), 0, 255).astype(np.uint8))
+        numbers = np.asarray(image)
+        if not np.isfinite(numbers).all():
+            raise FileError(path, got="NaN or infinity among its pixels", wanted="finite numbers")
+        return Image.fromarray(np.clip(np.round(numbers), 0, 255).astype(np.uint8))
     return image
 
 
@@ -167,9 +171,9 @@ def read_image(path: str | Path, *, background: int | None = None) -> NDArray[np
         background: Grey level 0..255 that shows through transparent pixels; None ignores transparency.
 
     Raises:
-        FileError: If the file is missing, no image, truncated, corrupt, or absurdly large.
+        FileError: If the file is missing, no image, truncated, corrupt, absurdly large, or has pixels that are NaN.
     """
-    image = _eight_bits(_decoded(Path(path)))
+    image = _eight_bits(Path(path))
     transparent = "A" in image.getbands() or "transparency" in image.info
     if transparent and background is not None:
         backdrop = Image.new("RGBA", image.size, (background, background, background, 255))
@@ -183,7 +187,7 @@ def read_rgba(path: str | Path, *, max_side: int) -> NDArray[np.uint8]:
     Raises:
         FileError: As `read_image`.
     """
-    image = _eight_bits(_decoded(Path(path))).convert("RGBA")
+    image = _eight_bits(Path(path)).convert("RGBA")
     image.thumbnail((max_side, max_side), Image.Resampling.BOX)
     return np.asarray(image)
 
@@ -203,7 +207,7 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
     Raises:
         FileError: As `read_image`.
     """
-    image = _eight_bits(_decoded(Path(path)))
+    image = _eight_bits(Path(path))
     if image.mode == "1":
         return np.asarray(image)
     on_black = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA"))

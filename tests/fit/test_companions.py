@@ -10,13 +10,19 @@ from scenekit.fit.bilateral_grid import BilateralGrid
 from scenekit.fit.camera_poses import PoseRefinement
 from scenekit.fit.companions import Companions
 from scenekit.fit.exposure import Exposure
+from scenekit.fit.sky import Sky
 from scenekit.fit.trainer import Trainer
 from scenekit.splats import random_splats
 
 CPU = torch.device("cpu")
 POINTS = random_splats(50, seed=2).means
 STILL = ADC(start_at=1.0, reset_every=0)
-EVERY = {"affine": {"exposure": "affine"}, "grid": {"exposure": "grid"}, "poses": {"poses": True}}
+EVERY = {
+    "sky": {"background": "sky"},
+    "affine": {"exposure": "affine"},
+    "grid": {"exposure": "grid"},
+    "poses": {"poses": True},
+}
 each = pytest.mark.parametrize("options", EVERY.values(), ids=EVERY)
 
 
@@ -24,6 +30,7 @@ def companions(views):
     yield Exposure(len(views), CPU)
     yield BilateralGrid(len(views), CPU)
     yield PoseRefinement(views, POINTS)
+    yield Sky(views, POINTS)
 
 
 def assert_same(a, b):
@@ -71,13 +78,13 @@ def test_what_all_photos_share_is_taken_back(views):
             motions = (companion.whitening @ companion.table[..., None]).reshape(-1, 2, 3, 1)
             shared = (companion.given[:, None, :3, :3].mT @ motions).mean(0)
             torch.testing.assert_close(shared, torch.zeros_like(shared), atol=1e-6, rtol=0)
-        else:
+        elif len(companion.table) > 1:
             torch.testing.assert_close(companion.table.mean(0), torch.zeros_like(companion.table[0]), atol=1e-6, rtol=0)
 
 
 @each
 def test_a_resumed_fit_goes_on_bit_for_bit(views, start, tmp_path, options):
-    config = FitConfig(steps=24, log_every=5, checkpoint_every=1000, background="random", **options)
+    config = FitConfig(**{"steps": 24, "log_every": 5, "checkpoint_every": 1000, "background": "random"} | options)
     straight = fit(views, start, config, progress=False)
     half = Trainer(views, start, config, folder=tmp_path)
     for _ in range(11):
@@ -105,19 +112,20 @@ def test_the_gradient_is_that_of_finite_differences(views, options):
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         companion.table += 0.02 * torch.randn(companion.table.shape, generator=generator)
+        companion.table += 1.0 * isinstance(companion, Sky)  # off the kink of max(0, ·)
     weights = torch.randn(views[0].height, views[0].width, 3, generator=generator)
-    direction = torch.randn(companion.table[2].shape, generator=generator)
+    direction = torch.randn(companion.table[2 % len(companion.table)].shape, generator=generator)
 
     def value(row):
         companion._leaves.clear()
-        companion.table[2] = row
+        companion.table[2 % len(companion.table)] = row
         view = trainer.companions.seen(views[2], 2)
         if "poses" in options:  # the rasteriser's gradients have tests of their own, and it cuts off at 1/255
             return (view.viewmat * weights[:4, :4, 0]).sum()
         image, alpha, _ = trainer._render(view, None, 1, trainer.config.surface)
         return (trainer.companions.shown(image, alpha, view, 2) * weights).sum() + sum(companion.terms(2).values())
 
-    row, h = companion.table[2].clone(), 1e-3 / float(direction.norm())
+    row, h = companion.table[2 % len(companion.table)].clone(), 1e-3 / float(direction.norm())
     value(row).backward()
     slope = float((companion.row(2).grad * direction).sum())
     with torch.no_grad():

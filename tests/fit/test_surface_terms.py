@@ -110,7 +110,7 @@ def test_terms_of_pixels_are_the_sums_over_gaussians(backend):
 
 def test_normals_of_a_depth_map_are_cross_products_of_differences():
     view = look(9, 7, 8.0, (1.0, 0, 0))
-    rays = surface_terms._rays(view)
+    rays = view.rays
     depth = 1 + torch.rand(7, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     points = depth[..., None] * rays
     torch.testing.assert_close((rays @ view.K.T)[3, 5], torch.tensor([5.5, 3.5, 1.0], dtype=torch.float64))

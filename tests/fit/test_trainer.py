@@ -12,12 +12,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scenekit._kernels.launch import set_threads, threads
 from scenekit.errors import BackendError, FileError, FitError, InputError
-from scenekit.fit import ADC, MCMC, FitConfig, checkpoints, fit
+from scenekit.fit import ADC, MCMC, FitConfig, fit
 from scenekit.fit.held_out import mean_psnr
-from scenekit.fit.losses import Loss, PhotometricLoss
+from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.optimizer import Adam
 from scenekit.fit.trainer import CHECKPOINT, Trainer
-from scenekit.io.atomic import UNFINISHED
+from scenekit.render.splats import rasterization
 from scenekit.splats import random_splats
 
 STRATEGIES = [
@@ -163,20 +163,6 @@ def test_a_damaged_checkpoint_is_refused(views, start, tmp_path, damage):
         fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
 
 
-def test_a_checkpoint_of_another_version_is_refused(views, start, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "VERSION", 99)
-        fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
-    with pytest.raises(FileError, match=r"version 99; wanted version \d+.*another folder"):
-        fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
-
-
-def test_the_half_of_a_checkpoint_that_a_kill_left_is_removed(views, start, tmp_path):
-    (tmp_path / f"{UNFINISHED}checkpoint-abc.safetensors").write_bytes(b"half")
-    fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, "tensorboard"]
-
-
 @pytest.mark.parametrize("name", ["means", "quats", "log_scales", "logit_opacities", "sh"])
 def test_a_parameter_that_is_not_finite_stops_the_fit_and_the_last_checkpoint_stays(views, start, tmp_path, name):
     trainer = Trainer(views, start, replace(SHORT, strategy=ADC(start_at=1.0)), folder=tmp_path)
@@ -249,3 +235,51 @@ def test_nothing_to_fit_is_refused(views, start):
 def test_wrong_configs_are_refused(wrong):
     with pytest.raises(InputError):
         FitConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("viewmat", lambda view: replace(view, viewmat=view.viewmat * math.nan)),
+        ("K", lambda view: replace(view, K=view.K / 0)),
+        ("mask", lambda view: replace(view, mask=torch.zeros(view.height, view.width, dtype=torch.bool))),
+        ("image", lambda view: replace(view, image=view.image / 255 * math.nan)),
+    ],
+)
+def test_a_view_that_would_spoil_the_fit_is_refused_before_it_starts(views, start, name, spoil):
+    spoilt = [*views[:3], spoil(views[3])]
+    with pytest.raises(InputError, match=rf"3\.png: {name}"):
+        fit(spoilt, start, SHORT, progress=False, on_step=lambda _: pytest.fail("it started"))
+    with pytest.raises(InputError, match=rf"3\.png: {name}"):
+        fit(views, start, SHORT, held_out=spoilt, progress=False, on_step=lambda _: pytest.fail("it started"))
+
+
+def test_more_splats_than_the_cap_are_refused(views, start):
+    with pytest.raises(InputError, match="at most the cap, 99"):
+        fit(views, start, replace(SHORT, strategy=ADC(cap=99)), progress=False)
+
+
+def test_carving_empties_what_masks_hide(views, start):
+    hidden = torch.ones(views[0].height, views[0].width, dtype=torch.bool)
+    hidden[:, :20] = False
+    masked = [replace(view, mask=hidden) for view in views]
+    opacity = []
+    for carve in (0.0, 10.0):
+        config = FitConfig(steps=80, strategy=ADC(start_at=1.0, reset_every=0), carve=carve)
+        splats = fit(masked, start, config, progress=False).splats
+        _, alpha, _ = rasterization(
+            *(splats.means, splats.quats, splats.scales, splats.opacities, None, masked[0].viewmat[None]),
+            *(masked[0].K[None], masked[0].width, masked[0].height),
+            render_mode="D",
+        )
+        opacity.append(float(alpha[0, :, :19].mean()))
+    assert opacity[1] < 0.3 * opacity[0]
+
+
+def test_opacity_outside_a_mask_leaves_its_rim_alone():
+    mask = torch.zeros(5, 6, dtype=torch.bool)
+    mask[2, 2] = True
+    alpha = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))
+    far = torch.ones(5, 6)
+    far[1:4, 1:4] = 0
+    torch.testing.assert_close(opacity_outside(alpha, mask), (alpha * far).mean())

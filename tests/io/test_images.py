@@ -124,3 +124,12 @@ def test_lanczos_keeps_a_constant_and_the_mean(tmp_path):
     assert (resized(np.full((30, 50, 3), 77, np.uint8), 20, 10) == 77).all()
     pixels = some_pixels(64, 64)
     assert abs(resized(pixels, 16, 16).mean() - pixels.mean()) < 1.0
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+def test_pixels_that_are_not_finite_are_refused(tmp_path, read):
+    numbers = np.full((4, 5), 100.0, np.float32)
+    numbers[1, 2] = np.nan
+    Image.fromarray(numbers).save(tmp_path / "a.tif")
+    with pytest.raises(FileError, match="NaN"):
+        read(tmp_path / "a.tif")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
-from scenekit.fit.strategies.strategy import Run, State, logit, rotations
+from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise, rotations
 from scenekit.processes import total
 from scenekit.splats import Splats
 
@@ -53,6 +53,16 @@ class ADC:
     """Remove what is fainter."""
     prune_scale: float = 0.1
     """Remove what is larger, as a fraction of the extent, once opacities have been reset."""
+    revised_opacity: bool = False
+    """Give clones, halves and what they come from the opacity 1 − √(1 − o), so that two look like one (Bulò et al.
+    2024, §3.3; gsplat does so with halves)."""
+    opacity_weight: float = 0.0
+    """Weight of the mean opacity in the loss; MCMC's is 0.01."""
+    scale_weight: float = 0.0
+    """Weight of the mean scale [1/m] in the loss; MCMC's is 0.01."""
+
+    def __post_init__(self) -> None:
+        check_cap(self.cap)
 
     def start(self, splats: Splats) -> State:
         zeros = torch.zeros(len(splats), device=splats.means.device)
@@ -62,11 +72,12 @@ class ADC:
         """Add up the screen-space gradients of each photo's own loss, of what was drawn, in units of half an image."""
         means2d = meta["means2d"]
         pull = (means2d.absgrad if self.absgrad else means2d.grad).detach()
-        sides = zip(pull.unbind(-1), (meta["width"], meta["height"]), strict=True)
-        halves = torch.stack([along * (side / 2 / share) for along, side in sides], -1)
+        half = torch.tensor([meta["width"] / 2, meta["height"] / 2], device=pull.device) / share
         drawn = (meta["radii"] > 0).all(-1)
-        state["gradient"] += total((halves.norm(dim=-1) * drawn).sum(0))
+        state["gradient"] += total(((pull * half).norm(dim=-1) * drawn).sum(0))
         state["seen"] += total(drawn.sum(0))
+        if self.opacity_weight or self.scale_weight:
+            regularise(splats, opacity=share * self.opacity_weight, scale=share * self.scale_weight)
 
     def after_step(
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
@@ -91,6 +102,8 @@ class ADC:
         if len(rows) == 0:
             return
         large = adam.splats.log_scales[rows].amax(-1).exp() > self.grow_scale * run.extent
+        if self.revised_opacity:
+            adam.splats.logit_opacities[rows] = halved(adam.splats.logit_opacities[rows])
         chosen = adam.splats.map(lambda t: t.detach())
         clones = chosen.map(lambda t: t[rows[~large]])
         halves = split(chosen.map(lambda t: t[rows[large]]), self.split_shrink, generator)
@@ -106,6 +119,11 @@ class ADC:
             keep &= adam.splats.log_scales.amax(-1).exp() <= self.prune_scale * run.extent
         if not keep.all():
             adam.keep(keep)
+
+
+def halved(logit_opacities: Tensor) -> Tensor:
+    """Logits of 1 − √(1 − o): two Gaussians of it, one behind the other, let through what one of o does."""
+    return logit(1 - (1 - logit_opacities.sigmoid()).sqrt())
 
 
 def split(splats: Splats, shrink: float, generator: torch.Generator) -> Splats:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
-from scenekit.fit.strategies.strategy import Run, State, logit, rotations
+from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise, rotations
 from scenekit.splats import Splats
 
 MAX_COPIES = 51
@@ -47,17 +47,15 @@ class MCMC:
     absgrad: bool = False
     """Not used."""
 
+    def __post_init__(self) -> None:
+        check_cap(self.cap)
+
     def start(self, splats: Splats) -> State:
         return {}
 
     def after_backward(self, state: State, splats: Splats, meta: dict[str, Any], *, share: float = 1.0) -> None:
-        """Add the gradients of the regularisers Σ o / n and Σ s / 3n."""
-        with torch.no_grad():
-            o, grad_o, grad_s = splats.opacities, splats.logit_opacities.grad, splats.log_scales.grad
-            if grad_o is None or grad_s is None or len(o) == 0:
-                return
-            grad_o += share * self.opacity_weight / len(o) * o * (1 - o)
-            grad_s += share * self.scale_weight / (3 * len(o)) * splats.scales
+        """Add the gradients of the regularisers."""
+        regularise(splats, opacity=share * self.opacity_weight, scale=share * self.scale_weight)
 
     def after_step(
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator

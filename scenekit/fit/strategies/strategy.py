@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from scenekit.errors import InputError
 from scenekit.fit.optimizer import Adam
 from scenekit.splats import Splats
 
@@ -54,6 +55,27 @@ class Strategy(Protocol):
         self, state: State, adam: Adam, step: int, run: Run, *, rate: float, generator: torch.Generator
     ) -> None:
         """Add, move and remove Gaussians of `adam`, after `step` steps; `rate` is the last learning rate of means."""
+
+
+@torch.no_grad()
+def regularise(splats: Splats, *, opacity: float, scale: float) -> None:
+    """Add the gradients of opacity · Σ o / n + scale · Σ s / 3n, so that what is not needed fades and shrinks.
+
+    Source: Kheradmand et al. 2024 (Eq. 10).
+    """
+    o, grad_o, grad_s = splats.opacities, splats.logit_opacities.grad, splats.log_scales.grad
+    if grad_o is None or grad_s is None or len(o) == 0:
+        return
+    grad_o += opacity / len(o) * o * (1 - o)
+    grad_s += scale / (3 * len(o)) * splats.scales
+
+
+def check_cap(cap: int) -> None:
+    """Raises:
+    InputError: If there may be no Gaussian.
+    """
+    if cap < 1:
+        raise InputError("strategy.cap", got=cap, wanted="at least 1 Gaussian")
 
 
 def rotations(quats: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from scenekit.errors import InputError
 from scenekit.fit.optimizer import Adam, Rates
-from scenekit.fit.strategies import ADC, Run
+from scenekit.fit.strategies import ADC, MCMC, Run
 from scenekit.fit.strategies.adc import reset_opacities, split
 from scenekit.splats import random_splats
 
@@ -153,3 +154,32 @@ def test_times_scale_with_the_run(steps):
     due = [s for s in range(1, steps + 1) if run.is_due(s, strategy.every, strategy.start_at, strategy.stop_at)]
     assert len(due) == 40
     assert min(due) > 0.1 * steps and max(due) <= 0.5 * steps
+
+
+def test_with_revised_opacity_a_clone_and_its_origin_let_through_what_one_did():
+    strategy, adam = ADC(every=0.01, every_steps=1, grow=1.0, reset_every=0, revised_opacity=True), adam_of(10)
+    before = adam.splats.opacities.detach().clone()
+    densify(strategy, state_with(strategy, adam, [2, 5]), adam)
+    after = adam.splats.opacities.detach()
+    torch.testing.assert_close((1 - after[[2, 5]]) * (1 - after[10:]), 1 - before[[2, 5]])
+    torch.testing.assert_close(after[[0, 1, 3, 4]], before[[0, 1, 3, 4]])
+
+
+def test_regularisers_are_those_of_mcmc():
+    strategy, adam = ADC(opacity_weight=0.3, scale_weight=0.7), adam_of(10)
+    ours = adam.splats
+    for tensor in ours.tensors().values():
+        tensor.grad = torch.zeros_like(tensor)
+    meta = {"means2d": torch.zeros(1, 10, 2), "width": 4, "height": 4, "radii": torch.zeros(1, 10, 2)}
+    meta["means2d"].absgrad = torch.zeros(1, 10, 2)
+    strategy.after_backward(strategy.start(ours), ours, meta)
+    theirs = ours.map(lambda t: t.detach().clone().requires_grad_())
+    (0.3 * theirs.opacities.mean() + 0.7 * theirs.scales.mean()).backward()
+    torch.testing.assert_close(ours.logit_opacities.grad, theirs.logit_opacities.grad)
+    torch.testing.assert_close(ours.log_scales.grad, theirs.log_scales.grad)
+
+
+@pytest.mark.parametrize("strategy", [ADC, MCMC])
+def test_a_cap_of_nothing_is_refused(strategy):
+    with pytest.raises(InputError, match="cap"):
+        strategy(cap=0)
