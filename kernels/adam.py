@@ -67,3 +67,44 @@ def adam(first: int, stride: int, s: Step, starts: wp.array(dtype=int), rows: in
         M[k] = m
         V[k] = v
         P[k] = P[k] - R[k] * (m * s.correction1) / (wp.sqrt(v) * s.correction2 + s.eps)
+
+
+ends6 = wp.types.vector(length=6, dtype=int)
+rates12 = wp.types.vector(length=12, dtype=float)
+addresses24 = wp.types.vector(length=24, dtype=wp.uint64)
+GROUPS = 6
+"""Most groups that one launch of `adam_by_number` steps."""
+
+
+@wp.kernel
+def adam_by_number(first: int, stride: int, s: Step, ends: ends6, columns: ends6, heads: ends6, rates: rates12,
+                   addresses: addresses24):
+    """The same step for a GPU, where one item is a number.
+
+    Args:
+        ends: Of each group, the item after its last.
+        columns: Columns of each group.
+        heads: How many of them have the first rate.
+        rates: Of each group, the rate of its first columns and that of the others.
+        addresses: Of each group, those of parameters, gradients, first and second moments.
+    """
+    i = first + wp.tid() * stride
+    g = int(0)
+    start = int(0)
+    while i >= ends[g]:
+        start = ends[g]
+        g = g + 1
+    k = i - start
+    P = wp.array(ptr=addresses[4 * g], shape=(LENGTH,), dtype=float)
+    G = wp.array(ptr=addresses[4 * g + 1], shape=(LENGTH,), dtype=float)
+    M = wp.array(ptr=addresses[4 * g + 2], shape=(LENGTH,), dtype=float)
+    V = wp.array(ptr=addresses[4 * g + 3], shape=(LENGTH,), dtype=float)
+    rate = rates[2 * g]
+    if k % columns[g] >= heads[g]:
+        rate = rates[2 * g + 1]
+    grad = G[k]
+    m = M[k] + (grad - M[k]) * (1.0 - s.beta1)
+    v = V[k] * s.beta2 + grad * grad * (1.0 - s.beta2)
+    M[k] = m
+    V[k] = v
+    P[k] = P[k] - rate * (m * s.correction1) / (wp.sqrt(v) * s.correction2 + s.eps)

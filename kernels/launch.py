@@ -45,11 +45,13 @@ def _init() -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, where the system tells; those that `torchrun` started on a host share them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 _init()
+_streams: dict[str, int] = {}
 _one = threading.Lock()  # Warp loads a kernel's module when it is first asked for, and crashes if two threads ask
 _pool: ThreadPoolExecutor | None = None
 _threads = int(os.environ.get("SCENEKIT_THREADS", 0)) or _cores()
@@ -76,7 +78,11 @@ def launch(kernel: wp.Kernel, count: int, inputs: list, device: str, *, interlea
     Each thread gets a run of neighbours, so that no two write to one cache line, or every so many-th item if
     `interleaved`, which balances items of unequal cost.
     """
-    record(kernel, count, inputs, device, interleaved=interleaved)()
+    if device == "cpu":
+        record(kernel, count, inputs, device, interleaved=interleaved)()
+    elif count > 0:
+        _follow_torch(device)
+        wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
 
 
 def record(
@@ -86,6 +92,7 @@ def record(
     if count == 0:
         return lambda: None
     if device != "cpu":
+        _follow_torch(device)
         return wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device, record_cmd=True).launch
     with _one:
         first, *others = (
@@ -100,6 +107,16 @@ def record(
             part.result()
 
     return run if others else first
+
+
+def _follow_torch(device: str) -> None:
+    """Let Warp work on the stream that torch works on, so that what one writes is there when the other reads it."""
+    import torch
+
+    current = torch.cuda.current_stream(device)
+    if _streams.get(device) != current.cuda_stream:
+        wp.set_stream(wp.stream_from_torch(current), device, sync=True)
+        _streams[device] = current.cuda_stream
 
 
 def _parts(count: int, interleaved: bool, threads: int) -> list[tuple[int, int, int]]:

@@ -98,3 +98,48 @@ def fill(first: int, stride: int, tiles_x: int, tiles_y: int, per_chunk: int, or
                 ids[k] = g
                 pairs[j] = k
                 j += 1
+
+
+@wp.kernel
+def spread(first: int, stride: int, tiles_x: int, tiles_y: int, centres: wp.array2d(dtype=float),
+           shapes: wp.array2d(dtype=float), radii: wp.array2d(dtype=wp.int32), spans: wp.array(dtype=wp.int32)):
+    """For a GPU, one item is a Gaussian: the number of its tiles, 0 if it is not drawn."""
+    g = first + wp.tid() * stride
+    total = int(0)
+    if radii[g, 0] > 0:
+        x = centres[g, 0]
+        y = centres[g, 1]
+        p = shapes[g, 0]
+        q = shapes[g, 1]
+        r = shapes[g, 2]
+        reach = shapes[g, 3] + LOG2_255
+        rows = tile_rows(y, r, reach, tiles_y)
+        for row in range(rows[0], rows[1] + 1):
+            columns = tile_columns(x, y, p, q, r, reach, row, tiles_x)
+            total += wp.max(columns[1] - columns[0] + 1, 0)
+    spans[g] = total
+
+
+@wp.kernel
+def list_tiles(first: int, stride: int, tiles_x: int, tiles_y: int, order: wp.array(dtype=wp.int64),
+               starts: wp.array(dtype=wp.int64), centres: wp.array2d(dtype=float), shapes: wp.array2d(dtype=float),
+               tiles: wp.array(dtype=wp.int32), ids: wp.array(dtype=wp.int32)):
+    """For a GPU, one item is a place in the order of depth: writes the tiles of the Gaussian there, and which it is."""
+    i = first + wp.tid() * stride
+    j = int(starts[i])
+    end = int(starts[i + 1])
+    if j < end:
+        g = int(order[i])
+        x = centres[g, 0]
+        y = centres[g, 1]
+        p = shapes[g, 0]
+        q = shapes[g, 1]
+        r = shapes[g, 2]
+        reach = shapes[g, 3] + LOG2_255
+        rows = tile_rows(y, r, reach, tiles_y)
+        for row in range(rows[0], rows[1] + 1):
+            columns = tile_columns(x, y, p, q, r, reach, row, tiles_x)
+            for column in range(columns[0], columns[1] + 1):
+                tiles[j] = row * tiles_x + column
+                ids[j] = g
+                j += 1

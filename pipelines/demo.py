@@ -100,7 +100,7 @@ def run(config: Config) -> Result:
         ScenekitError: If the folder or an option cannot be used; see `scenekit.errors`.
     """
     folder = photographed(config)
-    result = reconstruct.run(
+    result = reconstruct.reconstructed(
         reconstruct.Config(
             photos=folder,
             output=config.output / "tabletop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,10 @@ import torch
 import tyro
 from rich.progress import track
 
+from scenekit import processes
 from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
+from scenekit.capture.opening import captures_below
 from scenekit.capture.saved import read_capture, write_capture
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import Scores, drawn, lens, scored
@@ -28,11 +31,12 @@ from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
 from scenekit.opening import CAMERAS, FIELD, SCENE, run_scene
 from scenekit.pipelines.mesh import PAPER, in_world, meshed
+from scenekit.pipelines.reconstruct_each import Results, reconstruct_each
 from scenekit.pipelines.reconstruct_methods import Fitted, Method, fitted_field, fitted_splats
 from scenekit.render.meshes import ray_scene, render_mesh
 from scenekit.render.video import shots, turntable
 from scenekit.report import Comparison, Report, comparisons, duration, thousands, write_report
-from scenekit.runs import Run, command, open_run, read_json, versions, write_json
+from scenekit.runs import LAST_STAGE, Run, command, open_run, read_json, versions, write_json
 from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats
 from scenekit.surface.meshing import MeshingConfig, NodeMesh
@@ -51,7 +55,7 @@ class Config:
     """What is reconstructed, how thoroughly, and where the run is kept."""
 
     photos: tyro.conf.Positional[Path]
-    """A folder of photos, a video, a COLMAP model or transforms.json."""
+    """A folder of photos, a video, a COLMAP model or transforms.json; with --each, a folder of such."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("scene")
     """The run folder; a run that was interrupted goes on there."""
     method: Method = "splats"
@@ -68,6 +72,10 @@ class Config:
     """Length of the turntable; 0 for none."""
     seed: int = 0
     """Seed of everything random."""
+    each: bool = False
+    """Reconstruct every capture below the folder, each to a run folder of its own below the output."""
+    workers: int = 1
+    """With --each: captures at the same time, as tasks of Ray where it is installed."""
     mesh: bool = False
     """Divide the scene into things, and give them meshes; a run that is finished goes on to this."""
     fresh: bool = False
@@ -88,6 +96,8 @@ class Config:
     def __post_init__(self) -> None:
         if not 2 <= self.voxels <= MAX_VOXELS:  # before the fit, not after it
             raise InputError("voxels", got=self.voxels, wanted=f"2 to {MAX_VOXELS}")
+        if self.workers < 1:
+            raise InputError("workers", got=self.workers, wanted="at least 1")
 
 
 @dataclass(frozen=True)
@@ -124,12 +134,29 @@ class Result:
         )
 
 
-def run(config: Config) -> Result:
-    """Reconstructs a scene and leaves a run folder.
+def run(config: Config) -> Result | Results | None:
+    """Reconstructs a scene, or each of several, and leaves run folders.
+
+    Under `torchrun` all processes share the fit; the first does the rest, the others return None.
 
     Raises:
         ScenekitError: If the photos, the options or the folder cannot be used; see `scenekit.errors`.
     """
+    if config.each:
+        captures = captures_below(config.photos)
+        made = functools.partial(one_of_many, replace(config, each=False, workers=1))
+        return reconstruct_each(captures, config.photos, config.output, made, workers=config.workers)
+    with processes.processes():
+        if processes.count() > 1 and config.method != "splats":
+            raise InputError("method", got=config.method, wanted="splats, which several processes can share")
+        if processes.rank() > 0:
+            help_fit(settled(config))
+            return None
+        return reconstructed(config)
+
+
+def reconstructed(config: Config) -> Result:
+    """One scene, in its run folder; see `run`."""
     if not config.photos.exists():
         raise FileError(config.photos, got="nothing", wanted="photos, a video, a COLMAP model or transforms.json")
     config = settled(config)
@@ -138,6 +165,7 @@ def run(config: Config) -> Result:
         capture = posed(run, config)
     with run.stage("photos"):
         train, held_out = divided(run.folder, capture, config)
+    processes.wait()  # those who help find what they need in the run folder now
     with run.stage("fit"):
         fitted = fitted_by(config, run.folder, capture, train, held_out)
         write_splats(run.folder / "splats.ply", fitted.splats)
@@ -157,12 +185,29 @@ def run(config: Config) -> Result:
     return Result(fitted.splats, capture, scores, metrics, run.folder, fitted.field)
 
 
+def help_fit(config: Config) -> None:
+    """What processes but the first do: their share of the fit, once cameras and photos are in the run folder."""
+    processes.wait()
+    capture = read_capture(config.output)
+    fitted_by(config, config.output, capture, *divided(config.output, capture, config))
+
+
+def one_of_many(config: Config, photos: Path, output: Path) -> dict[str, Any]:
+    """The metrics of one capture of several; read, if an earlier sitting made them."""
+    config = replace(config, photos=photos, output=output)
+    wanted = {LAST_STAGE, "meshes"} if config.mesh else {LAST_STAGE}
+    made = (output / "metrics.json").is_file() and not config.fresh
+    if made and wanted <= open_run(output, settled(config)).done:
+        return read_json(output / "metrics.json")
+    return reconstructed(config).metrics
+
+
 def reconstruct(photos: str | Path, output: str | Path = "scene", **options: Any) -> Result:
     """Photos, a video or a posed capture → a run folder with Gaussian splats; `options` are the fields of `Config`.
 
     Example: `reconstruct("photos/", "kitchen", preset="quick").splats`
     """
-    return run(Config(Path(photos), Path(output), **options))
+    return reconstructed(Config(Path(photos), Path(output), **options))
 
 
 def settled(config: Config) -> Config:

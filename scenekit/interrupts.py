@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """What is held back: Ctrl-C, and what schedulers send before they kill."""
@@ -16,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def held_back() -> Iterator[Callable[[], bool]]:
     """Yields a function that says whether there was a signal; the first one does no more, a second one acts as ever.
 
-    Python handles signals in the main thread alone; in others this changes nothing.
+    Python handles signals in the main thread alone; in others this changes nothing. What is ignored stays so.
     """
     asked = False
 
@@ -29,9 +30,12 @@ def held_back() -> Iterator[Callable[[], bool]]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    before = {}
+    before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, note) or signal.SIG_DFL for number in SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {n: handler for n, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, note)
     try:
         yield lambda: asked
     finally:

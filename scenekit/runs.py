@@ -32,12 +32,12 @@ from typing import Any
 
 import scenekit
 from scenekit.errors import FileError, InputError
-from scenekit.io.atomic import write_text
+from scenekit.io.atomic import remove_unfinished, write_text
 
 LAST_STAGE = "report"
 """The stage whose end is the end of the run."""
 
-FORGIVEN = {"output", "fresh", "mesh"}
+FORGIVEN = {"output", "fresh", "mesh", "each", "workers"}
 """Options that may differ between a run and its continuation."""
 
 
@@ -117,6 +117,7 @@ def _earlier(folder: Path, config: object, options: dict[str, Any], fresh: bool)
         hint = "Choose another -o; nothing was changed there."
         raise FileError(folder, got="a folder with other things in it", wanted="a new, empty or run folder", hint=hint)
     state = read_json(folder / "run.json")
+    remove_unfinished(folder)
     if fresh:
         for name in ("cache", "checkpoint", "progress"):
             shutil.rmtree(folder / name, ignore_errors=True)

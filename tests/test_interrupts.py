@@ -37,3 +37,13 @@ def test_other_threads_handle_no_signals() -> None:
     thread.start()
     thread.join()
     assert asked == [False]
+
+
+def test_what_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_back() as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not asked()
+    finally:
+        signal.signal(signal.SIGINT, before)

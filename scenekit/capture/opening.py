@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import Iterator
 from pathlib import Path
 
 from scenekit.cameras import inverse_pose
 from scenekit.capture.capture import Capture, Frame
 from scenekit.capture.config import CaptureConfig
-from scenekit.capture.photos import PosedFile, find_photos, photo_root, photo_set, posed_capture
+from scenekit.capture.photos import NOT_PHOTOS, PosedFile, find_photos, photo_root, photo_set, posed_capture
 from scenekit.capture.sfm import structure_from_motion
 from scenekit.capture.transforms import BLENDER_SPLITS, read_blender, read_nerfstudio
 from scenekit.capture.triangulate import triangulated
 from scenekit.capture.video import extract_frames, is_video
-from scenekit.errors import FileError
+from scenekit.errors import FileError, InputError
 from scenekit.io import colmap
+from scenekit.io.images import SUFFIXES
 
 BACKGROUNDS = {"white": 255, "black": 0, "ignore": None}
 """Grey level behind transparent pixels."""
@@ -62,6 +65,40 @@ def open_capture(path: str | Path, *, workspace: str | Path, config: CaptureConf
     return structure_from_motion(
         photo_set(path if path.is_dir() else path.parent), workspace=workspace, config=config.sfm
     )
+
+
+def captures_below(folder: Path) -> list[Path]:
+    """Every input of `open_capture` in a folder and the folders below, sorted; not what lies within another, or a run.
+
+    Raises:
+        FileError: If there is no such folder.
+        InputError: If there is none in it.
+    """
+    if not folder.is_dir():
+        raise FileError(folder, got="no folder", wanted="a folder of captures")
+    found = list(_captures(folder))
+    if not found:
+        hint = "For one capture leave --each out."
+        raise InputError(folder, got="no capture", wanted="folders of photos, videos or posed captures", hint=hint)
+    return found
+
+
+def _captures(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        hidden = path.name.startswith(".") or path.name.lower() in NOT_PHOTOS
+        if hidden or (path / "run.json").is_file():
+            continue
+        if path.is_dir():
+            yield from [path] if _is_capture(path) else _captures(path)
+        elif (mimetypes.guess_type(path)[0] or "").startswith("video"):
+            yield path
+
+
+def _is_capture(folder: Path) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    posed = names & {"transforms.json", *(f"transforms_{split}.json" for split in BLENDER_SPLITS)}
+    photos = any(Path(name).suffix.lower() in SUFFIXES for name in names)
+    return bool(posed) or photos or "images" in names or colmap.model_folder(folder) is not None
 
 
 def _posed(path: Path, config: CaptureConfig, background: int | None) -> Capture | None:

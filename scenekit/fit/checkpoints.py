@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from scenekit.errors import FileError
-from scenekit.io.atomic import written_atomically
+from scenekit.io.atomic import remove_unfinished, written_atomically
 
 VERSION = 1
 """Of the layout; other versions are refused."""
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Writes `checkpoint` atomically: after a crash, the old file is still there.
+    """Writes `checkpoint` atomically: after a crash, the old file is still there. Its folder is for it alone.
 
     Raises:
         OSError: If the disk is full or not writable.
@@ -52,6 +52,7 @@ def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "header": json.dumps(checkpoint.header),
     }
     metadata["sha256"] = _digest(metadata, tensors)
+    remove_unfinished(Path(path).parent)
     with written_atomically(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 import scenekit._kernels.ssim as kernels
 from scenekit._kernels.launch import launch
 from scenekit.errors import InputError
+from scenekit.fit.losses_pixels import compare_by_pixels
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class PhotometricLoss:
             InputError: If shapes or types disagree, or no pixel counts.
         """
         _check(image, photo, mask)
+        if image.device.type != "cpu":
+            means, gradient = compare_by_pixels(image.detach().contiguous(), photo.contiguous(), mask, self.ssim_weight)
+            return Loss(means, self.ssim_weight, gradient)
         height, width, _ = image.shape
         key = (height, width, str(image.device))
         if key not in self._spaces:
@@ -97,11 +101,13 @@ class PhotometricLoss:
         return Loss(space.sums.sum(0, dtype=torch.float64) / count, self.ssim_weight, space.gradient)
 
 
-def opacity_outside(alpha: Tensor, mask: Tensor) -> Tensor:
+def opacity_outside(alpha: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over the photo of the opacity (h, w) where mask (h, w) and all its eight neighbours are false, a scalar.
 
-    A pixel at the rim of a mask is neither: shrunk masks are false wherever they are not wholly true.
+    Without a mask it is 0. A pixel at the rim of a mask is neither: shrunk masks are false wherever they are not wholly true.
     """
+    if mask is None:
+        return 0 * alpha.sum()
     near = torch.nn.functional.max_pool2d(mask.to(alpha)[None], 3, stride=1, padding=1)[0]
     return (alpha * (1 - near)).mean()
 

@@ -58,6 +58,9 @@ class Adam:
         """One step along the gradients that `splats` carries; they are cleared."""
         tensors = self.splats.tensors()
         n, device = len(self.splats), str(self.splats.means.device)
+        if device != "cpu":
+            self.step_by_number(rates)
+            return
         self.steps += 1
         patterns = [self._rates(name, rates) for name in tensors]
         columns = [t[0].numel() if n else 1 for t in tensors.values()]
@@ -79,6 +82,31 @@ class Adam:
         launch(kernels.adam, starts[-1], inputs, device, interleaved=True)
         for tensor in tensors.values():
             tensor.grad = None
+
+    def step_by_number(self, rates: Rates) -> None:
+        """The same for a GPU: all that its one launch is told goes along with it."""
+        self.steps += 1
+        ends, columns, heads, speeds, addresses, end = [], [], [], [], [], 0
+        for name, t in self.splats.tensors().items():
+            width = t[0].numel() if len(t) else 1
+            end += t.numel()
+            ends.append(end)
+            columns.append(width)
+            heads.append(t.shape[-1] if name == "sh" else width)
+            speeds += [getattr(rates, name), rates.sh_rest]
+            addresses += [t, _gradient(t, name), self.first[name], self.second[name]]
+        rest = kernels.GROUPS - len(ends)
+        inputs = [
+            self._constants(),
+            kernels.ends6(*ends, *[end] * rest),
+            kernels.ends6(*columns, *[1] * rest),
+            kernels.ends6(*heads, *[1] * rest),
+            kernels.rates12(*speeds, *[0.0] * (2 * rest)),
+            kernels.addresses24(*[t.data_ptr() for t in addresses], *[0] * (4 * rest)),
+        ]
+        launch(kernels.adam_by_number, end, inputs, str(self.splats.means.device))
+        for t in self.splats.tensors().values():
+            t.grad = None
 
     def keep(self, rows: Tensor) -> None:
         """Keep some Gaussians: a mask, bool (n,), or indices, which may repeat."""

@@ -162,8 +162,9 @@ class Trainer:
         if self.step % self.config.log_every and self.step < self.config.steps:
             return None
         self._check_splats()
-        mse = sum(loss.mse for loss in self._since) / len(self._since)
-        total = sum(loss.total for loss in self._since) / len(self._since)
+        means, weight = torch.stack([loss.means for loss in self._since]).tolist(), self.config.ssim_weight
+        mse = sum(mse for _, mse, _ in means) / len(means)
+        total = sum((1 - weight) * l1 + weight * dssim for l1, _, dssim in means) / len(means)
         record = Record(self.step, self.watch.seconds, total, decibel(mse), len(self.adam.splats))
         self.history.records.append(record)
         self._since.clear()
@@ -210,7 +211,7 @@ class Trainer:
             loss = self._compare(rgb, view.image, mask=view.mask)
             terms = surface.losses(splats, view, image, alpha, extent=self.run.extent)
             terms |= self.companions.terms(photo)
-            if self.config.carve > 0 and view.mask is not None:
+            if self.config.carve > 0:
                 terms["carve"] = self.config.carve * opacity_outside(alpha, view.mask)
         loss = self._checked(loss, terms)
         with spent["backward"]:
@@ -272,7 +273,8 @@ class Trainer:
         loss = replace(loss, means=means[:3])
         if means.device.type == "cuda" and (self.step + 1) % self.config.log_every:
             return loss  # a look at a number waits for all that was asked for before
-        values = {"L1": loss.l1, "D-SSIM": loss.total} | dict(zip(terms, means[3:].tolist(), strict=True))
+        l1, _, dssim, *others = means.tolist()
+        values = {"L1": l1, "D-SSIM": dssim} | dict(zip(terms, others, strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
                 raise self._diverged(f"loss at step {self.step}, term {name}", got=value)
@@ -280,8 +282,10 @@ class Trainer:
 
     def _check_splats(self) -> None:
         """A Gaussian that is not finite is not drawn, so the loss alone would not show it."""
-        for name, tensor in self.adam.splats.tensors().items():
-            if not torch.isfinite(tensor.detach().sum()):
+        tensors = self.adam.splats.tensors()
+        sums = torch.stack([tensor.detach().sum() for tensor in tensors.values()]).tolist()
+        for name, total in zip(tensors, sums, strict=True):
+            if not math.isfinite(total):
                 raise self._diverged(f"splats.{name} after step {self.step}", got="NaN or infinity")
 
     def _diverged(self, name: str, *, got: object) -> FitError:
@@ -362,7 +366,8 @@ class Trainer:
         self.watch = Stopwatch(header["seconds"])
         self.history = History.from_json(header["history"])
         weight = self.config.ssim_weight
-        self._since = [Loss(torch.tensor(m, dtype=torch.float64), weight, torch.empty(0)) for m in header["since"]]
+        since = torch.tensor(header["since"], dtype=torch.float64, device=device).reshape(-1, 3)
+        self._since = [Loss(means, weight, torch.empty(0)) for means in since]
 
     def check_others(self) -> None:
         """Raises:

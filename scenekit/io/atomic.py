@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFINISHED = ".unfinished-"
+"""How the name of a file begins until it is whole."""
+
 
 @contextmanager
 def written_atomically(path: str | Path) -> Iterator[Path]:
@@ -15,7 +18,7 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -28,6 +31,12 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Removes what writes into a folder have left that were killed; for where no other process writes meanwhile."""
+    for file in Path(folder).glob(f"{UNFINISHED}*"):
+        file.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -38,22 +38,18 @@ def rasterize(
         raise BackendError("backend gsplat", got=f"tensors on {means.device}", wanted="tensors on a CUDA device")
     from gsplat import rasterization
 
-    to_gaussian = means + (viewmats[:, :3, :3].mT @ viewmats[:, :3, 3:]).mT  # camera centres are −Wᵀ t, (c, n, 3)
-    parts = []
-    if colors is not None and options.sh_degree is not None:
-        parts += [torch.stack([splats_torch.sh_to_rgb(colors, to, options.sh_degree) for to in to_gaussian])]
-    elif colors is not None:
-        parts += [colors.expand(len(viewmats), *colors.shape[-2:])]
-    if options.with_depth:
-        parts += [means @ viewmats[:, 2, :3, None] + viewmats[:, 2, 3, None, None]]
+    viewmats, Ks = (t.to(means.device, non_blocking=True) for t in (viewmats, Ks))
+    mode, sh_degree = ("RGB" if options.with_color else "") + ("+D" if options.with_depth else ""), options.sh_degree
     if options.with_normals:
-        parts += [torch.stack([splats_torch.facing_normals(quats, scales, to) for to in to_gaussian])]
+        colors, mode, sh_degree = _side_by_side(means, quats, scales, colors, viewmats, options), "RGB", None
+    elif backgrounds is not None:
+        backgrounds = backgrounds[:, : backgrounds.shape[-1] - options.with_depth]  # gsplat adds that of depth itself
     return rasterization(
         means,
         quats,
         scales,
         opacities,
-        torch.cat(parts, -1),
+        colors if colors is not None else means,
         viewmats,
         Ks,
         options.width,
@@ -61,8 +57,29 @@ def rasterize(
         near_plane=options.near_plane,
         far_plane=options.far_plane,
         eps2d=options.eps2d,
+        sh_degree=sh_degree,
         packed=False,
         backgrounds=backgrounds,
+        render_mode=mode.removeprefix("+"),
         rasterize_mode="antialiased" if options.antialiased else "classic",
         absgrad=options.absgrad,
     )
+
+
+def _side_by_side(
+    means: Tensor, quats: Tensor, scales: Tensor, colors: Tensor | None, viewmats: Tensor, options: RasterOptions
+) -> Tensor:
+    """Colours, depth and normals of each Gaussian as channels, shape (c, n, d): gsplat knows no normals."""
+    from gsplat import spherical_harmonics
+
+    to_gaussian = means + (viewmats[:, :3, :3].mT @ viewmats[:, :3, 3:]).mT  # camera centres are −Wᵀ t, (c, n, 3)
+    parts = []
+    if colors is not None and options.sh_degree is not None:
+        coefficients = colors.expand(len(viewmats), *colors.shape)
+        parts += [(spherical_harmonics(options.sh_degree, to_gaussian, coefficients) + 0.5).clamp(min=0)]
+    elif colors is not None:
+        parts += [colors.expand(len(viewmats), *colors.shape[-2:])]
+    if options.with_depth:
+        parts += [means @ viewmats[:, 2, :3, None] + viewmats[:, 2, 3, None, None]]
+    parts += [torch.stack([splats_torch.facing_normals(quats, scales, to) for to in to_gaussian])]
+    return torch.cat(parts, -1)

@@ -20,6 +20,8 @@ import scenekit._kernels.splat_projection as splat_projection
 import scenekit._kernels.splat_tiles as splat_tiles
 from scenekit._kernels.launch import launch, threads
 from scenekit.errors import InputError
+from scenekit.render import splats_pixels
+from scenekit.render.splats_pixels import described
 
 if TYPE_CHECKING:
     from scenekit.render.splats import RasterOptions
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 TILE = splat_tiles.TILE
 PAIRS_AT_ONCE = 1 << 20
 """(tile, Gaussian) pairs whose gradients are held at once: 64 bytes each."""
-PAIRS_MAX = 2**31 - 1
 _kept = threading.local()
 
 
@@ -39,9 +40,9 @@ class Bins(NamedTuple):
     order: Tensor
     """The drawn Gaussians from near to far, int32 (m,)."""
     starts: Tensor
-    """Where each Gaussian's pairs start in `pairs`, int32 (n + 1,)."""
+    """Where each Gaussian's pairs start in `pairs`, int32 (n + 1,); on CUDA empty."""
     pairs: Tensor
-    """Positions in `ids`, Gaussian by Gaussian, int32 (pairs,)."""
+    """Positions in `ids`, Gaussian by Gaussian, int32 (pairs,); on CUDA empty."""
     offsets: Tensor
     """Where each tile's list starts in `ids`, int32 (tiles + 1,)."""
     ids: Tensor
@@ -98,10 +99,10 @@ class _Project(torch.autograd.Function):
         radii = torch.empty(c, n, 2, dtype=torch.int32, device=means.device)
         for i, view in enumerate(views):
             outputs = [t[i] for t in (centres, shapes, features, depths, conics, drawn, radii)]
-            arrays = _arrays(splat_projection.forward, 3, [*inputs, *outputs])
+            arrays = described(splat_projection.forward, 3, [*inputs, *outputs])
             launch(splat_projection.forward, n, [view, *arrays], str(means.device))
         ctx.save_for_backward(*inputs, radii, shapes, features)
-        ctx.views, ctx.sh_shape = views, sh.shape
+        ctx.views, ctx.sh_shape, ctx.cameras_on = views, sh.shape, viewmats.device
         ctx.mark_non_differentiable(depths, conics, drawn, radii)
         return centres, shapes, features, depths, conics, drawn, radii
 
@@ -113,13 +114,13 @@ class _Project(torch.autograd.Function):
         rows = inputs[0].new_empty(c, n if ctx.needs_input_grad[5] else 0, 12)
         for i, view in enumerate(ctx.views):
             given = [t[i].contiguous() for t in (radii, shapes, features, d_centres, d_shapes, d_features)]
-            arrays = _arrays(splat_projection.backward, 3, [*inputs, *given, *(t[i] for t in gradients), rows[i]])
+            arrays = described(splat_projection.backward, 3, [*inputs, *given, *(t[i] for t in gradients), rows[i]])
             launch(splat_projection.backward, n, [view, *arrays], device)
         *others, d_sh = (t[0] if c == 1 else t.sum(0) for t in gradients)
         d_viewmats = None
         if ctx.needs_input_grad[5]:
             d_viewmats = torch.nn.functional.pad(rows.sum(1, dtype=torch.float64).reshape(c, 3, 4), (0, 0, 0, 1))
-            d_viewmats = d_viewmats.to(rows.dtype)
+            d_viewmats = d_viewmats.to(ctx.cameras_on, rows.dtype)
         return *others, d_sh.reshape(ctx.sh_shape), d_viewmats, None, None
 
 
@@ -131,13 +132,18 @@ class _Blend(torch.autograd.Function):
         c, d, size = len(centres), features.shape[-1], (options.width, options.height)
         image = centres.new_empty(c, size[1] * size[0], d)
         alphas = centres.new_empty(c, size[1] * size[0])
-        ends = []
+        ends: list[Tensor] = []
         for i, bin in enumerate(bins):
+            if by_pixels(centres.device):
+                parts = [centres[i], shapes[i], features[i], backgrounds[i], image[i], alphas[i]]
+                lists = [bin.offsets, bin.ids]
+                splats_pixels.blend([bin.tiles_x, *size], lists, parts, chunks=_channel_chunks(d))
+                continue
             ends.append(torch.empty_like(bin.offsets[:-1]))
             for channel, count in _channel_chunks(d):
                 kernel, _ = splat_tiles.tile_kernels(count, False)
                 tensors = [bin.offsets, bin.ids, centres[i], shapes[i], features[i]]
-                arrays = _arrays(kernel, 6, [*tensors, backgrounds[i], image[i], alphas[i], ends[i]])
+                arrays = described(kernel, 6, [*tensors, backgrounds[i], image[i], alphas[i], ends[i]])
                 inputs = [bin.tiles_x, *size, channel, *arrays]
                 launch(kernel, len(ends[i]), inputs, str(centres.device), interleaved=True)
         ctx.save_for_backward(centres, shapes, features, image, alphas)
@@ -152,20 +158,29 @@ class _Blend(torch.autograd.Function):
         d_centres, d_shapes, d_features = (torch.empty_like(t) for t in (centres, shapes, features))
         absgrad = torch.empty_like(centres)
         device, d, n = str(centres.device), features.shape[-1], centres.shape[1]
-        for i, (bin, ends) in enumerate(zip(ctx.bins, ctx.ends, strict=True)):
+        for i, bin in enumerate(ctx.bins if by_pixels(centres.device) else []):
+            splats_pixels.blend_backward(
+                [bin.tiles_x, *ctx.size],
+                [bin.offsets, bin.ids],
+                [t[i] for t in (centres, shapes, features, image, alphas, d_image, d_alphas)],
+                [t[i] for t in (d_centres, d_shapes, d_features, absgrad)],
+                chunks=_channel_chunks(d),
+                absgrad=ctx.absgrad,
+            )
+        for i, (bin, ends) in enumerate(zip(ctx.bins, ctx.ends, strict=False)):  # no ends where pixels go by themselves
             for begin, count, k0, k1 in _tile_chunks(bin.offsets):
                 d_pairs = _pair_rows(k1 - k0, centres)
                 for channel, channels in _channel_chunks(d):
                     _, kernel = splat_tiles.tile_kernels(channels, ctx.absgrad)
                     tensors = [bin.offsets, ends, bin.ids, centres[i], shapes[i], features[i]]
                     tensors += [image[i], alphas[i], d_image[i], d_alphas[i], d_pairs]
-                    arrays = _arrays(kernel, 7, tensors)
+                    arrays = described(kernel, 7, tensors)
                     inputs = [bin.tiles_x, *ctx.size, channel, begin, *arrays]
                     launch(kernel, count, inputs, device, interleaved=True)
                     fresh = (begin == 0) + (begin == 0 and channel == 0)
                     tensors = [bin.starts, bin.pairs, shapes[i], d_pairs]
                     tensors += [d_centres[i], d_shapes[i], d_features[i], absgrad[i]]
-                    arrays = _arrays(splat_tiles.reduce, 7, tensors)
+                    arrays = described(splat_tiles.reduce, 7, tensors)
                     launch(splat_tiles.reduce, n, [fresh, channel, channels, k0, k1, *arrays], device)
         if ctx.absgrad:
             ctx.means2d.absgrad = absgrad
@@ -173,28 +188,35 @@ class _Blend(torch.autograd.Function):
         return d_centres, d_shapes, d_features, d_backgrounds, None, None
 
 
+def by_pixels(device: torch.device) -> bool:
+    """True where one item is a pixel, not a tile."""
+    return device.type != "cpu"
+
+
 def _bin(centres: Tensor, shapes: Tensor, depths: Tensor, radii: Tensor, options: RasterOptions) -> Bins:
     """Sort the drawn Gaussians by depth, then their (tile, Gaussian) pairs by tile."""
     device = str(centres.device)
     tiles_x, tiles_y = -(-options.width // TILE), -(-options.height // TILE)
+    if by_pixels(centres.device):
+        order, offsets, ids = splats_pixels.tile_lists((tiles_x, tiles_y), centres, shapes, depths, radii)
+        return Bins(tiles_x, tiles_y, order, offsets[:0], offsets[:0], offsets, ids)
     order = _nearest_first(depths, radii)
-    chunks = 4 * threads() if device == "cpu" else 1024
+    chunks = 4 * threads()
     per_chunk = max(1, -(-len(order) // chunks))
     counts = torch.zeros(chunks, tiles_x * tiles_y, dtype=torch.int32, device=device)
     spans = torch.zeros(len(centres), dtype=torch.int32, device=device)
     grid = [tiles_x, tiles_y, per_chunk]
-    arrays = _arrays(splat_binning.count, 5, [order, centres, shapes, counts, spans])
+    arrays = described(splat_binning.count, 5, [order, centres, shapes, counts, spans])
     launch(splat_binning.count, chunks, [*grid, *arrays], device)
 
     starts = _running_sum(spans)
     offsets = _running_sum(counts.sum(0))
     pairs = int(starts[-1])
-    if pairs > PAIRS_MAX:
-        raise InputError("scales", got=f"{pairs} tiles touched", wanted=f"at most {PAIRS_MAX}", hint="Draw fewer.")
+    splats_pixels.check_pairs(pairs)
     cursors = (offsets[:-1] + counts.cumsum(0) - counts).to(torch.int32)
     starts, offsets = starts.to(torch.int32), offsets.to(torch.int32)
     ids, slots = (torch.empty(pairs, dtype=torch.int32, device=device) for _ in range(2))
-    arrays = _arrays(splat_binning.fill, 5, [order, centres, shapes, cursors, starts, ids, slots])
+    arrays = described(splat_binning.fill, 5, [order, centres, shapes, cursors, starts, ids, slots])
     launch(splat_binning.fill, chunks, [*grid, *arrays], device)
     return Bins(tiles_x, tiles_y, order, starts, slots, offsets, ids)
 
@@ -206,10 +228,7 @@ def _nearest_first(depths: Tensor, radii: Tensor) -> Tensor:
     """
     index = radii[:, 0].nonzero()[:, 0]
     keys = depths[index].view(torch.int32).long() << 32 | index
-    if keys.is_cuda:
-        keys = keys.sort().values
-    else:
-        keys.numpy().sort()  # NumPy's vectorised sort; torch's is several times slower
+    keys.numpy().sort()  # NumPy's vectorised sort; torch's is several times slower
     return keys.to(torch.int32)
 
 
@@ -253,12 +272,3 @@ def _view(viewmat: Tensor, K: Tensor, options: RasterOptions) -> Any:
     view.antialiased, view.with_depth = int(options.antialiased), int(options.with_depth)
     view.with_normals = int(options.with_normals)
     return view
-
-
-def _arrays(kernel: wp.Kernel, first: int, tensors: list[Tensor]) -> list[Any]:
-    """Warp's descriptors of tensors, without copies, as the arguments of `kernel` from `first` on declare them."""
-    declared: list[Any] = kernel.adj.args[first:]
-    return [
-        wp.from_torch(t.detach(), dtype=arg.type.dtype, return_ctype=True)
-        for t, arg in zip(tensors, declared, strict=True)
-    ]

@@ -10,7 +10,8 @@ from PIL import Image
 
 from scenekit.cameras import Camera, look_at
 from scenekit.capture import Capture, CaptureConfig, Photo, Points, open_capture
-from scenekit.errors import CaptureError, FileError
+from scenekit.capture.opening import captures_below
+from scenekit.errors import CaptureError, FileError, InputError
 from scenekit.io.colmap import write_colmap
 
 
@@ -128,3 +129,24 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path, name):
 def test_a_single_photo_file_is_an_error_that_asks_for_the_folder(tmp_path):
     with pytest.raises(FileError, match="folder"):
         open_capture(noise(tmp_path / "a.jpg"), workspace=tmp_path / "work")
+
+
+def test_captures_below_a_folder_are_found_but_not_what_lies_in_them_or_in_runs(tmp_path: Path) -> None:
+    noise(tmp_path / "flat" / "a.jpg")
+    noise(tmp_path / "house" / "kitchen" / "images" / "a.jpg")
+    noise(tmp_path / "house" / "kitchen" / "images" / "left" / "b.jpg")
+    colmap_folder(tmp_path / "house" / "posed")
+    noise(tmp_path / "runs" / "flat" / "cache" / "a.jpg")
+    (tmp_path / "runs" / "flat" / "run.json").write_text("{}")
+    noise(tmp_path / ".hidden" / "a.jpg")
+    (tmp_path / "house" / "walk.mp4").touch()
+    (tmp_path / "notes.txt").touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in captures_below(tmp_path)]
+    assert found == ["flat", "house/kitchen", "house/posed", "house/walk.mp4"]
+
+
+def test_a_folder_without_captures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no capture.*leave --each out"):
+        captures_below(tmp_path)
+    with pytest.raises(FileError, match="no folder"):
+        captures_below(tmp_path / "nowhere")

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 40, 32
 
 
 def photograph(splats, T_world_cam, name):
-    """A view of the splats over black."""
+    """A view of the splats over black, drawn by the plain twin, which any machine has."""
     K = torch.tensor([[40.0, 0, 20], [0, 40, 16], [0, 0, 1]])
     viewmat = torch.from_numpy(inverse_pose(T_world_cam)).float()
     image, _, _ = rasterization(
@@ -29,6 +29,7 @@ def photograph(splats, T_world_cam, name):
         WIDTH,
         HEIGHT,
         sh_degree=splats.sh_degree,
+        backend="torch",
     )
     return View(name, (image[0].clamp(0, 1) * 255).round().to(torch.uint8), K, viewmat)
 

@@ -69,7 +69,7 @@ def test_a_known_sky_is_found_and_looks_the_same_as_splats(outdoors, colors, sta
     drawn = drawn_at(result.sky, view)
     learned = sky_colors(result.companions.sky.table[0], view.rays @ view.viewmat[:3, :3])
     assert seen.float().mean() > 0.6
-    assert (drawn - learned).abs()[seen].max() < 0.1 and (drawn - learned).abs()[seen].mean() < 0.02
+    assert (drawn - learned).abs()[seen].max() < 0.15 and (drawn - learned).abs()[seen].mean() < 0.02
 
 
 def test_the_sphere_is_only_where_photos_look(views):

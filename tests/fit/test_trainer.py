@@ -12,11 +12,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from scenekit._kernels.launch import set_threads, threads
 from scenekit.errors import BackendError, FileError, FitError, InputError
-from scenekit.fit import ADC, MCMC, FitConfig, fit
+from scenekit.fit import ADC, MCMC, FitConfig, checkpoints, fit
 from scenekit.fit.held_out import mean_psnr
 from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.optimizer import Adam
 from scenekit.fit.trainer import CHECKPOINT, Trainer
+from scenekit.io.atomic import UNFINISHED
 from scenekit.render.splats import rasterization
 from scenekit.splats import random_splats
 
@@ -161,6 +162,20 @@ def test_a_damaged_checkpoint_is_refused(views, start, tmp_path, damage):
     path.write_bytes(contents[damage])
     with pytest.raises(FileError, match=re.escape(CHECKPOINT)):
         fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+
+
+def test_a_checkpoint_of_another_version_is_refused(views, start, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "VERSION", 99)
+        fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    with pytest.raises(FileError, match=r"version 99; wanted version \d+.*another folder"):
+        fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+
+
+def test_the_half_of_a_checkpoint_that_a_kill_left_is_removed(views, start, tmp_path):
+    (tmp_path / f"{UNFINISHED}checkpoint-abc.safetensors").write_bytes(b"half")
+    fit(views, start, FitConfig(steps=2), folder=tmp_path, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, "tensorboard"]
 
 
 @pytest.mark.parametrize("name", ["means", "quats", "log_scales", "logit_opacities", "sh"])

@@ -58,7 +58,7 @@ def draw_scene(
     outputs = {"image": image, "alphas": alphas} | ({"normals": meta["normals"]} if "normals" in meta else {})
     meta["means2d"].retain_grad()
     rng = torch.Generator().manual_seed(7)
-    weights = {k: torch.randn(v.shape, generator=rng, dtype=torch.float64).to(dtype) for k, v in outputs.items()}
+    weights = {k: torch.randn(v.shape, generator=rng, dtype=torch.float64).to(v) for k, v in outputs.items()}
     sum((outputs[k] * weights[k]).sum() for k in outputs).backward()
     outputs |= {f"d_{k}": v.grad for k, v in inputs.items() if v.grad is not None}
     outputs |= {k: meta[k] for k in ("means2d", "radii")} | {"d_means2d": meta["means2d"].grad}

@@ -139,11 +139,3 @@ def test_other_dtypes_are_refused(make_scene):
     scene = {k: v.double() for k, v in make_scene().items()}
     with pytest.raises(InputError, match=r"float32.*torch"):
         rasterization(**scene, width=8, height=8, sh_degree=0, backend="warp")
-
-
-@pytest.mark.gpu
-def test_cuda_agrees_with_the_twin(make_scene, draw_scene):
-    scene = {k: v.cuda() for k, v in make_scene().items()}
-    options = {"sh_degree": 3, "absgrad": True, "normals": True}
-    ours = {k: v.cpu() for k, v in draw_scene(scene, "warp", torch.float32, **options).items()}
-    assert_agree(ours, draw_scene(make_scene(), "torch", torch.float64, **options))

@@ -72,9 +72,10 @@ class ADC:
         """Add up the screen-space gradients of each photo's own loss, of what was drawn, in units of half an image."""
         means2d = meta["means2d"]
         pull = (means2d.absgrad if self.absgrad else means2d.grad).detach()
-        half = torch.tensor([meta["width"] / 2, meta["height"] / 2], device=pull.device) / share
+        sides = zip(pull.unbind(-1), (meta["width"], meta["height"]), strict=True)
+        halves = torch.stack([along * (side / 2 / share) for along, side in sides], -1)
         drawn = (meta["radii"] > 0).all(-1)
-        state["gradient"] += total(((pull * half).norm(dim=-1) * drawn).sum(0))
+        state["gradient"] += total((halves.norm(dim=-1) * drawn).sum(0))
         state["seen"] += total(drawn.sum(0))
         if self.opacity_weight or self.scale_weight:
             regularise(splats, opacity=share * self.opacity_weight, scale=share * self.scale_weight)
