@@ -94,7 +94,8 @@ def rasterization(
         opacities: In 0..1, shape (n,).
         colors: Any d channels, shape (n, d) or (c, n, d); with `sh_degree`, SH coefficients (n, k, 3), which give
             max(0, ½ + Σ Y·sh) seen from the camera's centre. None where only depth is asked for.
-        viewmats: World → camera, OpenCV axes, shape (c, 4, 4).
+        viewmats: World → camera, OpenCV axes, shape (c, 4, 4); on the CPU they, and `Ks`, are checked without waiting
+            for a GPU that draws.
         Ks: Pinhole matrices [px], shape (c, 3, 3).
         width: Image width [px].
         height: Image height [px].

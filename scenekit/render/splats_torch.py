@@ -49,6 +49,7 @@ def rasterize(
     options: RasterOptions,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """See `scenekit.render.splats.Backend`."""
+    viewmats, Ks = viewmats.to(means.device), Ks.to(means.device)
     covs = covariances(quats, scales)
     views = [project(means, covs, viewmat, K, options) for viewmat, K in zip(viewmats, Ks, strict=True)]
     means2d = torch.stack([view.means2d for view in views])
