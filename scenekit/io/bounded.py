@@ -86,8 +86,8 @@ def check_count(path: Path, n: int, *, degree: int, stored: int, ratio: int = 32
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip archive whose list of members is not out of proportion.
+def open_zip(path: Path, *, max_list: int = MAX_LIST) -> Iterator[zipfile.ZipFile]:
+    """A zip archive whose list of members is not out of proportion: at most `max_list` bytes.
 
     Raises:
         FileError: If it is missing or not a zip archive.
@@ -97,11 +97,13 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - MAX_END))
         tail = file.read()
-        end = tail.rfind(b"PK\x05\x06")
+        end, end64 = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
         listed = int.from_bytes(tail[end + 12 : end + 16], "little")  # size of the central directory
-        if end < 0 or listed > MAX_LIST:
+        if listed == 0xFFFFFFFF and end64 >= 0:
+            listed = int.from_bytes(tail[end64 + 40 : end64 + 48], "little")
+        if end < 0 or listed > max_list:
             got = "no end of a zip archive" if end < 0 else f"a list of members of {listed} bytes"
-            raise FileError(path, got=got, wanted=f"a zip archive with a list of at most {MAX_LIST} bytes")
+            raise FileError(path, got=got, wanted=f"a zip archive with a list of at most {max_list} bytes")
         try:
             archive = zipfile.ZipFile(file)
         except ZIP_ERRORS as error:
