@@ -25,6 +25,7 @@ from scenekit.runs import as_json
 COMMANDS = {
     "demo": ("Photograph a table, reconstruct it, score the result.", "scenekit demo -o demo"),
     "capture": ("Make photos of a scene whose truth is known.", "scenekit capture tabletop -o photos --photos 48"),
+    "fetch": ("Bring a public data set, after its licence.", "scenekit fetch mipnerf360 --scenes garden"),
     "reconstruct": (
         "Photos, a video or a posed capture → Gaussian splats, or a radiance field.",
         "scenekit reconstruct photos/ -o kitchen",

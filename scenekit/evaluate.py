@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -32,8 +32,8 @@ SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 """The constants that stabilise SSIM's quotients, for colours in 0..1."""
 
-LPIPS_WEIGHTS = "alexnet-owt-7be5be79.pth"
-"""The file in torch hub's checkpoint folder without which LPIPS is left out; nothing is downloaded."""
+LPIPS_WEIGHTS = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
+"""The files in torch hub's checkpoint folder without which LPIPS is left out; nothing is downloaded."""
 
 
 def psnr(image: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -295,19 +295,26 @@ def similarity(x: Array, y: Array) -> Array:
     return T
 
 
-def lpips_metric() -> Callable[[Tensor, Tensor], float] | None:
-    """LPIPS on AlexNet as a function of two images (h, w, 3) in 0..1, or None where package or weights are missing."""
-    if not (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_WEIGHTS).is_file():
+def lpips_metric(
+    network: Literal["alex", "vgg"] = "alex", *, scaled: bool = True
+) -> Callable[[Tensor, Tensor], float] | None:
+    """LPIPS as a function of two images (h, w, 3) in 0..1, or None where package or weights are missing.
+
+    Args:
+        network: AlexNet, or VGG as the tables of 3D Gaussian Splatting and its followers have it.
+        scaled: Take colours to −1..1, as the network was made for; the code of 3DGS leaves them as they are.
+    """
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_WEIGHTS[network]).is_file():
         return None
     try:
         import lpips
     except ImportError:
         return None
-    network = lpips.LPIPS(net="alex", verbose=False).eval()
+    model = lpips.LPIPS(net=network, verbose=False).eval()
 
     def distance(image: Tensor, target: Tensor) -> float:
         with torch.no_grad():
-            pair = [t.cpu().float().permute(2, 0, 1)[None] * 2 - 1 for t in (image, target)]
-            return float(network(*pair))
+            pair = [t.cpu().float().permute(2, 0, 1)[None] for t in (image, target)]
+            return float(model(*([2 * t - 1 for t in pair] if scaled else pair)))
 
     return distance
