@@ -25,7 +25,18 @@ from scenekit.splats import Splats
 Up = Literal["z", "y", "-y"]
 """The axis that points up: z ours, y glTF's and SPZ's, -y that of COLMAP and of the original 3DGS."""
 
-MODULES = ("ply", "compressed_ply", "splat", "ksplat", "spz", "splatfacto", "sog", "splat_gltf", "splat_usd")
+MODULES = (
+    "ply",
+    "compressed_ply",
+    "splat",
+    "ksplat",
+    "spz",
+    "splatfacto",
+    "gsplat_checkpoint",
+    "sog",
+    "splat_gltf",
+    "splat_usd",
+)
 """The modules of scenekit.io that hold a FORMAT, in the order in which a file is shown to them."""
 
 HEAD = 4096
