@@ -1,7 +1,7 @@
 """Reconstructions that are killed (SIGKILL) at random moments and gone on with: are the splats the same bits?
 
 Each is a process of its own, `scenekit reconstruct`, first never interrupted, then killed once, every second time
-within the write of a checkpoint, and started again. ADC and MCMC take turns.
+within the write of a checkpoint, and started again. ADC takes turns with MCMC that learns poses and exposures too.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from scenekit.fit.trainer import CHECKPOINT
 from scenekit.io.atomic import UNFINISHED
 from scenekit.runs import write_json
 
-STRATEGIES = ("adc", "mcmc")
-"""Densifications that take turns."""
+FITS = {
+    "ADC": ["fit.strategy:adc"],
+    "MCMC, poses, exposures": ["--fit.poses", "--fit.exposure", "affine", "fit.strategy:mcmc"],
+}
+"""Kinds of fit that take turns, and how they are asked for."""
 
 LONGEST = 1800.0
 """A reconstruction that takes longer has failed [s]."""
@@ -57,8 +60,8 @@ class Config:
 class Row:
     """One reconstruction that was killed and gone on with."""
 
-    strategy: str
-    """Its densification."""
+    fit: str
+    """What kind of fit it is, of `FITS`."""
     seconds: float
     """When it was killed, since its run folder was there [s]."""
     step: int | None
@@ -83,11 +86,11 @@ class Result:
 
     def __str__(self) -> str:
         lines = [
-            "| densification | killed after [s] | last checkpoint | within its write | identical |",
+            "| fit | killed after [s] | last checkpoint | within its write | identical |",
             "|" + "---|" * 5,
         ]
         lines += [
-            f"| {r.strategy} | {r.seconds:.2f} | {'none' if r.step is None else f'step {r.step}'} | "
+            f"| {r.fit} | {r.seconds:.2f} | {'none' if r.step is None else f'step {r.step}'} | "
             f"{'yes' if r.in_write else ''} | {'yes' if r.identical else 'NO'} |"
             for r in self.rows
         ]
@@ -106,14 +109,14 @@ def run(config: Config) -> Result:
         folder = config.output or Path(temporary)
         words = options(config, folder)
         moments = random.Random(config.seed)
-        straight = {strategy: undisturbed(folder / f"straight-{strategy}", words, strategy) for strategy in STRATEGIES}
+        straight = {kind: undisturbed(folder / f"straight-{i}", words, kind) for i, kind in enumerate(FITS)}
         rows: list[Row] = []
         while len(rows) < config.kills:
-            strategy, number = STRATEGIES[len(rows) // 2 % 2], len(rows)
-            seconds, whole = straight[strategy]
+            number, kind = len(rows), list(FITS)[len(rows) // 2 % 2]
+            seconds, whole = straight[kind]
             checkpoint = moments.randrange(config.steps // config.checkpoint_every) if number % 2 else None
             row = killed(
-                folder / f"killed-{number:02}", words, strategy,
+                folder / f"killed-{number:02}", words, kind,
                 moments.uniform(0, seconds), checkpoint=checkpoint, whole=whole,
             )  # fmt: skip
             rows += [row] if row else []  # one that was faster than its end drawn is drawn again
@@ -134,16 +137,16 @@ def options(config: Config, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def started(folder: Path, words: list[str], strategy: str) -> subprocess.Popen[str]:
+def started(folder: Path, words: list[str], kind: str) -> subprocess.Popen[str]:
     """The process of a reconstruction into `folder`; what it says goes to a file beside."""
-    command = [sys.executable, "-m", "scenekit", "reconstruct", *words, "-o", str(folder), f"fit.strategy:{strategy}"]
+    command = [sys.executable, "-m", "scenekit", "reconstruct", *words, "-o", str(folder), *FITS[kind]]
     with folder.with_suffix(".log").open("w") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, text=True)
 
 
-def undisturbed(folder: Path, words: list[str], strategy: str) -> tuple[float, bytes]:
+def undisturbed(folder: Path, words: list[str], kind: str) -> tuple[float, bytes]:
     """How long a reconstruction takes once its folder is there [s], and its splats."""
-    process = started(folder, words, strategy)
+    process = started(folder, words, kind)
     begin = there(folder, process)
     if process.wait(LONGEST):
         said = folder.with_suffix(".log").read_text()[-400:]
@@ -152,19 +155,19 @@ def undisturbed(folder: Path, words: list[str], strategy: str) -> tuple[float, b
 
 
 def killed(
-    folder: Path, words: list[str], strategy: str, after: float, *, checkpoint: int | None, whole: bytes
+    folder: Path, words: list[str], kind: str, after: float, *, checkpoint: int | None, whole: bytes
 ) -> Row | None:
     """Kills a reconstruction and goes on with it; None if it was done before.
 
     Args:
         folder: Its run folder.
         words: What it is told.
-        strategy: Its densification.
+        kind: Of `FITS`.
         after: When it is killed, after its folder is there [s]; of a write, its remainder by 10 ms, after that begins.
         checkpoint: Kill it within the write of this checkpoint, from 0; None for at that time.
         whole: The splats it should have.
     """
-    process = started(folder, words, strategy)
+    process = started(folder, words, kind)
     begin = there(folder, process)
     if checkpoint is None:
         time.sleep(after)
@@ -177,8 +180,8 @@ def killed(
         shutil.rmtree(folder)
         return None
     step, in_write = last_step(folder), any((folder / "checkpoint").glob(f"{UNFINISHED}*"))
-    _, splats = undisturbed(folder, words, strategy)
-    return Row(strategy, round(seconds, 3), step, in_write, splats == whole)
+    _, splats = undisturbed(folder, words, kind)
+    return Row(kind, round(seconds, 3), step, in_write, splats == whole)
 
 
 def there(folder: Path, process: subprocess.Popen[str]) -> float:

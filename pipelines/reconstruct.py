@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +17,20 @@ from rich.progress import track
 
 from scenekit import processes
 from scenekit.cameras import inverse_pose
-from scenekit.capture import Capture, CaptureConfig, View, load_views, open_capture, split, split_by_region, undistorted
+from scenekit.capture import (
+    Capture,
+    CaptureConfig,
+    View,
+    load_views,
+    open_capture,
+    split,
+    split_by_region,
+    stored_views,
+    undistorted,
+)
 from scenekit.capture.opening import captures_below
 from scenekit.capture.saved import read_capture, write_capture
+from scenekit.capture.stored_views import outlines
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import Scores, drawn, lens, scored
 from scenekit.fields.extract import MAX_VOXELS
@@ -64,6 +76,10 @@ class Config:
     """full does what the options say; quick takes a quarter of the steps, at 400 px, to see if a capture is good."""
     max_side: int = 960
     """Longest side that the photos are reduced to [px]."""
+    photos_in: Literal["memory", "disk"] = "memory"
+    """Where photos are during the fit; from the disk they are read when looked at, for more than memory holds."""
+    photo_memory: float = 1.0
+    """Memory for photos that were read from the disk [GB]."""
     held_out: int = 8
     """Every how many-th photo is kept from the fit and scored, starting with the first; 0 for none."""
     region: bool = False
@@ -96,6 +112,8 @@ class Config:
     def __post_init__(self) -> None:
         if not 2 <= self.voxels <= MAX_VOXELS:  # before the fit, not after it
             raise InputError("voxels", got=self.voxels, wanted=f"2 to {MAX_VOXELS}")
+        if not 0 <= self.photo_memory < math.inf:
+            raise InputError("photo_memory", got=self.photo_memory, wanted="0 or more GB")
         if self.workers < 1:
             raise InputError("workers", got=self.workers, wanted="at least 1")
 
@@ -234,12 +252,17 @@ def posed(run: Run, config: Config) -> Capture:
     return read_capture(run.folder)
 
 
-def divided(folder: Path, capture: Capture, config: Config) -> tuple[list[View], list[View]]:
+def divided(folder: Path, capture: Capture, config: Config) -> tuple[Sequence[View], Sequence[View]]:
     """The views to fit and those held out; undistorted photos are cached in the run folder."""
     flat = undistorted(capture, folder / "cache" / "undistorted")
-    names = split_by_region(flat) if config.region else split(flat, every=config.held_out)
-    train, held_out = (load_views(flat, max_side=config.max_side, names=some) for some in names)
-    return train, held_out
+    fitted, held_out = split_by_region(flat) if config.region else split(flat, every=config.held_out)
+    side, budget = config.max_side, int(1e9 * config.photo_memory)
+    if config.photos_in == "memory":
+        return load_views(flat, max_side=side, names=fitted), load_views(flat, max_side=side, names=held_out)
+    return (
+        stored_views(flat, max_side=side, names=fitted, budget=budget),
+        stored_views(flat, max_side=side, names=held_out, budget=0),
+    )
 
 
 def fitted_by(
@@ -279,9 +302,9 @@ def write_scene(run: Run, config: Config, fitted: Fitted, capture: Capture) -> N
     meshed(scene, replace(config.meshing, cache=str(run.folder / "cache" / "undistorted")))
 
 
-def with_meshes(folder: Path, pairs: list[Comparison], held_out: list[View]) -> list[Comparison]:
+def with_meshes(folder: Path, pairs: list[Comparison], held_out: Sequence[View]) -> list[Comparison]:
     """Comparisons with what the meshes of the run look like from there."""
-    state, views = read_scene(folder).state, {view.name: view for view in held_out}
+    state, views = read_scene(folder).state, {view.name: view for view in outlines(held_out)}
     turned = state.pose(f"/{CAMERAS}").matrix  # segmentation may have levelled the world of the run
     whole = joined(list(in_world(state).values()))[0].transform(torch.from_numpy(inverse_pose(turned)))
     scene = ray_scene(whole)

@@ -37,7 +37,7 @@ from scenekit.io.atomic import remove_unfinished, write_text
 LAST_STAGE = "report"
 """The stage whose end is the end of the run."""
 
-FORGIVEN = {"output", "fresh", "mesh", "each", "workers"}
+FORGIVEN = {"output", "fresh", "mesh", "each", "workers", "photos_in", "photo_memory"}
 """Options that may differ between a run and its continuation."""
 
 

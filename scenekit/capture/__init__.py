@@ -3,6 +3,7 @@
 from scenekit.capture.capture import Capture, Frame, Photo, Points
 from scenekit.capture.config import CaptureConfig, SfmConfig, VideoConfig
 from scenekit.capture.opening import open_capture
+from scenekit.capture.stored_views import StoredViews, stored_views
 from scenekit.capture.undistort import undistorted
 from scenekit.capture.views import View, load_view, load_views, split, split_by_region
 
@@ -13,6 +14,7 @@ __all__ = [
     "Photo",
     "Points",
     "SfmConfig",
+    "StoredViews",
     "VideoConfig",
     "View",
     "load_view",
@@ -20,5 +22,6 @@ __all__ = [
     "open_capture",
     "split",
     "split_by_region",
+    "stored_views",
     "undistorted",
 ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from scenekit.cameras import inverse_pose
+from scenekit.cameras import Camera, inverse_pose
 from scenekit.capture.capture import Capture, Photo
 from scenekit.errors import FileError, InputError
 from scenekit.io.images import read_image, read_mask, resized
@@ -95,23 +95,47 @@ def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = No
         raise InputError(
             photo.name, got=f"a {photo.camera.model} lens", wanted="a pinhole photo", hint="Call undistorted()."
         )
-    if not (downscale >= 1 and (max_side is None or max_side >= 1)):
-        raise InputError("downscale, max_side", got=(downscale, max_side), wanted="both at least 1")
+    camera = reduced_camera(photo.camera, downscale=downscale, max_side=max_side)
     pixels = read_image(photo.path, background=photo.background)
     if pixels.shape[:2] != (photo.camera.height, photo.camera.width):
         got = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise FileError(photo.path, got=got, wanted=f"{photo.camera.width}x{photo.camera.height} as its camera says")
-    sides = photo.camera.width / downscale, photo.camera.height / downscale
-    shrink = min(1.0, max_side / max(sides)) if max_side else 1.0
-    width, height = (max(1, round(side * shrink)) for side in sides)
-    mask = torch.from_numpy(_resized_mask(read_mask(photo.mask), width, height)) if photo.mask else None
+    size = camera.width, camera.height
+    mask = torch.from_numpy(_resized_mask(read_mask(photo.mask), *size)) if photo.mask else None
     return View(
         photo.name,
-        torch.from_numpy(np.array(resized(pixels, width, height))),
-        torch.from_numpy(photo.camera.resized(width, height).K).float(),
+        torch.from_numpy(np.array(resized(pixels, *size))),
+        torch.from_numpy(camera.K).float(),
         torch.from_numpy(inverse_pose(photo.T_world_cam)).float(),
         mask,
     )
+
+
+def reduced_camera(camera: Camera, *, downscale: float, max_side: int | None) -> Camera:
+    """The lens of a photo that `load_view` has reduced.
+
+    Raises:
+        InputError: If an option is out of range.
+    """
+    if not (downscale >= 1 and (max_side is None or max_side >= 1)):
+        raise InputError("downscale, max_side", got=(downscale, max_side), wanted="both at least 1")
+    sides = camera.width / downscale, camera.height / downscale
+    shrink = min(1.0, max_side / max(sides)) if max_side else 1.0
+    width, height = (max(1, round(side * shrink)) for side in sides)
+    return camera.resized(width, height)
+
+
+def chosen_photos(capture: Capture, names: Iterable[str] | None) -> list[Photo]:
+    """Photos of these names, or all, in the capture's order.
+
+    Raises:
+        InputError: If a name is unknown.
+    """
+    photos = {photo.name: photo for photo in capture.photos}
+    wanted = set(photos if names is None else names)
+    if unknown := sorted(wanted - set(photos)):
+        raise InputError("names", got=unknown[:5], wanted=f"some of the {len(photos)} photos of the capture")
+    return [photo for photo in capture.photos if photo.name in wanted]
 
 
 def load_views(
@@ -129,17 +153,14 @@ def load_views(
         InputError: If a name is unknown, or the views together would take more than `MAX_BYTES`.
         FileError: If a photo cannot be read.
     """
-    photos = {photo.name: photo for photo in capture.photos}
-    wanted = set(photos if names is None else names)
-    if unknown := sorted(wanted - set(photos)):
-        raise InputError("names", got=unknown[:5], wanted=f"some of the {len(photos)} photos of the capture")
-    chosen = [photo for photo in capture.photos if photo.name in wanted]
+    chosen = chosen_photos(capture, names)
     size = sum(3 * photo.camera.width * photo.camera.height for photo in chosen) / downscale**2
     if max_side is not None:
         size = min(size, 3 * max_side**2 * len(chosen))
     if size > MAX_BYTES:
         got = f"{len(chosen)} views of together {size / 2**30:.1f} GiB"
-        raise InputError("load_views", got=got, wanted=f"at most {MAX_BYTES >> 30} GiB", hint="Raise `downscale`.")
+        hint = "Reduce them, or leave them on disk."
+        raise InputError("photos", got=got, wanted=f"at most {MAX_BYTES >> 30} GiB", hint=hint)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda photo: load_view(photo, downscale=downscale, max_side=max_side), chosen))
 

@@ -69,7 +69,8 @@ def read_checkpoint(path: str | Path, fingerprint: Mapping[str, Any]) -> Checkpo
             metadata = dict(file.metadata() or {})
             if metadata.get("format") != "scenekit fit":
                 raise FileError(path, got="a safetensors file of another program", wanted="a checkpoint", hint=HINT)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 it is no dict
+            # Copies, which lie in memory as torch lays out its own: the last bits of matrix products depend on that.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 it is no dict
     except (SafetensorError, OSError, ValueError) as error:
         raise FileError(path, got=f"unreadable ({error})", wanted="a whole checkpoint", hint=HINT) from error
     if metadata.get("version") != str(VERSION):

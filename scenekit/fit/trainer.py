@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scenekit import processes
+from scenekit.capture.stored_views import mapped, outlines
 from scenekit.capture.views import View, check_views
 from scenekit.errors import FitError, InputError
 from scenekit.fit import schedules
@@ -134,11 +135,11 @@ class Trainer:
             wanted = f"a multiple of {processes.count()} processes, which share the photos of a step"
             raise InputError("batch", got=config.batch, wanted=wanted)
         self.config, self.folder = config, folder
-        self.views = [view.on(splats.means.device) for view in views]
-        self.run = Run(config.steps, _extent(views, splats))
+        self.views = mapped(views, lambda view: view.on(splats.means.device))
+        self.run = Run(config.steps, _extent(outlines(views), splats))
         self.adam = Adam(replace(splats, antialiased=config.antialiased))
         sky = config.background == "sky"
-        self.companions = Companions.chosen(sky, config.exposure, config.poses, self.views, splats)
+        self.companions = Companions.chosen(sky, config.exposure, config.poses, outlines(views), splats)
         self._start = [len(splats), float(splats.means.double().sum())]
         self.state: State = config.strategy.start(splats)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -150,7 +151,7 @@ class Trainer:
         self.spent = {part: Stopwatch() for part in ("render", "loss", "backward", "optimise", "densify")}
         """The same, part by part, of this sitting."""
         self._compare = PhotometricLoss(ssim_weight=config.ssim_weight)
-        self._levels: tuple[int, list[View]] = (1, self.views)
+        self._levels: tuple[int, Sequence[View]] = (1, self.views)
         self._since: list[Loss] = []
         self._saved = -1
         self._within_step = False
@@ -261,10 +262,10 @@ class Trainer:
             color = torch.rand(1, 3, generator=self.generator)
         return color.to(self.adam.splats.means)
 
-    def _views_at(self, progress: float) -> list[View]:
+    def _views_at(self, progress: float) -> Sequence[View]:
         factor = schedules.factor_at(progress, self.config.coarse)
         if self._levels[0] != factor:
-            self._levels = factor, [schedules.shrunk(view, factor) for view in self.views]
+            self._levels = factor, mapped(self.views, lambda view: schedules.shrunk(view, factor))
         return self._levels[1]
 
     def _checked(self, loss: Loss, terms: dict[str, Tensor]) -> Loss:
@@ -383,7 +384,7 @@ class Trainer:
         return {
             "config": asdict(self.config)
             | {"strategy": [type(self.config.strategy).__name__, asdict(self.config.strategy)]},
-            "views": [[view.name, view.width, view.height] for view in self.views],
+            "views": [[view.name, view.width, view.height] for view in outlines(self.views)],
             "start": self._start,
         }
 
