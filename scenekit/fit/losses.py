@@ -104,7 +104,8 @@ class PhotometricLoss:
 def opacity_outside(alpha: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over the photo of the opacity (h, w) where mask (h, w) and all its eight neighbours are false, a scalar.
 
-    Without a mask it is 0. A pixel at the rim of a mask is neither: shrunk masks are false wherever they are not wholly true.
+    Without a mask it is 0. A pixel at the rim of a mask is neither: shrunk masks are false wherever they are not wholly
+    true.
     """
     if mask is None:
         return 0 * alpha.sum()

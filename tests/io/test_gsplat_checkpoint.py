@@ -40,10 +40,11 @@ def test_parameters_map_one_to_one(tmp_path, degree):
 
 def test_what_is_written_is_what_the_trainer_loads(tmp_path):
     splats = random_splats(20, degree=3)
-    assert write_splats(tmp_path / "ckpt.pt", splats) == ()
+    assert write_splats(tmp_path / "ckpt.pt", splats) == ("The file does not say that Z is up.",)
     found = torch.load(tmp_path / "ckpt.pt", weights_only=True)["splats"]
     assert {name: tuple(t.shape) for name, t in found.items()} == {
-        "means": (20, 3), "quats": (20, 4), "scales": (20, 3), "opacities": (20,), "sh0": (20, 1, 3), "shN": (20, 15, 3),
+        "means": (20, 3), "quats": (20, 4), "scales": (20, 3), "opacities": (20,),
+        "sh0": (20, 1, 3), "shN": (20, 15, 3),
     }  # fmt: skip
     assert_same(read_splats(tmp_path / "ckpt.pt"), splats)
 
