@@ -22,7 +22,7 @@ GAUSSIANS = 4096
 DISTANCE = 50.0
 """Radius of that sphere: so many times as far as the farthest splats at the start."""
 
-WIDTH = 0.7
+WIDTH = 0.9
 """Standard deviation of those Gaussians, in units of the distance between them: the sphere is opaque within 1/255."""
 
 
