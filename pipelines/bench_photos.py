@@ -23,10 +23,12 @@ from scenekit.capture.capture import Capture
 from scenekit.capture.undistort import undistorted
 from scenekit.capture.views import View, load_views, split
 from scenekit.colors import encoded_srgb, linear_srgb
-from scenekit.evaluate import pose_errors
+from scenekit.evaluate import matched_halves, photo, pose_errors
 from scenekit.fit import FitConfig, FitResult, fit, initial_splats, schedules
-from scenekit.fit.held_out import aligned, mean_psnr
+from scenekit.fit.held_out import aligned, drawn_at, mean_psnr
 from scenekit.io.atomic import write_text
+from scenekit.io.images import write_image
+from scenekit.splats import merge
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Config:
     """Each camera is turned by this, about an axis of its own [°]."""
     share: float = 0.01
     """Each camera is shifted by this fraction of the scene's radius, in a direction of its own."""
-    parts: tuple[Literal["exposures", "poses"], ...] = ("exposures", "poses")
-    """What is measured."""
+    parts: tuple[Literal["exposures", "poses", "sky"], ...] = ("exposures", "poses")
+    """What is measured; the photos' own sky needs photos taken outdoors."""
+    pictures: Path | None = None
+    """A folder for one photo held out beside what fits make of it, NAME.jpg for each part."""
     fit: FitConfig = field(default_factory=lambda: FitConfig(steps=1000))
     """Every fit, but for its exposure and poses."""
     output: Path | None = None
@@ -62,7 +66,7 @@ class Row:
     seed: int
     """Of the exposures or the disturbance."""
     photos: str
-    """"even" and "uneven" exposures, or poses "true" and "disturbed"."""
+    """"uneven" exposures, poses "true" or "disturbed", or "outdoors"."""
     learned: str
     """What was learned beside the splats."""
     seconds: float
@@ -136,6 +140,8 @@ def run(config: Config) -> Result:
         rows += with_exposures(config, capture, train, held_out, seed)
     if "poses" in config.parts:
         rows += with_poses(config, capture, train, held_out)
+    if "sky" in config.parts:
+        rows += with_sky(config, capture, train, held_out)
     result = Result((train[0].width, train[0].height), (len(train), len(held_out)), rows)
     if config.output is not None:
         write_text(config.output, json.dumps(asdict(result), indent=2))
@@ -147,22 +153,26 @@ def with_exposures(config: Config, capture: Capture, train: list[View], held_out
     rng = np.random.default_rng([seed, 0])
     uneven = [relit(view, rng.uniform(-config.stops, config.stops)) for view in (*train, *held_out)]
     shown, judged = uneven[: len(train)], uneven[len(train) :]
-    rows = []
+    rows, drawn = [], []
     for kind in ("none", "affine", "grid"):
         result = fitted(config, capture, shown, exposure=kind)
+        drawn.append(matched_halves(drawn_at(result.splats, judged[0]), photo(judged[0])))
         plain, matched = (mean_psnr(result.splats, judged, matched=matched) for matched in (False, True))
         rows.append(Row(seed, "uneven", kind, result.history.records[-1].seconds, plain, matched))
+    show(config, "exposures", judged[0], drawn[:2])
     return rows
 
 
 def with_poses(config: Config, capture: Capture, train: list[View], held_out: list[View]) -> list[Row]:
     """Photos to fit with true poses, and with disturbed ones without and with refinement; the points stay true."""
-    radius = schedules.extent_of(train)
+    radius, drawn = schedules.extent_of(train), []
 
     def row(seed: int, photos: str, views: list[View], poses: bool) -> Row:
         result = fitted(config, capture, views, poses=poses)
         refined = result.companions.poses
         viewmats = [view.viewmat for view in views] if refined is None else list(refined.viewmats)
+        placed = aligned(result.splats, held_out)
+        drawn.append(drawn_at(result.splats, placed[0]))
         errors = pose_errors(poses_of(viewmats), poses_of([view.viewmat for view in train]))
         return Row(
             seed,
@@ -170,7 +180,7 @@ def with_poses(config: Config, capture: Capture, train: list[View], held_out: li
             "poses" if poses else "none",
             result.history.records[-1].seconds,
             mean_psnr(result.splats, held_out),
-            mean_psnr(result.splats, aligned(result.splats, held_out)),
+            mean_psnr(result.splats, placed),
             math.degrees(np.median(errors.rotation)),
             float(np.median(errors.position)) / radius,
         )
@@ -180,7 +190,31 @@ def with_poses(config: Config, capture: Capture, train: list[View], held_out: li
         rng = np.random.default_rng([seed, 1])
         wrong = [moved(view, rng, math.radians(config.degrees), config.share * radius) for view in train]
         rows += [row(seed, "disturbed", wrong, poses) for poses in (False, True)]
+    show(config, "poses", held_out[0], drawn[1:3])
     return rows
+
+
+def with_sky(config: Config, capture: Capture, train: list[View], held_out: list[View]) -> list[Row]:
+    """The photos as they are, fitted over black and with a sky, in exposures of their own."""
+    rows, drawn = [], []
+    for background in ("black", "sky"):
+        result = fitted(config, capture, train, background=background, exposure="affine")
+        splats = result.splats if result.sky is None else merge([result.splats, result.sky])
+        plain, matched = (mean_psnr(splats, held_out, matched=matched) for matched in (False, True))
+        rows.append(Row(0, "outdoors", background, result.history.records[-1].seconds, plain, matched))
+        drawn.append(matched_halves(drawn_at(splats, held_out[0]), photo(held_out[0])))
+        drawn.append(drawn_at(replace(result.splats, sh=torch.zeros_like(result.splats.sh)), held_out[0]) * 2)
+    show(config, "sky", held_out[0], drawn)
+    return rows
+
+
+def show(config: Config, name: str, view: View, drawn: Sequence[Tensor]) -> None:
+    """The photo and pictures of the same place, side by side in NAME.jpg, if pictures are asked for."""
+    if config.pictures is not None:
+        row = [(255 * picture.detach().clamp(0, 1)).round().to(torch.uint8) for picture in drawn]
+        gap = torch.full((view.height, 6, 3), 255, dtype=torch.uint8)
+        panels = [panel for picture in (view.image, *row) for panel in (picture, gap)]
+        write_image(config.pictures / f"{name}.jpg", torch.cat(panels[:-1], 1).numpy(), quality=80)
 
 
 def fitted(config: Config, capture: Capture, views: list[View], **learned: Any) -> FitResult:

@@ -71,7 +71,8 @@ def test_the_sphere_looks_like_the_sky_from_its_centre(views, colors):
     sky = Sky([view], torch.randn(100, 3, generator=torch.Generator().manual_seed(0)))
     sky.table[0] = colors
     drawn = drawn_at(sky.splats(1), view)
-    assert (drawn - sky_colors(colors, view.rays)).abs().max() < 0.02
+    error = (drawn - sky_colors(colors, view.rays)).abs()
+    assert error.mean() < 0.005 and error.max() < 0.06  # at the corners, beyond which there is no sky
 
 
 def test_the_sphere_is_only_where_photos_look(views):
