@@ -50,7 +50,7 @@ def test_every_mode_agrees_with_the_twin(make_scene, draw_scene, draw, mode, ras
     assert_agree(draw(make_scene(), **options), draw_scene(make_scene(), "torch", torch.float64, **options))
 
 
-@pytest.mark.parametrize("channels", [1, 7, 19])
+@pytest.mark.parametrize("channels", [1, 7, 13])
 def test_feature_channels_agree_with_the_twin(make_scene, draw_scene, draw, channels):
     scene = make_scene()
     scene["colors"] = torch.rand(60, channels, generator=torch.Generator().manual_seed(3))
