@@ -76,6 +76,8 @@ class Config:
     """full does what the options say; quick takes a quarter of the steps, at 400 px, to see if a capture is good."""
     max_side: int = 960
     """Longest side that the photos are reduced to [px]."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What fits the splats; auto takes a GPU where there is one."""
     photos_in: Literal["memory", "disk"] = "memory"
     """Where photos are during the fit; from the disk they are read when looked at, for more than memory holds."""
     photo_memory: float = 1.0
@@ -271,7 +273,7 @@ def fitted_by(
     """What the chosen method makes of the photos."""
     if config.method == "nerf":
         return fitted_field(folder, capture, train, held_out, config.nerf, config.voxels)
-    return fitted_splats(folder, capture, train, held_out, config.fit)
+    return fitted_splats(folder, capture, train, held_out, config.fit, processes.device(config.device))
 
 
 def write_turntable(run: Run, fitted: Fitted, capture: Capture, *, frames: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from scenekit.cameras import Array, Camera, small_pinhole
@@ -27,6 +28,8 @@ from scenekit.report import thousands
 from scenekit.splats import Splats
 
 Method = Literal["splats", "nerf"]
+
+CPU = torch.device("cpu")
 
 TURNTABLE_SIDE = 320
 """Longest side of the turntable of a field [px]: a ray of it costs as much as hundreds of splats."""
@@ -55,19 +58,24 @@ class Fitted:
 
 
 def fitted_splats(
-    folder: Path, capture: Capture, train: Sequence[View], held_out: Sequence[View], config: FitConfig
+    folder: Path,
+    capture: Capture,
+    train: Sequence[View],
+    held_out: Sequence[View],
+    config: FitConfig,
+    device: torch.device = CPU,
 ) -> Fitted:
     """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder."""
     (folder / FIELD).unlink(missing_ok=True)  # of an earlier run by the other method: its splats are to be replaced
-    start = initial_splats(capture.points, views=train, seed=config.seed)
+    start = initial_splats(capture.points, views=train, seed=config.seed).map(lambda tensor: tensor.to(device))
     result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out)
-    history = result.history
+    splats, history = result.splats.map(Tensor.cpu), result.history
 
     def picture(camera: Camera, T_world_cam: Array) -> Tensor:
-        return render(result.splats, camera, T_world_cam).rgb
+        return render(splats, camera, T_world_cam).rgb
 
     return Fitted(
-        result.splats,
+        splats,
         picture,
         lens(train[0]),
         history.to_json(),

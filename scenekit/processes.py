@@ -34,7 +34,7 @@ def processes() -> Iterator[None]:
     # Optimisers import this at their first use; imported while a group exists it keeps a reference to the group, whose
     # threads then outlive `destroy_process_group` and abort the process when Python ends (seen with torch 2.13).
     importlib.import_module("torch._dynamo")
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     _steps = dist.new_group(timeout=STEP)
     try:
         yield
@@ -54,8 +54,16 @@ def rank() -> int:
 
 
 def device(name: str) -> torch.device:
-    """The device of this name; where processes share a host's GPUs, each has its own."""
+    """The device of this name, "auto" for a GPU where there is one; where processes share a host's, each has its own.
+
+    Raises:
+        BackendError: If there is none of this name.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     own = torch.device(name)
+    if own.type == "cuda" and not torch.cuda.is_available():
+        raise BackendError("device", got=name, wanted="one that this machine and its torch have")
     if own.type == "cuda" and count() > 1:
         own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(own)
@@ -91,8 +99,7 @@ def anybody(true: bool) -> bool:
     """True in all if it is in any."""
     if count() == 1:
         return true
-    votes = torch.tensor(float(true), device="cuda" if dist.get_backend() == "nccl" else "cpu")
-    return bool(total(votes) > 0)
+    return bool(total(torch.tensor(float(true))) > 0)
 
 
 def add_up(tensors: Iterable[Tensor]) -> None:

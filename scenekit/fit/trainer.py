@@ -375,7 +375,7 @@ class Trainer:
         InputError: If the first process has other photos, options or splats, or is at another step.
         """
         said = json.dumps([self._fingerprint(), self.step], sort_keys=True).encode()
-        ours = torch.tensor(zlib.crc32(said), device=self.adam.splats.means.device)
+        ours = torch.tensor(zlib.crc32(said))
         if int(processes.agreed(ours.clone())) != int(ours):
             got = f"other photos, options or splats in process {processes.rank()} than in the first"
             raise InputError("fit", got=got, wanted="the same in all", hint="Do all hosts see the same files?")

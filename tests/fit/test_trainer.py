@@ -291,6 +291,18 @@ def test_a_view_that_would_spoil_the_fit_is_refused_before_it_starts(views, star
         fit(views, start, SHORT, held_out=spoilt, progress=False, on_step=lambda _: pytest.fail("it started"))
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+def test_the_cap_is_never_exceeded(views, start, strategy):
+    counts = []
+    trainer = Trainer(views, start, config(replace(strategy, cap=120)))
+    append = Adam.append
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Adam, "append", lambda self, new: (append(self, new), counts.append(len(self.splats))))
+        for _ in range(40):
+            trainer.advance()
+    assert max(counts) == 120
+
+
 def test_more_splats_than_the_cap_are_refused(views, start):
     with pytest.raises(InputError, match="at most the cap, 99"):
         fit(views, start, replace(SHORT, strategy=ADC(cap=99)), progress=False)

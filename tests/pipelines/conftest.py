@@ -24,6 +24,7 @@ def config(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> reconstruc
         photos=photos / "truth" / "colmap",
         output=tmp_path_factory.mktemp("runs") / "tiny",
         video_frames=4,
+        device="cpu",
         capture=CaptureConfig(images=photos / "images"),
         fit=FitConfig(steps=120),
     )
