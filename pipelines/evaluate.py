@@ -18,10 +18,11 @@ from scenekit.evaluate import Picture, Scores, drawn, scored
 from scenekit.fields.fitted import FittedField
 from scenekit.fields.rendering import render_field
 from scenekit.io.splat_files import read_splats
-from scenekit.opening import open_scene
+from scenekit.opening import SKY, open_scene
 from scenekit.render.splats import render
 from scenekit.runs import read_json, write_json
 from scenekit.scene import SceneState
+from scenekit.splats import merge
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def picture(config: Config, state: SceneState, options: dict[str, Any]) -> Pictu
         T_node_world = inverse_pose(state.pose(placed[0]).matrix)
         return _picture_of_field(placed[1], T_node_world, torch.ones(3) if white else None)
     splats = state.splats() if config.splats is None else read_splats(config.splats)
+    if (config.run / SKY).is_file():
+        splats = merge([splats, read_splats(config.run / SKY)])
 
     def drawn_splats(camera: Camera, T_world_cam: Array) -> Tensor:
         return render(splats, camera, T_world_cam, backend=config.backend).rgb

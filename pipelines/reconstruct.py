@@ -56,6 +56,9 @@ from scenekit.surface.meshing import MeshingConfig, NodeMesh
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
 
+GIVEN = "cache/given"
+"""Folder of a run for the capture before its poses were refined."""
+
 EVALUATIONS = 10
 """How often the held-out PSNR is taken during a fit, for the report; nothing is chosen by it."""
 
@@ -142,6 +145,8 @@ class Result:
         quality = "no photo held out" if scores is None else (
             f"held-out PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.3f} over {len(scores.views)} photos"
         )  # fmt: skip
+        if self.metrics["exposure"] != "none" and scores is not None:
+            quality += f"; PSNR {scores.matched_psnr:.2f} dB in the exposure of each"
         total = sum(self.metrics["seconds"].values())
         field = "a radiance field and " if self.field else ""
         return (
@@ -189,6 +194,10 @@ def reconstructed(config: Config) -> Result:
     with run.stage("fit"):
         fitted = fitted_by(config, run.folder, capture, train, held_out)
         write_splats(run.folder / "splats.ply", fitted.splats)
+        if fitted.refined is not None:
+            write_capture(run.folder / GIVEN, capture)
+            write_capture(run.folder, capture := fitted.refined)
+        held_out = held_out if fitted.placed is None else fitted.placed
     with run.stage("scores"):
         scores = scored(drawn(fitted.picture, held_out), held_out) if held_out else None
     with run.stage("video"):
@@ -200,7 +209,7 @@ def reconstructed(config: Config) -> Result:
         pairs = comparisons(fitted.picture, held_out, scores) if scores else []
         pairs = with_meshes(run.folder, pairs, held_out) if config.mesh else pairs
         write_report(run.folder / "report.html", told(run, config, capture, fitted, scores, pairs))
-    metrics = measured(run, capture, fitted, scores)
+    metrics = measured(run, config, capture, fitted, scores)
     write_json(run.folder / "metrics.json", metrics)
     return Result(fitted.splats, capture, scores, metrics, run.folder, fitted.field)
 
@@ -208,7 +217,7 @@ def reconstructed(config: Config) -> Result:
 def help_fit(config: Config) -> None:
     """What processes but the first do: their share of the fit, once cameras and photos are in the run folder."""
     processes.wait()
-    capture = read_capture(config.output)
+    capture = given_capture(config.output)
     fitted_by(config, config.output, capture, *divided(config.output, capture, config))
 
 
@@ -251,7 +260,12 @@ def posed(run: Run, config: Config) -> Capture:
     if "cameras" not in run.done:
         capture = open_capture(config.photos, workspace=run.folder / "cache", config=config.capture)
         write_capture(run.folder, capture)
-    return read_capture(run.folder)
+    return given_capture(run.folder)
+
+
+def given_capture(folder: Path) -> Capture:
+    """The capture of a run as the fit starts from it, with poses that were not refined."""
+    return read_capture(folder / GIVEN if (folder / GIVEN).is_dir() else folder)
 
 
 def divided(folder: Path, capture: Capture, config: Config) -> tuple[Sequence[View], Sequence[View]]:
@@ -319,11 +333,13 @@ def with_meshes(folder: Path, pairs: list[Comparison], held_out: Sequence[View])
     return shown
 
 
-def measured(run: Run, capture: Capture, fitted: Fitted, scores: Scores | None) -> dict[str, Any]:
+def measured(run: Run, config: Config, capture: Capture, fitted: Fitted, scores: Scores | None) -> dict[str, Any]:
     """What metrics.json holds."""
     return {
         "held_out": None if scores is None else scores.as_dict(),
         "gaussians": len(fitted.splats),
+        "exposure": config.fit.exposure,
+        "poses": "refined" if fitted.refined else "given",
         "history": fitted.history,
         "capture": {"photos": len(capture.photos), "skipped": len(capture.skipped), "points": len(capture.points)},
         "seconds": run.seconds,

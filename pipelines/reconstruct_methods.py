@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from scenekit.cameras import Array, Camera, small_pinhole
+from scenekit.cameras import Array, Camera, inverse_pose, small_pinhole
 from scenekit.capture import Capture, View
+from scenekit.capture.stored_views import outlines
 from scenekit.charts import Curve
 from scenekit.evaluate import Picture, lens
 from scenekit.fields.contraction import region_of
@@ -21,11 +22,14 @@ from scenekit.fields.fitted import FittedField
 from scenekit.fields.rendering import render_field
 from scenekit.fields.train import FieldConfig, fit_field
 from scenekit.fit import FitConfig, fit, initial_splats
+from scenekit.fit.camera_poses import PoseRefinement
+from scenekit.fit.held_out import aligned
 from scenekit.fit.metrics import HeldOut
-from scenekit.opening import FIELD
+from scenekit.io.splat_files import write_splats
+from scenekit.opening import FIELD, SKY
 from scenekit.render.splats import render
 from scenekit.report import thousands
-from scenekit.splats import Splats
+from scenekit.splats import Splats, merge
 
 Method = Literal["splats", "nerf"]
 
@@ -55,6 +59,10 @@ class Fitted:
     """Its radiance field, by the method nerf."""
     surface: FieldMesh | None = None
     """The surface of that."""
+    refined: Capture | None = None
+    """The capture with the poses that the fit ended with, if it refined them."""
+    placed: Sequence[View] | None = None
+    """Then also the photos held out, from where they fit the splats best; else they are where the capture says."""
 
 
 def fitted_splats(
@@ -65,14 +73,22 @@ def fitted_splats(
     config: FitConfig,
     device: torch.device = CPU,
 ) -> Fitted:
-    """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder."""
+    """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder.
+
+    A sky becomes sky.ply there: it is in the pictures, but no part of the scene.
+    """
     (folder / FIELD).unlink(missing_ok=True)  # of an earlier run by the other method: its splats are to be replaced
     start = initial_splats(capture.points, views=train, seed=config.seed).map(lambda tensor: tensor.to(device))
     result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out)
-    splats, history = result.splats.map(Tensor.cpu), result.history
+    splats, history, poses = result.splats.map(Tensor.cpu), result.history, result.companions.poses
+    whole = splats
+    (folder / SKY).unlink(missing_ok=True)
+    if result.sky is not None:
+        whole = merge([splats, result.sky.map(Tensor.cpu)])
+        write_splats(folder / SKY, result.sky)
 
     def picture(camera: Camera, T_world_cam: Array) -> Tensor:
-        return render(splats, camera, T_world_cam).rgb
+        return render(whole, camera, T_world_cam).rgb
 
     return Fitted(
         splats,
@@ -84,8 +100,19 @@ def fitted_splats(
             Curve("Gaussians", [r.step for r in history.records], [r.gaussians for r in history.records]),
             *_held_out(history.held_out),
         ],
-        {"Steps": thousands(config.steps), "Densification": type(config.strategy).__name__},
+        {"Steps": thousands(config.steps), "Densification": type(config.strategy).__name__}
+        | ({} if config.exposure == "none" else {"Exposure of each photo": config.exposure})
+        | ({} if poses is None else {"Poses": "refined"}),
+        refined=None if poses is None else posed_anew(capture, outlines(train), poses),
+        placed=None if poses is None else aligned(whole, held_out, exposure=config.exposure != "none"),
     )
+
+
+def posed_anew(capture: Capture, views: Sequence[View], poses: PoseRefinement) -> Capture:
+    """The capture with the refined poses of the photos that were fitted; the others keep theirs."""
+    found = {v.name: inverse_pose(T.cpu().double().numpy()) for v, T in zip(views, poses.viewmats, strict=True)}
+    photos = [replace(photo, T_world_cam=found.get(photo.name, photo.T_world_cam)) for photo in capture.photos]
+    return replace(capture, photos=photos)
 
 
 def fitted_field(

@@ -25,6 +25,9 @@ SCENE, CAMERAS = "scene", "cameras"
 FIELD = "field.safetensors"
 """The file of a run's radiance field."""
 
+SKY = "sky.ply"
+"""The file of what is behind the splats of a run, where it was learned; no part of its scene."""
+
 
 def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     """A scene from whatever holds one, recognised by its content.

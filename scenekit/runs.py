@@ -3,6 +3,7 @@
 splats.ply       the Gaussians, in the layout every splat viewer opens
 cameras.json     cameras in the format of the original 3DGS viewer, and ours
 colmap/          the posed photos and sparse points as a COLMAP model, in the frame of the splats
+sky.ply          with --fit.background sky: what is far behind them; draw both
 metrics.json     held-out scores, the history of the fit, seconds per stage
 video.mp4        a turntable
 field.safetensors   with --method nerf: the radiance field; the Gaussians lie on its surface

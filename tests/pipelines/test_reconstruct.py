@@ -138,3 +138,25 @@ def test_the_saved_capture_is_the_one_that_was_fitted(finished: reconstruct.Resu
     again = read_capture(finished.folder)
     for a, b in zip(again.photos, finished.capture.photos, strict=True):
         np.testing.assert_array_equal(a.T_world_cam, b.T_world_cam)
+
+
+def test_refined_poses_exposures_and_sky_are_in_the_run_and_a_finished_one_stays_as_it_is(
+    config: reconstruct.Config, tmp_path: Path
+) -> None:
+    fitting = replace(config.fit, steps=30, exposure="affine", poses=True, background="sky")
+    config = replace(config, output=tmp_path / "run", fit=fitting)
+    given = read_capture(reconstruct.run(replace(config, output=tmp_path / "given", fit=FitConfig(steps=1))).folder)
+    first = reconstruct.run(config)
+    saved = read_capture(first.folder)
+    moved = {
+        a.name: float(np.abs(a.T_world_cam - b.T_world_cam).max())
+        for a, b in zip(given.photos, saved.photos, strict=True)
+    }
+    assert {name for name, by in moved.items() if by == 0} == {"0000.jpg", "0008.jpg"}  # held out
+    assert 0 < max(moved.values()) < 0.2
+    assert (first.metrics["exposure"], first.metrics["poses"]) == ("affine", "refined")
+    assert "in the exposure of each" in str(first)
+    assert len(read_splats(first.folder / "sky.ply")) > 0
+    again = read_capture(reconstruct.run(config).folder)
+    for a, b in zip(saved.photos, again.photos, strict=True):
+        np.testing.assert_allclose(a.T_world_cam, b.T_world_cam, atol=1e-6)
