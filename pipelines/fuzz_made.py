@@ -42,6 +42,7 @@ def made(name: str) -> Iterator[tuple[str, Change]]:
     yield from (_zip_names() if kind == "usdz" else ())
     yield from (_obj() if kind == "obj" else ())
     yield from (_ply() if kind in ("ply", "compressed_ply") else ())
+    yield from (_checkpoint() if kind == "gsplat" else ())
     if kind == "stl":
         yield "4 billion triangles", _rewritten(lambda data: data[:80] + b"\xff" * 4 + data[84:])
 
@@ -106,6 +107,29 @@ def _member(name: str, change: Callable[[bytes], bytes]) -> Change:
                 content = old.read(entry)
                 new.writestr(entry.filename, change(content) if entry.filename == name else content)
         path.write_bytes(out.getvalue())
+
+    return apply
+
+
+def _checkpoint() -> Iterator[tuple[str, Change]]:
+    """Pickles are programs; data.pkl of a checkpoint is one."""
+    yield "a pickle that calls the system", _pickle(b"cos\nsystem\nX\x04\x00\x00\x00true\x85R.")
+    yield "a pickle that takes a terabyte", _pickle(b"cbuiltins\nbytearray\n\x8a\x06" + bytes(5) + b"\x01\x85R.")
+    yield "a call of what is named on the stack", _pickle(b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.")
+    yield "marks without end", _pickle(b"(" * DEEP)
+    yield "a pickle of 64 MB", _pickle(b"N0" * (32 << 20) + b"}.")
+    yield "packed members", _member("", bytes)
+
+
+def _pickle(program: bytes) -> Change:
+    """A checkpoint whose pickle is this program."""
+
+    def apply(path: Path) -> None:
+        with zipfile.ZipFile(path) as old:
+            contents = {entry.filename: old.read(entry) for entry in old.infolist()}
+        with zipfile.ZipFile(path, "w") as new:
+            for name, content in contents.items():
+                new.writestr(name, b"\x80\x02" + program if name.endswith("/data.pkl") else content)
 
     return apply
 

@@ -55,10 +55,10 @@ class Sample:
 def samples() -> list[Sample]:
     """All formats we read."""
     known = formats()
-    splats = {"ply": ".ply", "compressed_ply": ".compressed.ply", "splat": ".splat", "sog": ".sog"}
+    splats = {"ply": ".ply", "compressed_ply": ".compressed.ply", "splat": ".splat", "sog": ".sog", "gsplat": ".pt"}
     found = [Sample(name, f"a{suffix}", _splats(name), open_splats) for name, suffix in splats.items() if name in known]
     found += [Sample(f"spz {v}", "a.spz", _spz(v), open_splats) for v in (2, 3, 4)]
-    found += [Sample("ksplat", "a.ksplat", _ksplat, open_splats)]
+    found += [Sample("ksplat", "a.ksplat", _ksplat, open_splats), Sample("splatfacto", ".", _splatfacto, open_splats)]
     found += [Sample("sog folder", ".", _splats("sog"), open_splats)] if "sog" in known else []
     found += [Sample("splats glb", "a.glb", _splats("gltf"), open_splats)] if "gltf" in known else []
     found += [Sample("splats gltf", "a.gltf", _splats_gltf, open_splats)] if "gltf" in known else []
@@ -109,6 +109,22 @@ def _ksplat(path: Path) -> None:
     for part in (header, section, np.array([GAUSSIANS], "<u4"), np.zeros(3, "<f4"), rows):
         out.write(part.tobytes())
     path.write_bytes(out.getvalue())
+
+
+def _splatfacto(folder: Path) -> None:
+    """A run of nerfstudio's, with the moments of an optimiser and a learning rate of NumPy."""
+    splats = random_splats(GAUSSIANS, degree=1)
+    table = {"means": splats.means, "scales": splats.log_scales, "quats": splats.quats}
+    table |= {"features_dc": splats.sh[:, 0], "features_rest": splats.sh[:, 1:]}
+    table |= {"opacities": splats.logit_opacities[:, None]}
+    pipeline = {f"_model.gauss_params.{name}": tensor for name, tensor in table.items()}
+    optimizers = {"means": {"state": {0: torch.zeros_like(splats.means)}, "param_groups": [{"lr": np.float64(1e-4)}]}}
+    (folder / "nerfstudio_models").mkdir(parents=True)
+    file = folder / "nerfstudio_models" / "step-000000007.ckpt"
+    torch.save({"step": 7, "pipeline": pipeline, "optimizers": optimizers}, file)
+    rows = [[0.0, -1.0, 0.0, 0.5], [1.0, 0.0, 0.0, -0.5], [0.0, 0.0, 1.0, 2.0]]
+    (folder / "dataparser_transforms.json").write_text(json.dumps({"transform": rows, "scale": 0.3}))
+    (folder / "config.yml").write_text("!!python/object:x\n  rasterize_mode: classic\n")
 
 
 def _scene(folder: Path) -> None:
