@@ -153,11 +153,12 @@ def measured(dataset: PublicDataset, name: str, config: Config) -> Row:
     options = protocol_fit(config.fit, scene)
     start = initial_splats(scene.start or capture.points, views=train, opacity=scene.start_opacity, seed=options.seed)
     result = fit(train, start.map(lambda t: t.to(config.device)), options, folder=workspace / "checkpoint")
-    write_splats(workspace / "splats.ply", result.splats.map(Tensor.cpu))
+    on_cpu = result.splats.map(Tensor.cpu)
+    write_splats(workspace / "splats.ply", on_cpu)
     row = Row(name, gaussians=len(result.splats), seconds=result.history.records[-1].seconds, remarks=scene.deviations)
     if held:
         row = judged(row, result.splats, load_views(capture, downscale=scene.downscale, names=held), scene)
-    return with_chamfer(row, result.splats, capture, dataset, scene, config) if dataset.truth else row
+    return with_chamfer(row, on_cpu, capture, dataset, scene, config) if dataset.truth else row
 
 
 def protocol_fit(config: FitConfig, scene: PublicScene) -> FitConfig:

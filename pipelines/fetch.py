@@ -1,7 +1,8 @@
 """A public data set → scenekit's data folder, after its licence; where it is there already, nothing is done.
 
 A download that was interrupted goes on. An archive that was fetched by hand, as DTU's photos must be, is given by
---archive and keeps its name.
+--archive and keeps its name. Downloaded archives stay in archives/ beside the scenes, for further scenes; when all are
+unpacked they may be deleted.
 """
 
 from __future__ import annotations
