@@ -34,7 +34,7 @@ from scenekit.io.images import write_image
 from scenekit.io.splat_files import write_splats
 from scenekit.io.typed_json import as_json, from_json
 from scenekit.jepa.elements import owner_paths
-from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted, usual_energies
+from scenekit.jepa.energy import EnergyConfig, EnergyMap, painted, usual_oddities
 from scenekit.jepa.jepa import WEIGHTS, Jepa, JepaNetwork
 from scenekit.jepa.masked_autoencoder import MaskedAutoencoder
 from scenekit.jepa.masks import FEW, I_JEPA, Blocks, Hidden, Layers, MaskSampler, Objects, Random
@@ -103,7 +103,7 @@ class Train:
     training: Annotated[TrainingConfig, tyro.conf.arg(name="")] = field(default_factory=TrainingConfig)
     """How."""
     intact: int = 128
-    """Scenes, made as those that were learned from with the seed after theirs, whose energies say what is usual."""
+    """Scenes, made as those that were learned from with the seed after theirs, whose oddities say what is usual."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def of_scenes(data: Path, action: Train) -> Member:
     def save(output: Path, learned: str) -> Path:
         model = as_model(objective)
         if model.network.predictor is not None and action.intact:
-            model.usual = usual_energies(model, intact_scenes(model, examples.config, action.intact))
+            model.usual = usual_oddities(model, intact_scenes(model, examples.config, action.intact))
         told = config.targets + ", tokens alone" * config.alone + ", moments" * bool(config.moments)
         targets = "" if action.method == "autoencoder" else f" ({told})"
         model.save(output / "scenes.safetensors", note=f"{action.method}{targets}, {action.mask}, {learned}")

@@ -21,7 +21,7 @@ from scenekit.datasets.rollouts_shards import RolloutShard, RolloutTokens, read_
 from scenekit.datasets.shapes_scenes import FLAWS
 from scenekit.datasets.token_shards import TokenShards
 from scenekit.errors import InputError
-from scenekit.jepa.energy import NEAREST, EnergyConfig, token_energies
+from scenekit.jepa.energy import NEAREST, EnergyConfig, oddity, token_energies
 from scenekit.jepa.features import AT_ONCE, Features, Standardised, TokenFeatures, of_groups, of_scenes
 from scenekit.jepa.jepa import Jepa
 from scenekit.jepa.probe import classification, near_classes, r2, regression
@@ -89,7 +89,7 @@ def object_figures(features: Features, folder: Path, *, gallery: int, unlike: bo
 
 
 def flaw_figures(features: Features, jepa: Jepa | None, folder: Path) -> Figures:
-    """How well the energy of tokens tells what is wrong, see `ranking`.
+    """How well the oddity of tokens tells what is wrong, see `ranking`.
 
     Args:
         features: What is measured; nothing is, if it says nothing of single tokens.
@@ -100,8 +100,8 @@ def flaw_figures(features: Features, jepa: Jepa | None, folder: Path) -> Figures
     def energies(tokens: Tokens, number: int) -> Tensor:
         if jepa is None or jepa.network.predictor is None:
             assert isinstance(features, TokenFeatures)
-            return neighbour_energies(features, tokens)
-        return token_energies(jepa, tokens, EnergyConfig(), generator=torch.Generator().manual_seed(number))
+            return oddity(neighbour_energies(features, tokens))
+        return oddity(token_energies(jepa, tokens, EnergyConfig(), generator=torch.Generator().manual_seed(number)))
 
     return ranking(energies, folder) if isinstance(features, TokenFeatures) else {}
 

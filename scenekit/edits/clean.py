@@ -84,17 +84,13 @@ def odd_places(state: SceneState, share: float) -> Callable[[Tensor], Tensor]:
         share: Of the neighbourhoods of intact scenes that are as odd.
 
     Raises:
-        InputError: If the model does not know that share, there is nothing to see, or the scene is unlike all that the
-            model knows.
+        InputError: If the model does not know that share, or there is nothing to see.
     """
     from scenekit.jepa.jepa import Jepa
 
     jepa = Jepa.load()
     limit, maps = jepa.limit(share), [jepa.energy(state, seed=draw) for draw in range(DRAWS)]
-    if not jepa.knows(maps[0]):
-        wanted = "one such as the 3D-JEPA learned from, or most of it would be gone"
-        raise InputError("odd", got="a scene unlike all that are known", wanted=wanted, hint="See docs/jepa.md.")
-    return lambda places: torch.stack([found.at(places) for found in maps]).mean(0) > limit
+    return lambda places: torch.stack([found.at(places, found.oddity) for found in maps]).mean(0) > limit
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ HOT = (1.0, 0.1, 0.05)
 """Colour of the highest energy."""
 
 SHARES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-"""Of the tokens of intact scenes, whose least energies are kept with a model, to tell what is usual."""
+"""Of the tokens of intact scenes, whose least oddities are kept with a model, to tell what is usual."""
 
 NEAREST = 3
 """Tokens among which the energy of a place is weighed."""
@@ -56,15 +56,22 @@ class EnergyMap:
     tokens: Tokens
     """What they are of."""
 
-    def at(self, points: Tensor) -> Tensor:
-        """The energy at points (n, 3) [m], that of the nearest tokens by the inverse square of the distance, (n,)."""
+    @property
+    def oddity(self) -> Tensor:
+        """How far each energy is above the middle of the scene, see `oddity`, shape (t,)."""
+        return oddity(self.values)
+
+    def at(self, points: Tensor, values: Tensor | None = None) -> Tensor:
+        """The energy at points (n, 3) [m], or other values of tokens (t,) there: of the nearest tokens by the inverse
+        square of the distance, shape (n,)."""
+        values = self.values if values is None else values
         k = min(NEAREST, len(self.values))
         found = []
         for some in points.detach().cpu().float().split(1 << 16):
             distance, nearest = torch.cdist(some, self.centers).topk(k, largest=False)
             weights = (distance.square() + (1e-3 * self.tokens.frame[3]) ** 2).reciprocal()
-            found.append((weights * self.values[nearest]).sum(1) / weights.sum(1))
-        return torch.cat(found) if found else self.values.new_zeros(0)
+            found.append((weights * values[nearest]).sum(1) / weights.sum(1))
+        return torch.cat(found) if found else values.new_zeros(0)
 
 
 @torch.no_grad()
@@ -102,8 +109,18 @@ def token_energies(jepa: Jepa, tokens: Tokens, config: EnergyConfig, *, generato
     return total / times
 
 
-def usual_energies(jepa: Jepa, scenes: Iterable[Tokens], *, seed: int = 0) -> dict[float, float]:
-    """The energies that shares of the tokens of intact scenes exceed.
+def oddity(energies: Tensor) -> Tensor:
+    """(energy − median) / (1.4826 · median |energy − median|) of the tokens of one scene, shape (t,).
+
+    Some scenes surprise as a whole, such as fitted ones a model that learned from made ones; only against the rest of
+    its scene is a token odd. The divisor is the standard deviation of what is normally distributed.
+    """
+    above = energies - energies.median()
+    return above / (1.4826 * above.abs().median()).clamp(min=1e-9)
+
+
+def usual_oddities(jepa: Jepa, scenes: Iterable[Tokens], *, seed: int = 0) -> dict[float, float]:
+    """The oddities that shares of the tokens of intact scenes exceed.
 
     Args:
         jepa: What predicts.
@@ -111,7 +128,7 @@ def usual_energies(jepa: Jepa, scenes: Iterable[Tokens], *, seed: int = 0) -> di
         seed: Chance of the groups.
     """
     generator = torch.Generator().manual_seed(seed)
-    found = [token_energies(jepa, tokens, EnergyConfig(), generator=generator) for tokens in scenes]
+    found = [oddity(token_energies(jepa, tokens, EnergyConfig(), generator=generator)) for tokens in scenes]
     levels = torch.cat(found).double().quantile(1 - torch.tensor(SHARES, dtype=torch.float64))
     return dict(zip(SHARES, levels.tolist(), strict=True))
 

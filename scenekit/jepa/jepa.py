@@ -37,7 +37,7 @@ from scenekit.splats import Splats
 WEIGHTS = Path(__file__).with_name("scenes.safetensors")
 """The model that comes with the package."""
 
-VERSION = 3
+VERSION = 4
 """Of the meaning of elements, tokens and latents; weights of another one say nothing."""
 
 CANDIDATES = 1 << 15
@@ -116,7 +116,7 @@ class Jepa:
         network: Trained by a `MaskedObjective`.
         normalised: Whether the targets were, as those of a running mean are.
         alone: Whether targets are latents of tokens alone.
-        usual: Energies that shares of the tokens of intact scenes exceed, if measured, as `usual_energies` has them.
+        usual: Oddities that shares of the tokens of intact scenes exceed, if measured, as `usual_oddities` has them.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class Jepa:
         return EnergyMap(_finite(values), in_metres(tokens.centers, tokens.frame), tokens)
 
     def limit(self, share: float) -> float:
-        """The energy that so large a share of the tokens of intact scenes exceeds: the rate of false alarms above it.
+        """The oddity that so large a share of the tokens of intact scenes exceeds: the rate of false alarms above it.
 
         Raises:
             InputError: If nobody measured it, or the share is smaller or larger than was.
@@ -246,15 +246,6 @@ class Jepa:
             wanted = f"{shares[0]} to {shares[-1]}" if shares else "a model whose usual energies were measured"
             raise InputError("share of intact tokens", got=share, wanted=wanted)
         return float(np.interp(math.log(share), np.log(shares), list(self.usual.values())))
-
-    def knows(self, found: EnergyMap) -> bool:
-        """Whether a scene is such as were learned from, or so unlike them that energies do not tell what is odd in it:
-        that half of its tokens are odder than one of a thousand is among those of intact scenes.
-
-        Raises:
-            InputError: If nobody measured that.
-        """
-        return float(found.values.median()) <= self.limit(0.001)
 
     def splat_energy(self, splats: Splats, config: EnergyConfig | None = None, *, draws: int = 4) -> Tensor:
         """The energy of every Gaussian: of the tokens nearest to it, mean over draws of elements, shape (n,).

@@ -153,10 +153,6 @@ CODES: dict[str, tuple[str, str]] = {
         "Neighbourhoods are not as the rest of the scene lets expect.",
         "Look: `scenekit jepa energy SCENE`. `scenekit edit SCENE floaters --odd 0.001` drops such splats.",
     ),
-    "scene-unknown": (
-        "The scene is unlike all that the 3D-JEPA learned from.",
-        "Train one on scenes like this: `scenekit jepa train`.",
-    ),
     "body-provenance": (
         "Numbers of physics that nobody measured.",
         "Weigh and measure what matters, or treat results as such.",

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from scenekit.errors import FileError, FitError, InputError
-from scenekit.jepa.energy import EnergyConfig, EnergyMap, compact_groups, random_groups, token_energies
+from scenekit.jepa.energy import EnergyConfig, EnergyMap, compact_groups, oddity, random_groups, token_energies
 from scenekit.jepa.jepa import Jepa, JepaNetwork, pooled
 from scenekit.jepa.moments import moments, surprise
 from scenekit.jepa.network import TINY
@@ -181,6 +181,15 @@ def test_energy_at_a_place_is_that_of_the_token_there() -> None:
     weights = torch.tensor([4.0, 4, 1 / 1.25])
     assert float(middle) == pytest.approx(float((weights * found.values).sum() / weights.sum()), rel=1e-3)
     assert len(found.at(torch.zeros(0, 3))) == 0
+
+
+def test_oddity_is_a_deviation_whatever_the_scale_and_a_few_outliers_do_not_change_it() -> None:
+    energies = 3 * torch.randn(10_000, generator=generator(1)) + 70
+    found = oddity(energies)
+    torch.testing.assert_close(found, (energies - 70) / 3, rtol=0.05, atol=0.1)
+    energies[:100] = 1e6
+    torch.testing.assert_close(oddity(energies)[100:], found[100:], rtol=0.05, atol=0.1)
+    assert not bool(oddity(torch.ones(5)).any())
 
 
 def test_every_splat_has_an_energy(jepa: Jepa, cloud: Splats) -> None:
