@@ -20,6 +20,7 @@ from scenekit.data_folder import data_folder
 from scenekit.datasets import rollouts_shards, token_shards
 from scenekit.datasets.rollouts import RolloutConfig
 from scenekit.datasets.rollouts_shards import write_rollouts
+from scenekit.datasets.shapes_scenes import ScenesConfig
 from scenekit.datasets.token_shards import TokenShardConfig, write_token_shards
 from scenekit.errors import InputError
 from scenekit.guidance.weights import read_weights
@@ -38,9 +39,11 @@ from scenekit.pipelines.jepa_figures import (
 )
 from scenekit.runs import as_json, read_json, write_json
 
-Table = Literal["objects", "energy", "rollouts"]
-TABLES: tuple[Table, ...] = ("objects", "energy", "rollouts")
+Table = Literal["objects", "energy", "energy, worn", "rollouts"]
+TABLES: tuple[Table, ...] = ("objects", "energy", "energy, worn", "rollouts")
 """What is measured; a table of each."""
+WEAR: dict[Table, float] = {"energy": 0.0, "energy, worn": 1.0}
+"""Most of the scenes in which energy is to find what is wrong, see `scenekit.datasets.shapes_wear`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Sizes:
     gallery: int = 200
     """More objects, each of which is found again among all of these."""
     flawed: int = 150
-    """Scenes with something wrong, a third of each kind."""
+    """Scenes with something wrong, a third of each kind; and as many that are worn."""
     rollouts: int = 256
     """Of which the last fifth is asked for."""
     steps: int = RolloutConfig().steps
@@ -163,8 +166,9 @@ def run(config: Probe) -> Measured:
         for table, figures in figures_of(subject, measures, config).items():
             for name, value in figures.items():
                 row.tables.setdefault(table, {}).setdefault(name, []).append(value)
-    for name, (table, figures) in known.items():
-        rows[name] = Row(name, {table: {figure: [value] for figure, value in figures.items()}})
+    for name, tables in known.items():
+        alone = {table: {figure: [value] for figure, value in figures.items()} for table, figures in tables.items()}
+        rows[name] = Row(name, alone)
     measured = Measured(list(rows.values()), str(config.output))
     write_json(config.output / "figures.json", asdict(measured))
     (config.output / "tables.md").write_text(str(measured) + "\n")
@@ -196,9 +200,8 @@ Measures = dict[str, Callable[[Subject], Figures]]
 """How the figures of each table are measured."""
 
 
-def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, dict[str, tuple[str, Figures]]]:
-    """How each table is measured, on data that is there then; and what takes no encoder at all, by name, with the
-    table it goes to."""
+def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, dict[str, dict[str, Figures]]]:
+    """How each table is measured, on data that is there then; and what takes no encoder at all, by name and table."""
     folder = config.data or data_folder() / "probe"
     sizes = config.sizes
     common = TokenShardConfig(seed=sizes.seed, tokens=jepa.config.tokens)
@@ -206,21 +209,23 @@ def prepared(config: Probe, jepa: Jepa) -> tuple[Measures, dict[str, tuple[str, 
     flawed = replace(common, variant="flawed", scenes=sizes.flawed, views=("splats",))
     moving = RolloutConfig(rollouts=sizes.rollouts, steps=sizes.steps, seed=sizes.seed)
     measures: Measures = {}
-    known: dict[str, tuple[str, Figures]] = {}
+    known: dict[str, dict[str, Figures]] = {}
     if "objects" in config.tables:
         write_token_shards(folder / "objects", objects, workers=config.workers)
         measures["objects"] = lambda s: object_figures(
             s.features, folder / "objects", gallery=sizes.gallery, unlike=s.jepa is None
         )
-    if "energy" in config.tables:
-        write_token_shards(folder / "flawed", flawed, workers=config.workers)
-        measures["energy"] = lambda s: flaw_figures(s.features, s.jepa, folder / "flawed")
-        known["being of a thing"] = ("energy", thing_figures(folder / "flawed"))
+    for table, wear in WEAR.items():
+        if table in config.tables:
+            place = folder / ("flawed-worn" if wear else "flawed")
+            write_token_shards(place, replace(flawed, composed=ScenesConfig(wear=wear)), workers=config.workers)
+            measures[table] = lambda s, place=place: flaw_figures(s.features, s.jepa, place)  # type: ignore[misc]
+            known.setdefault("being of a thing", {})[table] = thing_figures(place)
     if "rollouts" in config.tables:
         write_rollouts(folder / "rollouts", moving, workers=config.workers)
         rollouts = Rollouts.read(folder / "rollouts")
         measures["rollouts"] = lambda s: rollout_figures(s.features, rollouts)
-        known |= {name: ("rollouts", figures) for name, figures in still_figures(rollouts).items()}
+        known |= {name: {"rollouts": figures} for name, figures in still_figures(rollouts).items()}
     return measures, known
 
 
