@@ -251,7 +251,8 @@ def kept_figures(
 ) -> dict[str, float]:
     """The figures of an arm and seed, measured if they are not there yet."""
     file = config.output / "arms" / f"{masked}-{seed}.json"
-    about = as_json(replace(config, masked=(0,), seeds=1, output=Path("/"), workers=1))
+    training = replace(config.training, device="cpu")  # where it is done is no matter
+    about = as_json(replace(config, masked=(0,), seeds=1, output=Path("/"), workers=1, training=training))
     if file.is_file() and (kept := read_json(file)).get("about") == about:
         return cast(dict[str, float], kept["figures"])
     model = learned(masked, seed, slots, config)

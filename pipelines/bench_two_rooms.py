@@ -121,7 +121,7 @@ def run(config: Config) -> Result:
 def kept_figures(name: str, seed: int, config: Config) -> dict[str, float]:
     """The figures of one player and seed, measured if they are not there yet."""
     file = config.output / "players" / f"{name.lower().replace(' ', '-')}-{seed}.json"
-    about = as_json(replace(config, only=(), output=Path("/"), seeds=1))
+    about = as_json(replace(config, only=(), output=Path("/"), seeds=1, device="cpu"))
     if file.is_file() and (kept := read_json(file)).get("about") == about:
         return cast(dict[str, float], kept["figures"])
     figures = measured(name, seed, config)
