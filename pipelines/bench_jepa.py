@@ -104,9 +104,11 @@ def trainings(config: Config, data: Path) -> Iterator[tuple[Method, Train]]:
             )  # fmt: skip
             if method == "autoencoder":
                 yield method, replace(train, method="autoencoder", mask="random")
+            elif method == "ema" or method == "moments":
+                objective = ObjectiveConfig(ema=config.ema, moments=float(method == "moments"))
+                yield method, replace(train, objective=objective)
             else:
-                objective = ObjectiveConfig("ema" if method == "moments" else method, ema=config.ema)
-                yield method, replace(train, objective=replace(objective, moments=float(method == "moments")))
+                yield method, replace(train, objective=ObjectiveConfig(method))
 
 
 def collapsed(config: Config, data: Path) -> list[Row]:
