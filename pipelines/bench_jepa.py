@@ -26,9 +26,9 @@ from scenekit.pipelines.jepa_probe import run as probed
 from scenekit.plots import Series, plot_svg
 from scenekit.runs import read_json, write_json
 
-Method = Literal["ema", "moments", "sigreg", "variance", "none", "autoencoder"]
-METHODS: tuple[Method, ...] = ("ema", "moments", "sigreg", "none", "autoencoder")
-"""What keeps a JEPA from collapsing, or the baseline; moments are predicted beside latents of a running mean."""
+Method = Literal["ema", "sigreg", "variance", "none", "autoencoder"]
+METHODS: tuple[Method, ...] = ("ema", "sigreg", "none", "autoencoder")
+"""What keeps a JEPA from collapsing, or the baseline."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,6 @@ class Config:
     """Of the encoder."""
     mask: Literal["blocks", "i-jepa", "few", "hidden", "layers", "objects", "random"] = "blocks"
     """Of the JEPA; the autoencoder hides 60 % at random."""
-    ema: tuple[float, float] = (0.99, 0.999)
-    """Decay of the running mean, at the start and at the end; the published 0.996 to 0.9999 would remember ten thousand
-    steps, more than are taken here."""
     workers: int = 2
     """Processes that make data."""
     scenes: Annotated[TokenShardConfig, tyro.conf.arg(name="scenes")] = field(default_factory=TokenShardConfig)
@@ -104,11 +101,8 @@ def trainings(config: Config, data: Path) -> Iterator[tuple[Method, Train]]:
             )  # fmt: skip
             if method == "autoencoder":
                 yield method, replace(train, method="autoencoder", mask="random")
-            elif method == "ema" or method == "moments":
-                objective = ObjectiveConfig(ema=config.ema, moments=float(method == "moments"))
-                yield method, replace(train, objective=objective)
             else:
-                yield method, replace(train, objective=ObjectiveConfig(method))
+                yield method, replace(train, objective=ObjectiveConfig(targets=method))
 
 
 def collapsed(config: Config, data: Path) -> list[Row]:
