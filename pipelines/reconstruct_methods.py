@@ -84,8 +84,9 @@ def fitted_splats(
     whole = splats
     (folder / SKY).unlink(missing_ok=True)
     if result.sky is not None:
-        whole = merge([splats, result.sky.map(Tensor.cpu)])
-        write_splats(folder / SKY, result.sky)
+        sky = result.sky.map(Tensor.cpu)
+        write_splats(folder / SKY, sky)
+        whole = merge([splats, sky])
 
     def picture(camera: Camera, T_world_cam: Array) -> Tensor:
         return render(whole, camera, T_world_cam).rgb

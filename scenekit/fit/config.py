@@ -40,9 +40,8 @@ class FitConfig:
     """Progress at which the full SH degree is in use; it grows from 0 by equal intervals."""
     coarse: schedules.Coarse = ((0.15, 4), (0.4, 2))
     """(until, factor): up to this progress photos are used at 1/factor of their size; afterwards at full size."""
-    background: str = "black"
-    """What shines through: "black", "white", "random", a new colour each step, or "sky", a colour by direction that is
-    learned."""
+    background: Literal["black", "white", "random", "sky"] = "black"
+    """What shines through. random is a new colour each step, sky one by direction that is learned."""
     carve: float = 0.0
     """λ of the mean opacity where masks are false, which makes that empty; at 0, what is there does not count."""
     exposure: Look = "none"
