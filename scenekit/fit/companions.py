@@ -26,19 +26,21 @@ class Companions:
 
     sky: Sky | None = None
     """What is behind the splats."""
-    exposure: Exposure | BilateralGrid | None = None
+    exposure: Exposure | None = None
     """What each photo sees the colours through."""
+    grid: BilateralGrid | None = None
+    """The same, as it differs over the photo and with brightness from `exposure`."""
     poses: PoseRefinement | None = None
     """Where photos were taken from."""
 
     @staticmethod
     def chosen(sky: bool, exposure: Look, poses: bool, views: Sequence[View], splats: Splats) -> Companions:
         """Those of a fit of `views` that starts from `splats`."""
-        look: type[Exposure] | type[BilateralGrid] | None
-        look = {"none": None, "affine": Exposure, "grid": BilateralGrid}[exposure]
+        device, count = splats.means.device, len(views)
         return Companions(
             sky=Sky(views, splats.means) if sky else None,
-            exposure=look(len(views), splats.means.device) if look else None,
+            exposure=None if exposure == "none" else Exposure(count, device),
+            grid=BilateralGrid(count, device) if exposure == "grid" else None,
             poses=PoseRefinement(views, splats.means) if poses else None,
         )
 

@@ -20,7 +20,6 @@ CONFIGS = {
     for name, strategy in {
         "adc": "ADC(cap=150, start_at=0.1, every=0.2, every_steps=1, grow=0.2, reset_every=0.5, reset_steps=1)",
         "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True",
-        "beside": 'ADC(start_at=0.1, every=0.2, every_steps=1), exposure="affine", poses=True',
     }.items()
 }
 
