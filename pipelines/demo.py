@@ -1,4 +1,7 @@
-"""The whole way on one machine: photographs of a made table → splats → meshes → physics → simulator assets."""
+"""The whole way on one machine: photographs of a made table → splats → meshes → physics → simulator assets.
+
+On the way a floater is planted, and a 3D-JEPA shows where the scene is odd.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 import tyro
 
 import scenekit.pipelines.export as export
+import scenekit.pipelines.jepa as jepa
 import scenekit.pipelines.simulate as simulate
 from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture
@@ -53,6 +57,8 @@ class Config:
     """Let the tallest thing turn to jelly and fall, while its neighbour is thrown at it; needs meshes."""
     export: bool = True
     """Write the things as assets for simulators, and prove that they load; needs meshes."""
+    energy: bool = True
+    """Plant a floater in the scene, and show where a 3D-JEPA finds it odd; needs meshes."""
     fresh: bool = False
     """Start over where an earlier demo with other options is in the way."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -75,6 +81,8 @@ class Result:
     """What happened to the jelly."""
     assets: export.Result | None
     """What was written for simulators."""
+    odd: Path | None
+    """Picture of the scene with a floater, and of where it is odd."""
 
     @property
     def exit_code(self) -> int:
@@ -88,6 +96,7 @@ class Result:
             f"  cameras {self.registered} of {self.photos} found; against the truth, after alignment, "
             f"{position * 1000:.1f} mm and {rotation:.3f}° (medians)"
             + (f"\n  jelly   {self.simulation.folder / 'video.mp4'}" if self.simulation else "")
+            + (f"\n  odd     {self.odd}" if self.odd else "")
             + (f"\n  assets  {self.assets.exported.folder / 'check.html'}" if self.assets else "")
             + (f"\n  {self.assets.exported.report.verdict}" if self.assets and self.assets.exported.report else "")
         )
@@ -113,8 +122,9 @@ def run(config: Config) -> Result:
     )
     moved = jelly(config) if config.mesh and config.simulate else None
     assets = exported(config) if config.mesh and config.export else None
+    odd = spoilt(config) if config.mesh and config.energy else None
     errors = against_truth(result.capture, folder)
-    return Result(result, errors, len(result.capture.photos), config.photos, moved, assets)
+    return Result(result, errors, len(result.capture.photos), config.photos, moved, assets, odd)
 
 
 def jelly(config: Config) -> simulate.Result:
@@ -143,6 +153,14 @@ def exported(config: Config) -> export.Result:
     run, folder = config.output / "tabletop", config.output / "assets"
     near = ExportConfig(tolerance=TOLERANCE)
     return export.run(export.Config(run, folder, check=True, fresh=True, export=near))
+
+
+def spoilt(config: Config) -> Path:
+    """The table and what is on it with a floater, and beside it the same in grey, the redder the odder."""
+    run, folder = config.output / "tabletop", config.output / "odd"
+    table = "/" + things(open_scene(run).state)[0].split("/")[1]
+    jepa.run(jepa.Config(jepa.Energy(run, folder, path=table, flaw="floater", seed=config.seed)))
+    return folder / "energy.png"
 
 
 def things(state: SceneState) -> list[str]:
