@@ -80,7 +80,7 @@ def reconstruct_each(
             import it.
         workers: Captures at the same time.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / TABLE, [])  # what Ctrl-C points to
     names = [path.relative_to(folder).as_posix() for path in captures]
     rows: dict[str, Row] = {}
     console = Console(stderr=True)

@@ -183,7 +183,7 @@ def _kept(config: object) -> str:
     same = "the same command without --fresh" if getattr(config, "fresh", False) else "the same command"
     kept = {
         "checkpoint": "The last checkpoint is", "checkpoint.safetensors": "The last checkpoint is",
-        "states": "The frames so far are", "things": "What was made is", "captures.json": "The table so far is",
+        "states": "The frames so far are", "things": "What was made is", "captures.json": "What is done is",
     }  # fmt: skip
     for name, what in kept.items():
         if (Path(output) / name).exists():
