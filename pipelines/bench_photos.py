@@ -202,9 +202,9 @@ def with_sky(config: Config, capture: Capture, train: list[View], held_out: list
         splats = result.splats if result.sky is None else merge([result.splats, result.sky])
         plain, matched = (mean_psnr(splats, held_out, matched=matched) for matched in (False, True))
         rows.append(Row(0, "outdoors", background, result.history.records[-1].seconds, plain, matched))
-        drawn.append(matched_halves(drawn_at(splats, held_out[0]), photo(held_out[0])))
-        drawn.append(drawn_at(replace(result.splats, sh=torch.zeros_like(result.splats.sh)), held_out[0]) * 2)
-    show(config, "sky", held_out[0], drawn)
+        grey = replace(result.splats, sh=torch.zeros_like(result.splats.sh))  # times two: the opacity
+        drawn += [drawn_at(splats, held_out[-1]), 2 * drawn_at(grey, held_out[-1])]
+    show(config, "sky", held_out[-1], drawn)
     return rows
 
 

@@ -42,7 +42,7 @@ class BilateralGrid(Companion):
     def shown(self, image: Tensor, alpha: Tensor, view: View, photo: int) -> Tensor:
         return held(image + exposed(image, sliced(self.row(photo), image)), view.image)
 
-    def terms(self, photo: int) -> dict[str, Tensor]:
+    def terms(self, alpha: Tensor, view: View, photo: int) -> dict[str, Tensor]:
         return {"grid variation": SMOOTH * variation(self.row(photo))}
 
 

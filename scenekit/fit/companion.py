@@ -57,8 +57,8 @@ class Companion:
         """What the photo should look like, given what the splats look like (h, w, 3) and their opacity (h, w)."""
         return image
 
-    def terms(self, photo: int) -> dict[str, Tensor]:
-        """What is added to the loss, by name."""
+    def terms(self, alpha: Tensor, view: View, photo: int) -> dict[str, Tensor]:
+        """What is added to the loss, by name, given the splats' opacity (h, w)."""
         return {}
 
     def settle(self) -> None:

@@ -63,9 +63,9 @@ class Companions:
             image = companion.shown(image, alpha, view, photo)
         return image
 
-    def terms(self, photo: int) -> dict[str, Tensor]:
+    def terms(self, alpha: Tensor, view: View, photo: int) -> dict[str, Tensor]:
         """What is added to the loss, by name."""
-        return {name: term for companion in self for name, term in companion.terms(photo).items()}
+        return {name: term for companion in self for name, term in companion.terms(alpha, view, photo).items()}
 
     def step(self, factor: float, progress: float) -> None:
         """One step of each."""

@@ -26,6 +26,10 @@ WIDTH = 0.9
 """Standard deviation of those Gaussians, in units of the distance between them: the sphere is opaque within 1/255."""
 
 
+CLEAR, LIKENESS = 0.05, 0.1
+"""λ and s of the term that clears the sky: its weight, and the difference of colours that still counts as alike."""
+
+
 class Sky(Companion):
     """Colour by direction, max(0, Σ Y c), that shows where the splats let light through: rgb + (1 − α) sky.
 
@@ -46,6 +50,13 @@ class Sky(Companion):
     def shown(self, image: Tensor, alpha: Tensor, view: View, photo: int) -> Tensor:
         directions = view.rays @ view.viewmat[:3, :3]  # rows are Rᵀ d
         return image + (1 - alpha)[..., None] * sky_colors(self.row(photo), directions)
+
+    def terms(self, alpha: Tensor, view: View, photo: int) -> dict[str, Tensor]:
+        """λ · mean of α exp(−|photo − sky| / s): where the sky alone looks like the photo, nothing stands before it."""
+        with torch.no_grad():
+            sky = sky_colors(self.row(photo), view.rays @ view.viewmat[:3, :3])
+            alike = torch.exp(-(view.image / 255 - sky).abs().mean(-1) / LIKENESS)
+        return {"sky": CLEAR * (alpha * alike).mean()}
 
     @torch.no_grad()
     def splats(self, degree: int, *, antialiased: bool = False) -> Splats:

@@ -211,7 +211,7 @@ class Trainer:
             rgb = self.companions.shown(rgb, alpha, view, photo)
             loss = self._compare(rgb, view.image, mask=view.mask)
             terms = surface.losses(splats, view, image, alpha, extent=self.run.extent)
-            terms |= self.companions.terms(photo)
+            terms |= self.companions.terms(alpha, view, photo)
             if self.config.carve > 0:
                 terms["carve"] = self.config.carve * opacity_outside(alpha, view.mask)
         loss = self._checked(loss, terms)
