@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,13 @@ folder = Path(sys.argv[1])
 processes.STEP = timedelta(seconds=float(sys.argv[2]))
 with processes.processes():
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c() -> None:
+    """Some tests press Ctrl-C; Python ignores it where a shell started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
