@@ -16,6 +16,8 @@ import warp as wp
 from scenekit._kernels.launch import OPTIONS
 
 TILE = 16
+BATCH = 32
+"""Gaussians that a tile draws at a time, one bit of a mask each."""
 CHUNK = 8
 """Channels that one launch can blend."""
 
@@ -25,6 +27,7 @@ LOG2_255 = wp.constant(7.994353436858858)
 LN2 = wp.constant(0.6931471805599453)
 ALPHA_MAX = wp.constant(0.999)
 TRANSMITTANCE_MIN = wp.constant(1.0e-4)
+NOTHING = wp.constant(-100.0)  # log2 of an opacity that is not seen
 
 
 @wp.func
@@ -48,11 +51,33 @@ def rows_of(gy: float, r: float, reach: float, limit: int):
 
 
 @wp.func
-def misses_row(u: float, p: float, reach: float):
-    """True if no pixel of a row has u² ≤ reach, for u at the first and u − 15 p at the last of them."""
-    last = u - 15.0 * p
+def misses_row(u: float, step: float, reach: float):
+    """True if no pixel of a row has u² ≤ reach, for u at the first and u − step at the last of them."""
+    last = u - step
     near = wp.where(u < 0.0, u, wp.where(last > 0.0, last, 0.0))
     return near * near > reach
+
+
+@wp.func
+def alpha_at(u: float, t0: float):
+    """α = 2^(t0 − u²), 0 below 1/255; `exp2` need not be right there."""
+    t = t0 - u * u
+    return wp.where(t >= -LOG2_255, wp.min(exp2(t), ALPHA_MAX), 0.0)
+
+
+@wp.func
+def blend(T: float, a: float):
+    """Transmittance behind a Gaussian, negative if the pixel has ended, and the Gaussian's weight."""
+    w = a * T
+    left = T - w
+    ended = left <= TRANSMITTANCE_MIN
+    return wp.vec2(wp.where(ended, -wp.abs(T), left), wp.where(ended, 0.0, w))
+
+
+@wp.func_native("return mask ? __builtin_ctz(mask) : 32;")
+def lowest_bit(mask: wp.uint32) -> int:
+    """Number of the lowest bit that is set; 32 if none is."""
+    ...
 
 
 @functools.cache
@@ -60,6 +85,8 @@ def tile_kernels(channels: int, absgrad: bool):
     """The forward and backward kernel for so many channels (at most `CHUNK`); compiled at the first launch of each."""
     color = wp.types.vector(length=channels, dtype=float)
     planes = 256 * channels
+    gx, gy, ps, qs, rs, ss, u0, t0, colors = (256 + planes + 64 * row for row in range(9))  # rows of a batch
+    batch_end = colors + 64 * channels
     moments = 256 * (2 + channels)  # where the lane sums of one pair begin, rows of 16 in the order of a `d_pairs` row
     sums = 8 + channels
     lanes = 16 * sums
@@ -70,56 +97,78 @@ def tile_kernels(channels: int, absgrad: bool):
                 offsets: wp.array(dtype=wp.int32), ids: wp.array(dtype=wp.int32), centres: wp.array2d(dtype=float),
                 shapes: wp.array2d(dtype=float), features: wp.array2d(dtype=float), background: wp.array(dtype=float),
                 image: wp.array2d(dtype=float), alphas: wp.array(dtype=float), ends: wp.array(dtype=wp.int32)):
-        # scratch: transmittance T (negative once the pixel has ended), then the channels
+        # scratch: transmittance T (negative once the pixel has ended), the channels, then the rows of a batch. A block is
+        # half a row of pixels: its Gaussians are found by a mask, and its pixels stay in registers while they are drawn.
         tile = first + wp.tid() * stride
         ty = tile // tiles_x
         tx = tile - ty * tiles_x
-        S = wp.zeros(shape=wp.static(256 + planes), dtype=float)
+        S = wp.zeros(shape=batch_end, dtype=float)
         for i in range(256):
             S[i] = 1.0
-        for i in range(planes):
-            S[i + 256] = 0.0
+        live = wp.uint32(0xFFFFFFFF)
         k = offsets[tile]
         end = offsets[tile + 1]
         while k < end:
-            g = ids[k]
-            gx = centres[g, 0] - float(tx * 16) - 0.5
-            gy = centres[g, 1] - float(ty * 16) - 0.5
-            p = shapes[g, 0]
-            q = shapes[g, 1]
-            r = shapes[g, 2]
-            s = shapes[g, 3]
-            c = color()
-            for j in range(channels):
-                c[j] = features[g, channel + j]
-            rows = rows_of(gy, r, s + LOG2_255, 15)
-            for y in range(rows[0], rows[1] + 1):
-                dy = gy - float(y)
-                v = r * dy
-                t0 = s - v * v
-                u0 = p * gx + q * dy
-                if not misses_row(u0, p, t0 + LOG2_255):
-                    base = (y & 15) << 4
-                    for x in range(16):
-                        u = u0 - p * float(x)
-                        t = t0 - u * u
-                        a = wp.min(exp2(wp.max(t, -9.0)), ALPHA_MAX)
-                        a = wp.where(t >= -LOG2_255, a, 0.0)
-                        T = S[base + x]
-                        w = a * T
-                        left = T - w
-                        ended = left <= TRANSMITTANCE_MIN
-                        w = wp.where(ended, 0.0, w)
-                        S[base + x] = wp.where(ended, -wp.abs(T), left)
+            for i in range(BATCH + 1):
+                S[i + ss] = NOTHING
+                S[i + t0] = NOTHING
+            for i in range(wp.min(end - k, BATCH)):
+                g = ids[k + i]
+                slot = i & 31
+                S[slot + gx] = centres[g, 0] - float(tx * 16) - 0.5
+                S[slot + gy] = centres[g, 1] - float(ty * 16) - 0.5
+                S[slot + ps] = shapes[g, 0]
+                S[slot + qs] = shapes[g, 1]
+                S[slot + rs] = shapes[g, 2]
+                S[slot + ss] = shapes[g, 3]
+                for j in range(channels):
+                    S[slot + colors + 64 * j] = features[g, channel + j]
+            k = k + BATCH
+            blocks = live
+            while blocks != wp.uint32(0):
+                block = lowest_bit(blocks) & 31
+                blocks = blocks & (blocks - wp.uint32(1))
+                base = block << 3
+                mask = wp.uint32(0)
+                for i in range(BATCH):
+                    dy = S[i + gy] - float(block >> 1)
+                    v = S[i + rs] * dy
+                    t = S[i + ss] - v * v
+                    u = S[i + ps] * (S[i + gx] - float(base & 8)) + S[i + qs] * dy
+                    S[i + u0] = u
+                    S[i + t0] = t
+                    missed = misses_row(u, 7.0 * S[i + ps], t + LOG2_255)
+                    mask = mask | wp.where(missed, wp.uint32(0), wp.uint32(1) << wp.uint32(i))
+                while mask != wp.uint32(0):
+                    a = lowest_bit(mask) & 63
+                    mask = mask & (mask - wp.uint32(1))
+                    b = lowest_bit(mask) & 63
+                    mask = mask & (mask - wp.uint32(1))
+                    ca = color()
+                    cb = color()
+                    for j in range(channels):
+                        ca[j] = S[a + colors + 64 * j]
+                        cb[j] = S[b + colors + 64 * j]
+                    ua = S[a + u0]
+                    ub = S[b + u0]
+                    pa = S[a + ps]
+                    pb = S[b + ps]
+                    ta = S[a + t0]
+                    tb = S[b + t0]
+                    for x in range(8):
+                        near = blend(S[base + x], alpha_at(ua - pa * float(x), ta))
+                        far = blend(near[0], alpha_at(ub - pb * float(x), tb))
+                        S[base + x] = far[0]
                         for j in range(channels):
-                            S[base + x + 256 * (1 + j)] = S[base + x + 256 * (1 + j)] + w * c[j]
-            k = k + 1
-            if (k & 15) == 0:
+                            o = base + x + 256 * (1 + j)
+                            S[o] = S[o] + near[1] * ca[j] + far[1] * cb[j]
                 running = int(0)
-                for i in range(256):
-                    running += wp.where(S[i] > 0.0, 1, 0)
+                for x in range(8):
+                    running += wp.where(S[base + x] > 0.0, 1, 0)
                 if running == 0:
-                    end = k
+                    live = live ^ (wp.uint32(1) << wp.uint32(block))
+            if live == wp.uint32(0):
+                end = wp.min(k, end)
         ends[tile] = end
         for y in range(wp.min(16, height - ty * 16)):
             for x in range(wp.min(16, width - tx * 16)):
@@ -176,7 +225,7 @@ def tile_kernels(channels: int, absgrad: bool):
                 v = r * dy
                 t0 = s - v * v
                 u0 = p * gx + q * dy
-                if not misses_row(u0, p, t0 + LOG2_255):
+                if not misses_row(u0, 15.0 * p, t0 + LOG2_255):
                     base = (y & 15) << 4
                     for x in range(16):
                         u = u0 - p * float(x)
