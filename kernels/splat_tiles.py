@@ -5,7 +5,7 @@ row of `features`; its opacity at a pixel is α = min(0.999, 2^(s − u² − v�
 from the pixel to the centre. That is o·exp(−½ Δᵀ Σ⁻¹ Δ) with Σ⁻¹ factored: it costs two multiply-adds a pixel, and
 does not cancel where a needle's conic would.
 
-The loops over the 16 pixels of a row are written for LLVM's vectoriser (one scratch array, regions at constant offsets,
+The loops over the pixels of a row are written for LLVM's vectoriser (one scratch array, regions at constant offsets,
 indices provably not negative, selects, no calls).
 """
 
@@ -97,15 +97,16 @@ def tile_kernels(channels: int, absgrad: bool):
                 offsets: wp.array(dtype=wp.int32), ids: wp.array(dtype=wp.int32), centres: wp.array2d(dtype=float),
                 shapes: wp.array2d(dtype=float), features: wp.array2d(dtype=float), background: wp.array(dtype=float),
                 image: wp.array2d(dtype=float), alphas: wp.array(dtype=float), ends: wp.array(dtype=wp.int32)):
-        # scratch: transmittance T (negative once the pixel has ended), the channels, then the rows of a batch. A block is
-        # half a row of pixels: its Gaussians are found by a mask, and its pixels stay in registers while they are drawn.
+        # scratch: transmittance T (negative once the pixel has ended), the channels, then the rows of a batch. A block
+        # is half a row of pixels: a mask says which Gaussians meet it, and they are drawn with its pixels in registers,
+        # two by two, so that two exponentials overlap.
         tile = first + wp.tid() * stride
         ty = tile // tiles_x
         tx = tile - ty * tiles_x
         S = wp.zeros(shape=batch_end, dtype=float)
         for i in range(256):
             S[i] = 1.0
-        live = wp.uint32(0xFFFFFFFF)
+        live = ~wp.uint32(0)
         k = offsets[tile]
         end = offsets[tile + 1]
         while k < end:

@@ -1,9 +1,10 @@
 """How fast the rasteriser is: its tile stage against another script's, a whole call, and one thread against two.
 
     scenekit bench tiles --peer warp_cpu_tiles.py
+    scenekit bench tiles --cpp
 
 The peer is a script with `random_splats`, `bin_tiles`, `split` and the kernels `forward`, `backward`, `reduce`; both
-draw the same Gaussians, in turns, in one process.
+draw the same Gaussians, in turns, in one process. `--cpp` races our forward kernel against the same in C++.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 
 import scenekit._kernels.launch as launch
 from scenekit.errors import FileError
+from scenekit.pipelines import tiles_cpp
 from scenekit.render import splats_warp
 from scenekit.render.splats import RasterOptions, rasterization
 
@@ -34,6 +36,8 @@ class Config:
 
     peer: Path | None = None
     """Script whose tile kernels run in turns with ours."""
+    cpp: bool = False
+    """Also race our forward kernel against the same in C++, which the system's g++ compiles."""
     width: int = 480
     """Image width of the tile stage [px]."""
     height: int = 270
@@ -48,6 +52,28 @@ class Config:
     """Gaussians of the whole call."""
     repeats: int = 30
     """Rounds; the median of each stage counts."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """Our forward tile stage against C++ on the same lists, medians."""
+
+    threads: int
+    """Threads of both."""
+    ours: float
+    """One launch of our kernel, launching included [ms]."""
+    graph: float
+    """The same as a node of torch's graph, its outputs allocated [ms]."""
+    cpp: float
+    """The C++ [ms]."""
+    ratio: float
+    """Our launch over the C++."""
+    graph_ratio: float
+    """The node over the C++."""
+
+    def __str__(self) -> str:
+        ours = f"{self.ours:.2f} ({self.ratio:.2f}×) | {self.graph:.2f} ({self.graph_ratio:.2f}×)"
+        return f"| {self.threads} | {ours} | {self.cpp:.2f} |"
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,8 @@ class Result:
     """A whole call with spherical harmonics of degree 3 and absgrad [ms]: forward, backward."""
     speedup: float
     """Of the whole call, from one thread to `threads`."""
+    cpp: tuple[Race, ...] = ()
+    """Against C++, with one thread and with `threads`."""
 
     def __str__(self) -> str:
         peer_back = self.peer.get("backward", float("nan")) + self.peer.get("reduce", 0.0)
@@ -83,11 +111,15 @@ class Result:
         }
         head = f"{self.threads} threads, {self.pairs} tile pairs, the peer {self.peer_pairs}"
         lines = [f"| {name} | {ours} | {peer} |" for name, (ours, peer) in rows.items()]
+        if self.cpp:
+            lines += ["", "| threads | forward launch [ms] | in torch's graph [ms] | C++ [ms] |", "|---|---|---|---|"]
+            lines += map(str, self.cpp)
         return "\n".join([head, "", "| stage | ours [ms] | peer [ms] |", "|---|---|---|", *lines])
 
 
 def run(config: Config) -> Result:
     """Measure; see the module."""
+    races = against_cpp(config) if config.cpp else ()
     ours, peer, sizes = tile_stage(config)
     stages = {f"ours {name}": stage for name, stage in ours.items()}
     medians = _in_turns(stages | {f"peer {name}": stage for name, stage in peer.items()}, config)
@@ -103,7 +135,30 @@ def run(config: Config) -> Result:
         ratio=round(total["ours"] / total["peer"], 3) if peer else float("nan"),
         call=call,
         speedup=speedup,
+        cpp=races,
     )
+
+
+def against_cpp(config: Config) -> tuple[Race, ...]:
+    """Our forward kernel in turns with C++, with one thread and with all.
+
+    Raises:
+        BackendError: If there is no g++, or the two images differ.
+    """
+    xy, _, conic, opacity, rgb, depth = random_splats(config.gaussians, config.width, config.height)
+    splats, bins, options = _binned(config, *map(torch.from_numpy, (xy, conic, opacity, rgb, depth)))
+    inputs = [t[None].requires_grad_() for t in splats]
+    threads, races = launch.threads(), []
+    for count in sorted({1, threads}):
+        launch.set_threads(count)
+        stages = tiles_cpp.stages((config.width, config.height), splats, bins)
+        stages["graph"] = lambda: splats_warp._Blend.apply(*inputs, torch.zeros(1, 3), [bins], options)
+        ms = _in_turns(stages, config, pause=0.01)  # OpenMP's threads spin for a while after their work
+        cpp = ms["C++"]
+        ratios = [round(ms[name] / cpp, 2) for name in ("ours", "graph")]
+        races.append(Race(count, ms["ours"], ms["graph"], cpp, *ratios))
+    launch.set_threads(threads)
+    return tuple(races)
 
 
 def tile_stage(config: Config) -> tuple[dict[str, Run], dict[str, Run], tuple[int, int]]:
@@ -181,23 +236,30 @@ def _our_stages(
     config: Config, xy: Tensor, conic: Tensor, opacity: Tensor, rgb: Tensor, depth: Tensor, d_image: Tensor
 ) -> tuple[dict[str, Run], int]:
     """Our kernels through torch's graph: `forward` blends, `backward` is its adjoint with the reduction inside."""
+    splats, bins, options = _binned(config, xy, conic, opacity, rgb, depth)
+    inputs = [t[None].requires_grad_() for t in splats]
+    image: dict[str, Tensor] = {}
+
+    def forward() -> None:
+        image["drawn"] = splats_warp._Blend.apply(*inputs, torch.zeros(1, 3), [bins], options)[0]
+
+    def backward() -> None:
+        torch.autograd.grad(image["drawn"], inputs, d_image[None])
+
+    return {"forward": forward, "backward and reduce": backward}, len(bins.ids)
+
+
+def _binned(
+    config: Config, xy: Tensor, conic: Tensor, opacity: Tensor, rgb: Tensor, depth: Tensor
+) -> tuple[tuple[Tensor, Tensor, Tensor], splats_warp.Bins, RasterOptions]:
+    """Centres, shapes and colours as the tile stage takes them, and its lists."""
     A, B, C = conic.double().unbind(-1)
     k = (0.5 * np.log2(np.e)) ** 0.5
     factors = [k * A.sqrt(), k * B / A.sqrt(), k * (C - B * B / A).sqrt(), opacity.double().log2()]
     shapes = torch.stack(factors, 1).float()
     options = RasterOptions(config.width, config.height, 0.01, 1e10, 0.3, None, False, False, True, False, False)
     radii = torch.ones(len(xy), 2, dtype=torch.int32)
-    bins = [splats_warp._bin(xy, shapes, depth.float(), radii, options)]
-    inputs = [t[None].requires_grad_() for t in (xy, shapes, rgb)]
-    image: dict[str, Tensor] = {}
-
-    def forward() -> None:
-        image["drawn"] = splats_warp._Blend.apply(*inputs, torch.zeros(1, 3), bins, options)[0]
-
-    def backward() -> None:
-        torch.autograd.grad(image["drawn"], inputs, d_image[None])
-
-    return {"forward": forward, "backward and reduce": backward}, len(bins[0].ids)
+    return (xy, shapes, rgb), splats_warp._bin(xy, shapes, depth.float(), radii, options), options
 
 
 def _peer_stages(
@@ -234,11 +296,12 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _in_turns(stages: dict[str, Run], config: Config) -> dict[str, float]:
+def _in_turns(stages: dict[str, Run], config: Config, *, pause: float = 0.0) -> dict[str, float]:
     """Median time of each stage [ms] over rounds in which every stage runs once; the first two rounds warm up."""
     times: dict[str, list[float]] = {name: [] for name in stages}
     for _ in range(config.repeats + 2):
         for name, stage in stages.items():
+            time.sleep(pause)
             start = time.perf_counter()
             stage()
             times[name].append(1e3 * (time.perf_counter() - start))
