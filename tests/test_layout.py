@@ -128,6 +128,7 @@ def test_the_wheel_holds_every_room_under_one_import_name(wheel: Path) -> None:
         assert name_of(path) in names
     for path in sources(*SIBLINGS):
         assert f"scenekit/_share/{name_of(path)}" in names
+    assert "scenekit/_share/pipelines/bench_tiles.cpp" in names
     templates = {name_of(path) for path in (ROOT / "scenekit").rglob("*.jinja")}
     assert "scenekit/export/checks/report.html.jinja" in templates and templates <= names
     assert not [name for name in names if "__pycache__" in name]
