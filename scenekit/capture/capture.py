@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +40,15 @@ class Points:
     """Colours 0..255, shape (n, 3)."""
     error: Array
     """Mean reprojection error of each [px], shape (n,); zeros where unknown."""
+    tracks: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    """By the name of a photo, the numbers of the points that it has seen, ascending; empty if nobody knows."""
 
     def __len__(self) -> int:
         return len(self.xyz)
+
+    def seen_by(self, photo: str) -> Array | None:
+        """Positions of the points that the photo of this name has seen [m], shape (k, 3); None if nobody knows."""
+        return self.xyz[self.tracks.get(photo, np.zeros(0, np.int32))] if self.tracks else None
 
     @staticmethod
     def none() -> Points:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenekit.cameras import Camera
 from scenekit.capture.capture import Capture, Frame, Photo, Points
@@ -51,7 +52,10 @@ def read_capture(folder: str | Path) -> Capture:
 
 
 def write_capture_file(path: str | Path, capture: Capture) -> None:
-    """Writes `capture` into one JSON file, atomically: capture.json with `photos` as in cameras.json, and `points`."""
+    """Writes `capture` into one JSON file, atomically: capture.json with `photos`, `points` and `tracks` beside.
+
+    The photos are as in cameras.json.
+    """
     points = capture.points
     _write(
         Path(path),
@@ -59,6 +63,7 @@ def write_capture_file(path: str | Path, capture: Capture) -> None:
         | {
             "photos": [_camera_entry(i, photo) for i, photo in enumerate(capture.photos)],
             "points": {name: getattr(points, name).tolist() for name in ("xyz", "rgb", "error")},
+            "tracks": {photo: seen.tolist() for photo, seen in points.tracks.items()},
         },
     )
 
@@ -77,6 +82,7 @@ def read_capture_file(path: str | Path) -> Capture:
             np.array(document["points"]["xyz"], np.float64).reshape(n, 3),
             np.array(document["points"]["rgb"], np.uint8).reshape(n, 3),
             np.array(document["points"]["error"], np.float64).reshape(n),
+            {str(photo): _track(seen, n) for photo, seen in document.get("tracks", {}).items()},
         )
         if not np.isfinite(points.xyz).all():
             raise FileError(path, got="points that are not finite", wanted="finite numbers")
@@ -185,6 +191,14 @@ def _photos(entries: Any, file: Path, *, gone_is_fine: bool = False) -> Iterator
             mask=None if mask is None else Path(mask),
             background=entry["background"],
         )
+
+
+def _track(seen: Any, count: int) -> NDArray[np.int32]:
+    """Numbers of points that a photo has seen, of so many."""
+    numbers = np.array(seen, np.int32).reshape(-1)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
+        raise ValueError(f"point {numbers.min()} to {numbers.max()} of {count}")
+    return numbers
 
 
 def _write(path: Path, value: object) -> None:

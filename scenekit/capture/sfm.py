@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +244,7 @@ def _capture(
         image = model.image(i)
         T_cam_world = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
         posed[database.names[image.name]] = (cameras[image.camera_id], inverse_pose(T_cam_world))
-    points = sparse_points(model)
+    points = sparse_points(model, database.names)
     T, frame = np.eye(4), Frame("estimated", "estimated", "As COLMAP left it.")
     if config.level:
         Ts = np.stack([T_world_cam for _, T_world_cam in posed.values()])
@@ -253,10 +255,10 @@ def _capture(
         Photo(name, photos.root / name, *(posed[name][0], moved_pose(T, posed[name][1])), photos.masks.get(name), 255)
         for name in sorted(posed)
     ]
-    xyz = points.xyz @ T[:3, :3].T + T[:3, 3]
+    points = replace(points, xyz=points.xyz @ T[:3, :3].T + T[:3, 3])
     left = {name: "not registered by structure from motion" for name in photos.infos if name not in posed}
     summary = _summary(model, len(photos.infos) + len(photos.skipped), seconds)
-    return Capture(entries, Points(xyz, points.rgb, points.error), source, frame, {**photos.skipped, **left}, summary)
+    return Capture(entries, points, source, frame, {**photos.skipped, **left}, summary)
 
 
 def _summary(model: pycolmap.Reconstruction, total: int, seconds: dict[str, float]) -> dict[str, object]:
@@ -283,15 +285,23 @@ def _camera(number: int, camera: pycolmap.Camera) -> Camera:
     )
 
 
-def sparse_points(model: pycolmap.Reconstruction) -> Points:
-    """The model's points with colours and reprojection errors, in its own frame."""
-    found = list(model.points3D.values())
+def sparse_points(model: pycolmap.Reconstruction, names: Mapping[str, str]) -> Points:
+    """The model's points with colours, reprojection errors and tracks, in its own frame.
+
+    Args:
+        model: The model.
+        names: The photo of each of its images, by name.
+    """
+    ids, found = list(model.points3D), list(model.points3D.values())
     if not found:
         return Points.none()
+    numbers, images = {point: number for number, point in enumerate(ids)}, map(model.image, model.reg_image_ids())
+    seen = {names[i.name]: {numbers[f.point3D_id] for f in i.get_observation_points2D()} for i in images}
     return Points(
         np.stack([p.xyz for p in found]).astype(np.float64),
         np.stack([p.color for p in found]).astype(np.uint8),
         np.array([max(p.error, 0.0) for p in found]),
+        {name: np.array(sorted(points), np.int32) for name, points in seen.items()},
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from scenekit.cameras import inverse_pose
 from scenekit.capture.capture import Capture
-from scenekit.capture.views import View, chosen_photos, load_view, reduced_camera
+from scenekit.capture.views import View, chosen_photos, load_view, reduced_camera, seen_points
 
 BUDGET = 1 << 30
 """Memory for photos [bytes], unless told otherwise: 170 of 1920×1080 px."""
@@ -88,10 +88,11 @@ def stored_views(
         camera = reduced_camera(photo.camera, downscale=downscale, max_side=max_side)
         pixels = torch.zeros(1, 1, 1, dtype=torch.uint8).expand(camera.height, camera.width, 3)
         viewmat = torch.from_numpy(inverse_pose(photo.T_world_cam)).float()
-        outlines.append(View(photo.name, pixels, torch.from_numpy(camera.K).float(), viewmat))
+        points = seen_points(capture, photo)
+        outlines.append(View(photo.name, pixels, torch.from_numpy(camera.K).float(), viewmat, points=points))
 
     def make(number: int) -> View:
-        return load_view(photos[number], downscale=downscale, max_side=max_side)
+        return load_view(photos[number], downscale=downscale, max_side=max_side, points=outlines[number].points)
 
     return StoredViews(make, outlines, budget=budget)
 

@@ -58,7 +58,8 @@ def triangulated(capture: Capture, *, workspace: Path, config: SfmConfig) -> Cap
         "track_length": round(model.compute_mean_track_length(), 2),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
-    return replace(capture, points=sparse_points(model), summary=summary)
+    names = {staged: posed[path].name for staged, path in database.names.items()}
+    return replace(capture, points=sparse_points(model, names), summary=summary)
 
 
 def _without_points(capture: Capture, reason: str) -> Capture:

@@ -36,6 +36,8 @@ class View:
     """World to camera, float32, shape (4, 4)."""
     mask: Tensor | None = None
     """True where the pixel counts, bool, shape (h, w)."""
+    points: Tensor | None = None
+    """Sparse points that the photo has seen, in the world [m], float32, shape (k, 3); None if nobody knows."""
 
     @property
     def width(self) -> int:
@@ -56,36 +58,41 @@ class View:
         return torch.stack([x, y, torch.ones_like(x)]).movedim(0, -1)
 
     def on(self, device: torch.device) -> View:
-        """The view with its pixels on a device; the camera stays where it is, so that no one waits to read it."""
-        mask = None if self.mask is None else self.mask.to(device)
-        return replace(self, image=self.image.to(device), mask=mask)
+        """The view with all but its camera on a device; that stays where it is, so that no one waits to read it."""
+        mask, points = (None if t is None else t.to(device) for t in (self.mask, self.points))
+        return replace(self, image=self.image.to(device), mask=mask, points=points)
 
 
 def check_views(views: Sequence[View]) -> None:
     """Refuses views that would spoil a fit long after it started.
 
     Raises:
-        InputError: If a photo is not of 8 bits, a pose or pinhole matrix is not finite, or a mask hides everything.
+        InputError: If a photo is not of 8 bits, a pose, pinhole matrix or point is not finite, or a mask hides
+            everything.
     """
     for view in views:
         if view.image.dtype != torch.uint8 or view.image.ndim != 3 or view.image.shape[-1] != 3:
             got = f"{view.image.dtype} {tuple(view.image.shape)}"
             raise InputError(f"{view.name}: image", got=got, wanted="uint8 (h, w, 3)")
-        for name in ("viewmat", "K"):
-            if not torch.isfinite(getattr(view, name)).all():
+        for name in ("viewmat", "K", "points"):
+            numbers = getattr(view, name)
+            if numbers is not None and not torch.isfinite(numbers).all():
                 raise InputError(f"{view.name}: {name}", got="NaN or infinity", wanted="finite numbers")
         if view.mask is not None and not view.mask.any():
             hint = "White counts in a mask, black does not. Leave the photo out, or invert its mask."
             raise InputError(f"{view.name}: mask", got="no pixel that counts", wanted="at least one", hint=hint)
 
 
-def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = None) -> View:
+def load_view(
+    photo: Photo, *, downscale: float = 1.0, max_side: int | None = None, points: Tensor | None = None
+) -> View:
     """One photo as a view, Lanczos-resized.
 
     Args:
         photo: An undistorted photo.
         downscale: Divides both sides, rounded to whole pixels; the pinhole matrix follows what the rounding made.
         max_side: Longest side [px] that is kept, after `downscale`.
+        points: Those it has seen, as `seen_points` gives them.
 
     Raises:
         InputError: If the photo is distorted, or an option is out of range.
@@ -108,7 +115,14 @@ def load_view(photo: Photo, *, downscale: float = 1.0, max_side: int | None = No
         torch.from_numpy(camera.K).float(),
         torch.from_numpy(inverse_pose(photo.T_world_cam)).float(),
         mask,
+        points,
     )
+
+
+def seen_points(capture: Capture, photo: Photo) -> Tensor | None:
+    """Sparse points that a photo of the capture has seen [m], float32, shape (k, 3); None if nobody knows."""
+    seen = capture.points.seen_by(photo.name)
+    return None if seen is None else torch.from_numpy(seen).float()
 
 
 def reduced_camera(camera: Camera, *, downscale: float, max_side: int | None) -> Camera:
@@ -161,8 +175,12 @@ def load_views(
         got = f"{len(chosen)} views of together {size / 2**30:.1f} GiB"
         hint = "Reduce them, or leave them on disk."
         raise InputError("photos", got=got, wanted=f"at most {MAX_BYTES >> 30} GiB", hint=hint)
+
+    def load(photo: Photo) -> View:
+        return load_view(photo, downscale=downscale, max_side=max_side, points=seen_points(capture, photo))
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda photo: load_view(photo, downscale=downscale, max_side=max_side), chosen))
+        return list(pool.map(load, chosen))
 
 
 def _resized_mask(mask: NDArray[np.bool_], width: int, height: int) -> NDArray[np.bool_]:

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from scenekit.capture.views import View
 from scenekit.errors import InputError
+from scenekit.fit.sparse_depth import ALPHA_MIN, sparse_depth
 from scenekit.render.planes import plane_channels, plane_depth
 from scenekit.render.splats_torch import sh_to_rgb
 from scenekit.splats import Splats
-
-ALPHA_MIN = 1e-3
-"""Where less than this is opaque there is no surface that has a normal."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +30,30 @@ class SurfaceTerms:
     """λ of `distortion`, how far apart in depth the light of a pixel is stopped."""
     flatten: float = 0.0
     """λ of `thickness`, the mean smallest deviation by the scene's extent."""
+    depth: float = 0.0
+    """λ of `sparse_depth`, how far the depth drawn is from the sparse points of the photo; gsplat's 0.01."""
     start: float = 0.3
-    """Progress from which the terms act: before, Gaussians must be free to find the surface."""
+    """Progress from which the terms but `depth` act: before, Gaussians must be free to find the surface."""
 
     def __post_init__(self) -> None:
-        for name in ("depth_normal", "distortion", "flatten", "start"):
+        for name in ("depth_normal", "distortion", "flatten", "depth", "start"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise InputError(f"surface.{name}", got=value, wanted="a finite number, at least 0")
 
     def at(self, progress: float) -> SurfaceTerms:
         """The terms that act at this progress."""
-        return self if progress >= self.start else SurfaceTerms()
+        return self if progress >= self.start else SurfaceTerms(depth=self.depth)
 
     @property
     def of_pixels(self) -> bool:
         """True if a render must blend `channels`; `flatten` looks at the Gaussians alone."""
-        return self.depth_normal > 0 or self.distortion > 0
+        return self.depth_normal > 0 or self.distortion > 0 or self.depth > 0
 
     def channels(self, splats: Splats, view: View, degree: int, *, extent: float) -> Tensor:
         """What a render blends: colours up to an SH degree; for the distortion m and m²; for the depth–normal term ν in
-        the camera's frame, ν·(μ − o) and z(μ). Shape (n, 3, 5, 8 or 10); eight are one pass over the tiles.
+        the camera's frame and ν·(μ − o); for that or `depth` z(μ). Shape (n, 3 to 10); eight are one pass over the
+        tiles.
         """
         R, t = view.viewmat.to(splats.means).split((3, 1), dim=1)
         to_gaussian = splats.means + (R[:3].T @ t[:3])[:, 0]  # the camera's centre is −Rᵀ t
@@ -63,7 +64,9 @@ class SurfaceTerms:
             blended += [m, m.square()]
         if self.depth_normal > 0:
             planes = plane_channels(splats, to_gaussian)
-            blended += [planes[:, :3] @ R[:3].T, planes[:, 3:], depths]
+            blended += [planes[:, :3] @ R[:3].T, planes[:, 3:]]
+        if self.depth_normal > 0 or self.depth > 0:
+            blended.append(depths)
         return torch.cat(blended, -1)
 
     def losses(self, splats: Splats, view: View, image: Tensor, alpha: Tensor, *, extent: float) -> dict[str, Tensor]:
@@ -83,6 +86,8 @@ class SurfaceTerms:
             found["distortion"] = self.distortion * distortion(image[..., 3:5], alpha, view.mask)
         if self.flatten > 0:
             found["flatten"] = self.flatten * thickness(splats, extent)
+        if self.depth > 0:
+            found["depth"] = self.depth * sparse_depth(image[..., -1], alpha, view, extent=extent)
         return found
 
 

@@ -26,6 +26,7 @@ from scenekit.fit.held_out import decibel, psnrs
 from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
 from scenekit.fit.optimizer import Adam
+from scenekit.fit.sparse_depth import check_sightings
 from scenekit.fit.strategies import Run
 from scenekit.fit.strategies.strategy import State
 from scenekit.fit.surface_terms import SurfaceTerms
@@ -131,6 +132,8 @@ class Trainer:
             hint = "Raise the cap, or start from fewer points."
             raise InputError("splats", got=len(splats), wanted=f"at most the cap, {config.strategy.cap}", hint=hint)
         check_views(views)
+        if config.surface.depth > 0:
+            check_sightings(outlines(views))
         if config.batch % processes.count():
             wanted = f"a multiple of {processes.count()} processes, which share the photos of a step"
             raise InputError("batch", got=config.batch, wanted=wanted)

@@ -1,4 +1,4 @@
-"""COLMAP models: cameras, images and points3D, text and binary, in and out.
+"""COLMAP models: cameras, images and points3D with their tracks, text and binary, in and out.
 
 The reader trusts no count in the file: each one is checked against the bytes that are left. World-to-camera poses and
 pixel conventions are COLMAP's, which are ours (OpenCV axes, pixel centres at +0.5). Formats:
@@ -8,7 +8,8 @@ https://colmap.github.io/format.html
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class ColmapImage:
     """Key into `ColmapModel.cameras`."""
     T_cam_world: Array
     """World to camera, shape (4, 4)."""
+    number: int
+    """What tracks call it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class ColmapModel:
     images: list[ColmapImage]
     """Sorted by name."""
     points: Points
-    """Sparse points."""
+    """Sparse points, with their tracks."""
 
 
 def model_folder(folder: Path) -> Path | None:
@@ -83,10 +86,9 @@ def read_model(folder: str | Path) -> ColmapModel:
     for suffix, (cameras, images, points) in FORMATS.items():
         files = [folder / f"{stem}{suffix}" for stem in ("cameras", "images", "points3D")]
         if files[0].is_file() and files[1].is_file():
+            named = sorted(images(files[1]), key=lambda image: image.name)
             model = ColmapModel(
-                cameras(files[0]),
-                sorted(images(files[1]), key=lambda image: image.name),
-                points(files[2]) if files[2].is_file() else Points.none(),
+                cameras(files[0]), named, points(files[2], named) if files[2].is_file() else Points.none()
             )
             _check(model, files[1])
             return model
@@ -104,7 +106,7 @@ def _check(model: ColmapModel, file: Path) -> None:
             raise FileError(file, got=got, wanted=f"one of the {len(model.cameras)} cameras of the model")
 
 
-def _image(file: Path, name: str, camera_id: int, pose: tuple[float, ...]) -> ColmapImage:
+def _image(file: Path, number: int, name: str, camera_id: int, pose: tuple[float, ...]) -> ColmapImage:
     """One image from its quaternion (wxyz) and translation, checked."""
     quat, T = np.array(pose[:4]), np.eye(4)
     if not np.isfinite(pose).all() or not 1e-6 < np.abs(quat).max() < 1e6:
@@ -112,7 +114,7 @@ def _image(file: Path, name: str, camera_id: int, pose: tuple[float, ...]) -> Co
             file, got=f"pose {pose} of image {name!r}", wanted="finite numbers and a quaternion that is not zero"
         )
     T[:3, :3], T[:3, 3] = rotation_from_quaternion(quat), pose[4:]
-    return ColmapImage(image_name(name, file), camera_id, T)
+    return ColmapImage(image_name(name, file), camera_id, T, number)
 
 
 def _camera(file: Path, camera_id: int, model: str, width: int, height: int, params: tuple[float, ...]) -> Camera:
@@ -122,11 +124,30 @@ def _camera(file: Path, camera_id: int, model: str, width: int, height: int, par
         raise FileError(file, got=f"{error.name} {error.got}", wanted=error.wanted) from error
 
 
-def _points(file: Path, xyz: Array, rgb: NDArray[np.uint8], errors: Array) -> Points:
+def _points(
+    file: Path, xyz: Array, rgb: NDArray[np.uint8], errors: Array, tracks: dict[str, NDArray[np.int32]]
+) -> Points:
     if not np.isfinite(xyz).all():
         got = f"{int((~np.isfinite(xyz)).any(1).sum())} points at infinity or not a number"
         raise FileError(file, got=got, wanted="finite positions")
-    return Points(xyz, rgb, np.where(np.isfinite(errors) & (errors > 0), errors, 0.0))
+    return Points(xyz, rgb, np.where(np.isfinite(errors) & (errors > 0), errors, 0.0), tracks)
+
+
+def _tracks(images: Sequence[ColmapImage], seen_in: Array, lengths: Array) -> dict[str, NDArray[np.int32]]:
+    """`Points.tracks`, from the numbers of the images that have seen each point, one point after the other.
+
+    Args:
+        images: Those of the model; others are of no account.
+        seen_in: Numbers of images, shape (Σ lengths,).
+        lengths: How many are of each point, shape (n,).
+    """
+    if not len(seen_in):
+        return {}
+    order = np.argsort(seen_in, kind="stable")
+    points = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[order]
+    numbers = np.array([image.number for image in images], np.int64)
+    first, last = (np.searchsorted(seen_in[order], numbers, side) for side in ("left", "right"))
+    return {i.name: np.unique(points[a:b]) for i, a, b in zip(images, first, last, strict=True)}
 
 
 # ---------------------------------------------------------------- binary
@@ -154,6 +175,10 @@ class _Cursor:
     def skip(self, size: int, what: str) -> None:
         self.need(size, what)
         self.at += size
+
+    def take_bytes(self, size: int, what: str) -> bytes:
+        self.skip(size, what)
+        return self.data[self.at - size : self.at]
 
     def count(self, smallest: int, what: str) -> int:
         """A count of records, of which each takes at least `smallest` bytes."""
@@ -192,21 +217,24 @@ def _read_cameras_binary(file: Path) -> dict[int, Camera]:
 def _read_images_binary(file: Path) -> Iterator[ColmapImage]:
     cursor = _Cursor(file)
     for _ in range(cursor.count(_IMAGE.size + 1 + _COUNT.size, "images")):
-        _, *pose, camera_id = cursor.take(_IMAGE, "an image")
+        number, *pose, camera_id = cursor.take(_IMAGE, "an image")
         name = cursor.text("an image's name")
         cursor.skip(cursor.count(_FEATURE_BYTES, "features") * _FEATURE_BYTES, "features")
-        yield _image(file, name, int(camera_id), tuple(pose))
+        yield _image(file, int(number), name, int(camera_id), tuple(pose))
 
 
-def _read_points_binary(file: Path) -> Points:
+def _read_points_binary(file: Path, images: Sequence[ColmapImage]) -> Points:
     cursor = _Cursor(file)
     n = cursor.count(_POINT.size, "points")
-    xyz, rgb, errors = np.empty((n, 3)), np.empty((n, 3), np.uint8), np.empty(n)
+    xyz, rgb, errors, lengths = np.empty((n, 3)), np.empty((n, 3), np.uint8), np.empty(n), np.empty(n, np.int64)
+    elements = bytearray()
     for i in range(n):
         _, *xyz[i], red, green, blue, errors[i], length = cursor.take(_POINT, "a point")
         rgb[i] = red, green, blue
-        cursor.skip(int(length) * _TRACK_BYTES, f"a track of {length}")
-    return _points(file, xyz, rgb, errors)
+        elements += cursor.take_bytes(int(length) * _TRACK_BYTES, f"a track of {length}")
+        lengths[i] = length
+    seen_in = np.frombuffer(elements, "<u4")[::2].astype(np.int64)
+    return _points(file, xyz, rgb, errors, _tracks(images, seen_in, lengths))
 
 
 # ---------------------------------------------------------------- text
@@ -246,30 +274,34 @@ def _read_images_text(file: Path) -> Iterator[ColmapImage]:
         if not line:
             continue
         try:
-            _, *pose, camera_id, name = line.split(maxsplit=9)
-            numbers = tuple(map(float, pose)), int(camera_id)
+            first, *pose, camera_id, name = line.split(maxsplit=9)
+            number, numbers = int(first), (tuple(map(float, pose)), int(camera_id))
         except ValueError as error:
             raise _bad_line(file, number, line, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME") from error
         if len(pose) != 7:
             raise _bad_line(file, number, line, "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
         next(lines, None)  # the features of this image
-        yield _image(file, name, numbers[1], numbers[0])
+        yield _image(file, number, name, numbers[1], numbers[0])
 
 
-def _read_points_text(file: Path) -> Points:
-    rows = []
+def _read_points_text(file: Path, images: Sequence[ColmapImage]) -> Points:
+    rows, lengths, seen_in = [], [], array("q")
     for number, line in _lines(file):
         if not line:
             continue
         try:
-            row = [float(x) for x in line.split(maxsplit=8)[1:8]]
-        except ValueError as error:
+            words = line.split()
+            row, track = [float(x) for x in words[1:8]], [int(x) for x in words[8::2]]
+            seen_in.extend(track)
+        except (ValueError, OverflowError) as error:
             raise _bad_line(file, number, line, "POINT3D_ID X Y Z R G B ERROR TRACK…") from error
         if len(row) < 7 or not all(0 <= colour <= 255 for colour in row[3:6]):
             raise _bad_line(file, number, line, "POINT3D_ID X Y Z R G B ERROR TRACK… with colours 0..255")
         rows.append(row)
+        lengths.append(len(track))
     table = np.array(rows, dtype=np.float64).reshape(-1, 7)
-    return _points(file, table[:, :3], table[:, 3:6].astype(np.uint8), table[:, 6])
+    tracks = _tracks(images, np.frombuffer(seen_in, np.int64), np.array(lengths, np.int64))
+    return _points(file, table[:, :3], table[:, 3:6].astype(np.uint8), table[:, 6], tracks)
 
 
 FORMATS = {
@@ -285,7 +317,7 @@ FORMATS = {
 def write_colmap(capture: Capture, folder: str | Path, *, binary: bool = True) -> None:
     """Writes cameras, images and points3D of `capture` into `folder`, each file atomically.
 
-    Features and tracks are not kept in a `Capture`, so images have none and tracks are empty.
+    A capture knows which photo has seen which point, not where: a feature lies where its point projects.
     """
     folder, number = (
         Path(folder),
@@ -296,11 +328,42 @@ def write_colmap(capture: Capture, folder: str | Path, *, binary: bool = True) -
         write_bytes(folder / f"{stem}{'.bin' if binary else '.txt'}", data)
 
 
-def _poses(capture: Capture) -> Iterator[tuple[int, list[float], Camera, str]]:
-    """Number, quaternion wxyz and translation of world to camera, lens and name of each photo."""
+@dataclass(frozen=True)
+class _Image:
+    """What is written of a photo."""
+
+    number: int
+    pose: list[float]
+    """Quaternion wxyz and translation of world to camera."""
+    camera: Camera
+    name: str
+    features: Array
+    """Where its points are in it [px], shape (k, 2)."""
+    points: NDArray[np.int64]
+    """Numbers of these, from 1, shape (k,)."""
+
+
+def _images(capture: Capture) -> Iterator[_Image]:
     for i, photo in enumerate(capture.photos, 1):
         T_cam_world = inverse_pose(photo.T_world_cam)
-        yield i, [*quaternion_from_rotation(T_cam_world[:3, :3]), *T_cam_world[:3, 3]], photo.camera, photo.name
+        pose = [*quaternion_from_rotation(T_cam_world[:3, :3]), *T_cam_world[:3, 3]]
+        seen = capture.points.tracks.get(photo.name, np.zeros(0, np.int32))
+        with np.errstate(all="ignore"):  # who knows what a file says was seen
+            features = photo.camera.project(capture.points.xyz[seen] @ T_cam_world[:3, :3].T + T_cam_world[:3, 3])
+        features = np.nan_to_num(features, posinf=0.0, neginf=0.0)
+        yield _Image(i, pose, photo.camera, photo.name, features, seen.astype(np.int64) + 1)
+
+
+def _elements(images: Sequence[_Image], count: int) -> list[NDArray[np.uint32]]:
+    """The track of each of `count` points: numbers of an image and of a feature in it, shape (length, 2)."""
+    points = np.concatenate([np.zeros(0, np.int64), *(image.points for image in images)])
+    pairs = [np.stack([np.full(len(i.points), i.number), np.arange(len(i.points))], 1) for i in images]
+    order = np.argsort(points, kind="stable")
+    elements = np.concatenate([np.zeros((0, 2), np.int64), *pairs])[order].astype(np.uint32)
+    return np.split(elements, np.searchsorted(points[order], np.arange(2, count + 1))) if count else []
+
+
+_FEATURE = np.dtype([("xy", "<f8", 2), ("point", "<i8")])
 
 
 def _binary(capture: Capture, number: dict[Camera, int]) -> dict[str, bytes]:
@@ -308,16 +371,24 @@ def _binary(capture: Capture, number: dict[Camera, int]) -> dict[str, bytes]:
         _CAMERA.pack(i, MODEL_IDS[c.model], c.width, c.height) + struct.pack(f"<{len(c.params)}d", *c.params)
         for c, i in number.items()
     ]
-    images = [
-        _IMAGE.pack(i, *pose, number[camera]) + name.encode("utf-8", "surrogateescape") + b"\0" + _COUNT.pack(0)
-        for i, pose, camera, name in _poses(capture)
-    ]
+    posed, rows = list(_images(capture)), []
+    for image in posed:
+        features = np.empty(len(image.points), _FEATURE)
+        features["xy"], features["point"] = image.features, image.points
+        name = image.name.encode("utf-8", "surrogateescape") + b"\0"
+        head = _IMAGE.pack(image.number, *image.pose, number[image.camera])
+        rows.append(head + name + _COUNT.pack(len(features)) + features.tobytes())
     points = capture.points
-    rows = [
-        _POINT.pack(i, *xyz, *rgb, error, 0)
-        for i, (xyz, rgb, error) in enumerate(zip(points.xyz, points.rgb.tolist(), points.error, strict=True), 1)
-    ]
-    records = {"cameras": cameras, "images": images, "points3D": rows}
+    tracks = _elements(posed, len(points))
+    fields = zip(points.xyz, points.rgb.tolist(), points.error, tracks, strict=True)
+    records = {
+        "cameras": cameras,
+        "images": rows,
+        "points3D": [
+            _POINT.pack(i, *xyz, *rgb, error, len(track)) + track.astype("<u4").tobytes()
+            for i, (xyz, rgb, error, track) in enumerate(fields, 1)
+        ],
+    }
     return {stem: _COUNT.pack(len(rows)) + b"".join(rows) for stem, rows in records.items()}
 
 
@@ -325,18 +396,21 @@ def _text(capture: Capture, number: dict[Camera, int]) -> dict[str, bytes]:
     def numbers(values: object) -> str:
         return " ".join(repr(float(v)) for v in values)  # type: ignore[attr-defined]
 
+    def features(image: _Image) -> str:
+        return " ".join(f"{numbers(xy)} {point}" for xy, point in zip(image.features, image.points, strict=True))
+
     cameras = [f"{i} {c.model} {c.width} {c.height} {numbers(c.params)}" for c, i in number.items()]
-    images = [f"{i} {numbers(pose)} {number[camera]} {name}\n" for i, pose, camera, name in _poses(capture)]
-    points = [
-        f"{i} {numbers(xyz)} {red} {green} {blue} {float(error)!r}"
-        for i, (xyz, (red, green, blue), error) in enumerate(
-            zip(capture.points.xyz, capture.points.rgb.tolist(), capture.points.error, strict=True), 1
-        )
+    posed, points = list(_images(capture)), capture.points
+    images = [f"{i.number} {numbers(i.pose)} {number[i.camera]} {i.name}\n{features(i)}" for i in posed]
+    fields = zip(points.xyz, points.rgb.tolist(), points.error, _elements(posed, len(points)), strict=True)
+    rows = [
+        " ".join([f"{i} {numbers(xyz)} {red} {green} {blue} {float(error)!r}", *map(str, track.ravel())])
+        for i, (xyz, (red, green, blue), error, track) in enumerate(fields, 1)
     ]
     heads = {
         "cameras": ("# CAMERA_ID MODEL WIDTH HEIGHT PARAMS[]", cameras),
         "images": ("# IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then POINTS2D[] as (X Y POINT3D_ID)", images),
-        "points3D": ("# POINT3D_ID X Y Z R G B ERROR TRACK[] as (IMAGE_ID POINT2D_IDX)", points),
+        "points3D": ("# POINT3D_ID X Y Z R G B ERROR TRACK[] as (IMAGE_ID POINT2D_IDX)", rows),
     }
     return {
         stem: "\n".join([head, *rows, ""]).encode("utf-8", "surrogateescape") for stem, (head, rows) in heads.items()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from scenekit.cameras import Camera, look_at
 from scenekit.capture.capture import Capture, Frame, Photo, Points
-from scenekit.capture.saved import read_capture, write_capture
+from scenekit.capture.saved import read_capture, read_capture_file, write_capture, write_capture_file
 from scenekit.errors import FileError
 
 
@@ -30,7 +30,8 @@ def capture(tmp_path: Path) -> Capture:
         Image.new("RGB", (40, 30)).save(path)
         pose = look_at(rng.normal(size=3), rng.normal(size=3) + np.array([0, 0, 4]))
         photos.append(Photo(path.name, path, lens, pose, mask=path if i == 1 else None))
-    points = Points(rng.normal(size=(7, 3)), rng.integers(0, 255, (7, 3), dtype=np.uint8), rng.uniform(size=7))
+    tracks = {p.name: np.array(seen, np.int32) for p, seen in zip(photos, ([0, 2, 5], [], [1, 2]), strict=True)}
+    points = Points(rng.normal(size=(7, 3)), rng.integers(0, 255, (7, 3), dtype=np.uint8), rng.uniform(size=7), tracks)
     frame = Frame("estimated", "given", "because", 0.1, 0.02, rng.normal(size=(4, 4)))
     return Capture(photos, points, "photos", frame, {"x.jpg": "blurred"}, {"registered": 3}, frozenset({"0 ü.png"}))
 
@@ -47,6 +48,37 @@ def test_everything_comes_back_bit_for_bit(capture: Capture, tmp_path: Path) -> 
     np.testing.assert_array_equal(again.frame.T_world_source, capture.frame.T_world_source)
     for name in ("source", "frame", "skipped", "summary", "held_out"):
         assert getattr(again, name) == getattr(capture, name)
+
+
+def test_tracks_come_back_from_a_folder_and_from_one_file(capture: Capture, tmp_path: Path) -> None:
+    write_capture(tmp_path / "run", capture)
+    write_capture_file(tmp_path / "cameras.json", capture)
+    for again in (read_capture(tmp_path / "run"), read_capture_file(tmp_path / "cameras.json")):
+        assert again.points.tracks.keys() == capture.points.tracks.keys()
+        for name, seen in capture.points.tracks.items():
+            np.testing.assert_array_equal(again.points.tracks[name], seen)
+            assert again.points.tracks[name].dtype == np.int32
+
+
+def test_a_file_from_before_tracks_has_none(capture: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.json"
+    write_capture_file(file, capture)
+    document = json.loads(file.read_text())
+    del document["tracks"]
+    file.write_text(json.dumps(document))
+    again = read_capture_file(file)
+    assert again.points.tracks == {} and again.points.seen_by("0 ü.png") is None
+
+
+@pytest.mark.parametrize("seen", [[7], [-1], ["a"], [2**40], {"a": 1}, [[0], [0, 1]]])
+def test_a_track_that_leads_nowhere_is_refused(capture: Capture, tmp_path: Path, seen: object) -> None:
+    file = tmp_path / "cameras.json"
+    write_capture_file(file, capture)
+    document = json.loads(file.read_text())
+    document["tracks"]["0 ü.png"] = seen
+    file.write_text(json.dumps(document))
+    with pytest.raises(FileError, match=r"cameras\.json"):
+        read_capture_file(file)
 
 
 def test_cameras_json_is_what_the_original_viewer_reads(capture: Capture, tmp_path: Path) -> None:

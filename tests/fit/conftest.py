@@ -31,7 +31,7 @@ def photograph(splats, T_world_cam, name):
         sh_degree=splats.sh_degree,
         backend="torch",
     )
-    return View(name, (image[0].clamp(0, 1) * 255).round().to(torch.uint8), K, viewmat)
+    return View(name, (image[0].clamp(0, 1) * 255).round().to(torch.uint8), K, viewmat, points=splats.means)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import torch
 from scenekit import processes
 from scenekit.capture.views import View
 from scenekit.errors import InputError
-from scenekit.fit import ADC, MCMC, FitConfig, fit, schedules  # noqa: F401 the configs name MCMC
+from scenekit.fit import ADC, MCMC, FitConfig, SurfaceTerms, fit, schedules  # noqa: F401 the configs name them
 from scenekit.fit.trainer import Trainer
 from scenekit.splats import Splats
 
@@ -19,7 +19,8 @@ CONFIGS = {
     name: f'FitConfig(steps=20, log_every=5, batch=2, background="random", evaluate_every=10, strategy={strategy})'
     for name, strategy in {
         "adc": "ADC(cap=150, start_at=0.1, every=0.2, every_steps=1, grow=0.2, reset_every=0.5, reset_steps=1)",
-        "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True",
+        "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True, "
+        "surface=SurfaceTerms(depth=0.1)",
     }.items()
 }
 
@@ -40,7 +41,7 @@ def in_two(
     views: list[View], start: Splats, tmp_path: Path, in_two_processes: Callable[..., list[Path]]
 ) -> Callable[..., list[Path]]:
     """Runs lines in two processes that have the views and the start."""
-    given = {"views": [(v.image, v.K, v.viewmat) for v in views], "start": start.tensors()}
+    given = {"views": [(v.image, v.K, v.viewmat, v.mask, v.points) for v in views], "start": start.tensors()}
     torch.save(given, tmp_path / "given.pt")
     return lambda program, **options: in_two_processes(READ + program, **options)
 

@@ -303,7 +303,9 @@ def test_terms_make_a_scattered_plane_thin_and_smooth(scattered, surface, spread
     assert shaped.history.records[-1].psnr > plain.history.records[-1].psnr - 1
 
 
-@pytest.mark.parametrize("wrong", [{"depth_normal": -0.1}, {"distortion": math.nan}, {"start": math.inf}])
+@pytest.mark.parametrize(
+    "wrong", [{"depth_normal": -0.1}, {"distortion": math.nan}, {"depth": math.inf}, {"start": math.inf}]
+)
 def test_wrong_weights_are_refused(wrong):
     with pytest.raises(InputError, match="surface"):
         SurfaceTerms(**wrong)

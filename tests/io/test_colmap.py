@@ -25,7 +25,8 @@ def some_capture() -> Capture:
         Photo(name, Path(name), lens, look_at(np.array([np.cos(a), np.sin(a), 0.5]), np.zeros(3)))
         for name, lens, a in [("a b.jpg", lenses[0], 0.1), ("sub/ζ.jpg", lenses[1], 2.0), ("z.png", lenses[0], 4.0)]
     ]
-    points = Points(rng.normal(size=(7, 3)), rng.integers(0, 256, (7, 3), dtype=np.uint8), rng.random(7))
+    tracks = {photo.name: np.flatnonzero(rng.random(7) < 0.6).astype(np.int32) for photo in photos}
+    points = Points(0.3 * rng.normal(size=(7, 3)), rng.integers(0, 256, (7, 3), dtype=np.uint8), rng.random(7), tracks)
     return Capture(photos, points, "photos")
 
 
@@ -39,6 +40,8 @@ def test_what_we_write_is_what_pycolmap_reads(tmp_path, binary):
     capture = some_capture()
     if not binary:  # pycolmap's text reader ends a name at its first space
         capture = replace(capture, photos=[replace(p, name=p.name.replace(" ", "_")) for p in capture.photos])
+        tracks = {name.replace(" ", "_"): seen for name, seen in capture.points.tracks.items()}
+        capture = replace(capture, points=replace(capture.points, tracks=tracks))
     write_colmap(capture, tmp_path, binary=binary)
     other = pycolmap.Reconstruction(tmp_path)
     assert other.num_reg_images() == 3 and other.num_cameras() == 2 and other.num_points3D() == 7
@@ -47,6 +50,14 @@ def test_what_we_write_is_what_pycolmap_reads(tmp_path, binary):
         np.testing.assert_allclose(image.cam_from_world().matrix(), inverse_pose(photo.T_world_cam)[:3], atol=1e-12)
         assert image.camera.model.name == photo.camera.model
         np.testing.assert_array_equal(image.camera.params, photo.camera.params)
+        seen = capture.points.tracks[photo.name]
+        assert [f.point3D_id for f in image.points2D] == (seen + 1).tolist()
+        for feature in image.points2D:
+            expected = image.project_point(other.point3D(feature.point3D_id).xyz)
+            np.testing.assert_allclose(feature.xy, expected, atol=1e-6)
+    for i, point in other.points3D.items():
+        for element in point.track.elements:
+            assert other.image(element.image_id).point2D(element.point2D_idx).point3D_id == i
     points = [other.point3D(i + 1) for i in range(7)]
     np.testing.assert_array_equal([p.xyz for p in points], capture.points.xyz)
     np.testing.assert_array_equal([p.color for p in points], capture.points.rgb)
@@ -65,9 +76,22 @@ def test_what_pycolmap_writes_is_what_we_read(tmp_path, binary):
         theirs = other.find_image_with_name(image.name)
         np.testing.assert_allclose(image.T_cam_world[:3], theirs.cam_from_world().matrix(), atol=1e-12)
         np.testing.assert_allclose(model.cameras[image.camera_id].params, theirs.camera.params)
+        seen = model.points.seen_by(image.name)
+        expected = [other.point3D(f.point3D_id).xyz for f in theirs.get_observation_points2D()]
+        np.testing.assert_allclose(np.sort(seen, 0), np.sort(expected, 0), atol=1e-12)
     np.testing.assert_allclose(
         np.sort(model.points.xyz, 0), np.sort([p.xyz for p in other.points3D.values()], 0), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_tracks_survive_both_formats(tmp_path, binary):
+    capture = some_capture()
+    write_colmap(capture, tmp_path, binary=binary)
+    again = read_model(tmp_path).points.tracks
+    assert again.keys() == capture.points.tracks.keys()
+    for name, seen in capture.points.tracks.items():
+        np.testing.assert_array_equal(again[name], seen)
 
 
 @pytest.mark.parametrize("model", sorted(PARAMS))
