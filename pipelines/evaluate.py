@@ -21,7 +21,7 @@ from scenekit.io.splat_files import read_splats
 from scenekit.opening import SKY, open_scene
 from scenekit.render.splats import render
 from scenekit.runs import read_json, write_json
-from scenekit.scene import SceneState
+from scenekit.scene import SKY_PATH, SceneState
 from scenekit.splats import merge
 
 
@@ -97,8 +97,8 @@ def picture(config: Config, state: SceneState, options: dict[str, Any]) -> Pictu
         white = options.get("nerf", {}).get("background") == "white"
         T_node_world = inverse_pose(state.pose(placed[0]).matrix)
         return _picture_of_field(placed[1], T_node_world, torch.ones(3) if white else None)
-    splats = state.splats() if config.splats is None else read_splats(config.splats)
-    if (config.run / SKY).is_file():
+    splats = state.splats(sky=True) if config.splats is None else read_splats(config.splats)
+    if (config.run / SKY).is_file() and (config.splats is not None or SKY_PATH not in state):
         splats = merge([splats, read_splats(config.run / SKY)])
 
     def drawn_splats(camera: Camera, T_world_cam: Array) -> Tensor:

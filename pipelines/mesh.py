@@ -178,7 +178,7 @@ def shape(posed: dict[str, Mesh], made: dict[str, NodeMesh]) -> Mesh:
 
 def picture(state: SceneState, mesh: Mesh, shape: Mesh) -> NDArray[np.uint8]:
     """Splats, mesh, and its shape in the light of the camera, side by side as some photos see them, shape (h, w, 3)."""
-    splats, photos = state.splats(), state.photos()
+    splats, photos = state.splats(sky=True), state.photos()
     photos, rows = photos or around(splats).photos, []
     scenes = ray_scene(mesh), ray_scene(shape)
     for k in np.linspace(0, len(photos) - 1, PICTURES + 1)[:-1].round().astype(int):

@@ -306,7 +306,7 @@ def write_scene(run: Run, config: Config, fitted: Fitted, capture: Capture) -> N
     """
     if "meshes" in run.done and is_scene(run.folder):
         return
-    scene = run_scene(run.folder, fitted.splats, capture, fitted.field)
+    scene = run_scene(run.folder, fitted.splats, capture, fitted.field, fitted.sky)
     if fitted.surface is not None:
         mesh = fitted.surface.mesh
         meshed(scene, config.meshing, made={f"/{SCENE}": NodeMesh(mesh, len(mesh.faces), 0.0)})

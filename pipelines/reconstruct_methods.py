@@ -61,6 +61,8 @@ class Fitted:
     """The surface of that."""
     refined: Capture | None = None
     """The capture with the poses that the fit ended with, if it refined them."""
+    sky: Splats | None = None
+    """What is far behind the splats, if it was learned."""
     placed: Sequence[View] | None = None
     """Then also the photos held out, from where they fit the splats best; else they are where the capture says."""
 
@@ -75,16 +77,15 @@ def fitted_splats(
 ) -> Fitted:
     """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder.
 
-    A sky becomes sky.ply there: it is in the pictures, but no part of the scene.
+    A sky becomes sky.ply there: it is in the pictures, and no thing of the scene.
     """
     (folder / FIELD).unlink(missing_ok=True)  # of an earlier run by the other method: its splats are to be replaced
     start = initial_splats(capture.points, views=train, seed=config.seed).map(lambda tensor: tensor.to(device))
     result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out)
     splats, history, poses = result.splats.map(Tensor.cpu), result.history, result.companions.poses
-    whole = splats
+    whole, sky = splats, None if result.sky is None else result.sky.map(Tensor.cpu)
     (folder / SKY).unlink(missing_ok=True)
-    if result.sky is not None:
-        sky = result.sky.map(Tensor.cpu)
+    if sky is not None:
         write_splats(folder / SKY, sky)
         whole = merge([splats, sky])
 
@@ -104,6 +105,7 @@ def fitted_splats(
         {"Steps": thousands(config.steps), "Densification": type(config.strategy).__name__}
         | ({} if config.exposure == "none" else {"Exposure of each photo": config.exposure})
         | ({} if poses is None else {"Poses": "refined"}),
+        sky=sky,
         refined=None if poses is None else posed_anew(capture, outlines(train), poses),
         placed=None if poses is None else aligned(whole, held_out, exposure=config.exposure != "none"),
     )
@@ -128,6 +130,7 @@ def fitted_field(
     result = fit_field(train, region_of(capture), config, folder=folder / "checkpoint", held_out=unseen)
     field = FittedField(result.field, result.look)
     write_field(folder / FIELD, field.field, field.look)
+    (folder / SKY).unlink(missing_ok=True)
     surface = field_mesh(field.field, voxels=voxels)
     splats = field_splats(field.field, surface, seed=config.seed)
 

@@ -83,7 +83,7 @@ def _seen(source: Path) -> tuple[Splats, list[Photo]]:
     if not source.is_dir() or not (is_scene(source) or (source / "run.json").is_file()):
         return read_splats(source), []
     state = open_scene(source).state
-    return state.splats(), state.photos()
+    return state.splats(sky=True), state.photos()
 
 
 def _path(config: Config, splats: Splats, photos: list[Photo]) -> tuple[Camera, Array, list[str]]:

@@ -92,7 +92,7 @@ def extent(splats: Splats) -> Array:
 def picture(state: SceneState, support: str) -> NDArray[np.uint8]:
     """The scene beside the same view with a colour for each thing, shape (h, 2 w, 3)."""
     painted, objects = [], 0
-    for path, node in state.walk():
+    for path, node in state.things():
         if node.splats is None:
             continue
         is_object = path not in ("/background", f"/{support}")

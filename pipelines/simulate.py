@@ -176,7 +176,7 @@ def pictures(clip: Clip, config: Config) -> Iterator[NDArray[np.uint8]]:
     for scene, T_world_cam in zip(frames, poses, strict=True):
         if has_splats:
             with torch.no_grad():
-                rgb = render(scene.splats(), camera, T_world_cam).rgb
+                rgb = render(scene.splats(sky=True), camera, T_world_cam).rgb
         else:
             mesh = _whole_mesh(scene)
             lit: Shading = "none" if mesh.texture is not None or mesh.vertex_colors is not None else "headlight"

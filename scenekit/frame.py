@@ -131,7 +131,7 @@ def scale_by_size(state: SceneState, path: str, metres: float, *, axis: int | No
 def _extent(state: SceneState, path: str, stray: float) -> Array:
     """Sides of the box around meshes, and around splats without the outermost part `stray` of each cloud [m]."""
     corners = []
-    for where, node in state.walk(path):
+    for where, node in state.things(path):
         T = state.pose(where).matrix
         meshes = [] if node.mesh is None else [(node.mesh.vertices, 0.0)]
         clouds = [] if node.splats is None else [(node.splats.means, stray)]

@@ -13,7 +13,7 @@ from scenekit.io.kinds import kind_of
 from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import Up, holds_splats, open_splats, read_splats
-from scenekit.scene import NAME, Node, Scene, SceneState
+from scenekit.scene import NAME, SKY_PATH, Node, Scene, SceneState
 from scenekit.splats import Splats
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FIELD = "field.safetensors"
 """The file of a run's radiance field."""
 
 SKY = "sky.ply"
-"""The file of what is behind the splats of a run, where it was learned; no part of its scene."""
+"""The file of what is behind the splats of a run, where it was learned."""
 
 
 def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
@@ -35,7 +35,7 @@ def open_scene(path: str | Path, *, up: Up | None = None) -> Scene:
     | input | what becomes of it |
     |---|---|
     | folder with scene.json | the scene as it was saved, with its history |
-    | run folder | /scene with splats and field, /cameras with the photos, its frame; `save` writes there |
+    | run folder | /scene with splats and field, /cameras with the photos, /sky, its frame; `save` writes there |
     | run folder of `generate` | the scene in it, scene/ |
     | file of splats or of a mesh | one node called like the file; `save` needs a folder |
     | folder of splats: an unbundled SOG, a run of splatfacto | the same |
@@ -74,20 +74,36 @@ def _run(folder: Path) -> Scene:
         raise FileError(file, got="nothing", wanted="the splats of a finished run", hint=hint)
     splats = read_splats(file)
     remember_file(folder, splats, file)
-    scene = run_scene(folder, splats, _capture_of(folder), _field_of(folder))
+    scene = run_scene(folder, splats, _capture_of(folder), _field_of(folder), _sky_of(folder))
     scene.revision = ""
     return scene
 
 
-def run_scene(folder: Path, splats: Splats, capture: Capture | None, field: FittedField | None = None) -> Scene:
-    """The scene of a run with these splats, photos and field; a scene that was saved there before is of no account."""
-    nodes = (Node(SCENE, splats=splats, field=field), *([Node(CAMERAS, cameras=capture)] if capture else []))
+def run_scene(
+    folder: Path,
+    splats: Splats,
+    capture: Capture | None,
+    field: FittedField | None = None,
+    sky: Splats | None = None,
+) -> Scene:
+    """The scene of a run with these splats, photos, field and sky; one that was saved there before is of no account."""
+    nodes = [Node(SCENE, splats=splats, field=field)]
+    nodes += [Node(CAMERAS, cameras=capture)] if capture else []
+    nodes += [Node(SKY_PATH.strip("/"), splats=sky)] if sky is not None else []
     frame = capture.frame if capture else Frame()
-    return Scene(SceneState(Node("", children=nodes), frame, f"run {folder.resolve().name}"), folder=folder)
+    return Scene(SceneState(Node("", children=tuple(nodes)), frame, f"run {folder.resolve().name}"), folder=folder)
 
 
 def _capture_of(run: Path) -> Capture | None:
     return read_capture(run) if (run / "capture.json").is_file() else None
+
+
+def _sky_of(run: Path) -> Splats | None:
+    if not (file := run / SKY).is_file():
+        return None
+    sky = read_splats(file)
+    remember_file(run, sky, file)
+    return sky
 
 
 def _field_of(run: Path) -> FittedField | None:

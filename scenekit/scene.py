@@ -41,6 +41,9 @@ NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 PARTS = ("splats", "mesh", "field", "body", "material", "cameras")
 """What a node can hold, at most one of each."""
 
+SKY_PATH = "/sky"
+"""The node of what is too far to have a place: drawn, but no thing among `SceneState.things`."""
+
 MAX_DEPTH = 64
 """Deepest path; a tree that is deeper is a mistake or an attack."""
 
@@ -128,6 +131,10 @@ class SceneState:
             yield where, node
             stack += [(join(where, child.name), child) for child in reversed(node.children)]
 
+    def things(self, path: str = "/") -> Iterator[tuple[str, Node]]:
+        """What `walk` gives, without a sky below `path`: what has a place and may be measured, meshed or moved."""
+        return ((where, node) for where, node in self.walk(path) if where != SKY_PATH or path == SKY_PATH)
+
     def pose(self, path: str) -> Pose:
         """T_world_node of the node at `path`."""
         names, pose = split_path(path), Pose()
@@ -154,11 +161,16 @@ class SceneState:
             state = state.with_node(where, lambda node, where=where: change(where, node))  # type: ignore[misc]
         return state
 
-    def splats(self, path: str = "/") -> Splats:
-        """All splats at and below `path` as one cloud in the world frame, in the order of `walk`."""
+    def splats(self, path: str = "/", *, sky: bool = False) -> Splats:
+        """All splats at and below `path` as one cloud in the world frame, in the order of `walk`.
+
+        Args:
+            path: Where.
+            sky: With the sky, which belongs in pictures and nowhere else.
+        """
         clouds = [
             node.splats.transform(torch.from_numpy(self.pose(where).matrix))
-            for where, node in self.walk(path)
+            for where, node in (self.walk if sky else self.things)(path)
             if node.splats is not None
         ]
         return merge(clouds)
@@ -263,9 +275,9 @@ class Scene:
             state = before
         self.state = reached
 
-    def splats(self, path: str = "/") -> Splats:
-        """All splats at and below `path` as one cloud in the world frame."""
-        return self.state.splats(path)
+    def splats(self, path: str = "/", *, sky: bool = False) -> Splats:
+        """All splats at and below `path` as one cloud in the world frame, a sky among them if asked for."""
+        return self.state.splats(path, sky=sky)
 
     def save(self, folder: str | Path | None = None, *, history_bytes: int = HISTORY_BYTES) -> Path:
         """Writes the scene and its history into a folder, atomically; see `scenekit.io.scene_folder`.

@@ -269,7 +269,7 @@ def _largest_first(splats: Splats, labels: Numbers, names: list[str]) -> tuple[N
 
 def _only_cloud(state: SceneState) -> str:
     """The path of the only node with splats."""
-    paths = [path for path, node in state.walk() if node.splats is not None]
+    paths = [path for path, node in state.things() if node.splats is not None]
     if len(paths) != 1:
         got = f"{len(paths)} nodes with splats" + (": " + ", ".join(paths[:8]) if paths else "")
         raise InputError("path", got=got, wanted="the one to be divided", hint="Name it, or merge them first.")

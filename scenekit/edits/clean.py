@@ -14,7 +14,7 @@ from scenekit.decimate import decimate
 from scenekit.errors import InputError
 from scenekit.floaters import FloaterConfig, floaters
 from scenekit.render.splats import render
-from scenekit.scene import Node, SceneState
+from scenekit.scene import SKY_PATH, Node, SceneState
 from scenekit.selection.photos import capture_above
 from scenekit.splats import Splats
 
@@ -64,7 +64,7 @@ class RemoveFloaters:
         odd_at = odd_places(state, self.odd) if self.odd else None
 
         def cleaned(at: str, node: Node) -> Node:
-            if node.splats is None or not len(node.splats):
+            if node.splats is None or not len(node.splats) or at == SKY_PATH:
                 return node
             views = photo_views(state, at) if self.min_photos else []
             reasons = list(floaters(node.splats, config, views=views).values())

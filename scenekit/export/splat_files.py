@@ -22,14 +22,14 @@ def write(folder: Path, assets: Assets, state: SceneState) -> list[Path]:
     Args:
         folder: Where to; it appears if there is something to write.
         assets: What is exported of `state`.
-        state: The scene; its other splats, such as those of a background, stand still.
+        state: The scene; its other splats, such as those of a background, stand still. A sky is left out.
     """
     clouds = {link.name: link.splats for link in assets.links if link.splats is not None and len(link.splats)}
     owned = {link.path for link in assets.links}
     clouds[REST] = merge(
         [
             node.splats.transform(torch.from_numpy(state.pose(path).matrix))
-            for path, node in state.walk()
+            for path, node in state.things()
             if node.splats is not None and path not in owned
         ]
     )

@@ -133,7 +133,9 @@ def _points(
     return Points(xyz, rgb, np.where(np.isfinite(errors) & (errors > 0), errors, 0.0), tracks)
 
 
-def _tracks(images: Sequence[ColmapImage], seen_in: Array, lengths: Array) -> dict[str, NDArray[np.int32]]:
+def _tracks(
+    images: Sequence[ColmapImage], seen_in: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> dict[str, NDArray[np.int32]]:
     """`Points.tracks`, from the numbers of the images that have seen each point, one point after the other.
 
     Args:

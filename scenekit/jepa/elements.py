@@ -156,7 +156,7 @@ def scene_elements(scene: SceneState, count: int, *, node: Source = "splats", ge
         InputError: If there are neither splats nor meshes, or one cannot be used.
     """
     paths, parts = owner_paths(scene), []
-    for path, part in scene.walk():
+    for path, part in scene.things():
         splats = part.splats if part.splats is not None and len(part.splats) else None
         mesh = part.mesh if part.mesh is not None and len(part.mesh.faces) else None
         said = []
@@ -177,7 +177,7 @@ def owner_paths(scene: SceneState) -> list[str]:
     """The nodes that own elements: those with splats or a mesh, but for the static ones, which are the surroundings."""
     return [
         path
-        for path, node in scene.walk()
+        for path, node in scene.things()
         if (node.splats is not None or node.mesh is not None) and not (node.body and node.body.kind == "static")
     ]
 

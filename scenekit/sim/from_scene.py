@@ -26,7 +26,7 @@ from scenekit.errors import InputError
 from scenekit.material import Material, materials
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
-from scenekit.scene import Node, SceneState
+from scenekit.scene import SKY_PATH, Node, SceneState
 from scenekit.sim.bodies import Piece, RigidBody
 from scenekit.sim.cloth import cloth
 from scenekit.sim.colliders import Collider, ColliderArrays, Contact
@@ -170,7 +170,7 @@ def _assumed(building: _Builder) -> Iterable[str]:
 def role_of(state: SceneState, path: str, config: SimConfig = SimConfig()) -> Role:
     """What a node becomes; see the module's table."""
     node = state.node(path)
-    if not _has_shape(node):
+    if path == SKY_PATH or not _has_shape(node):
         return "nothing"
     solver = "rigid" if node.material is None else node.material.law.solver
     if node.body is not None and node.body.kind == "static":

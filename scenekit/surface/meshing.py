@@ -202,7 +202,7 @@ def around(splats: Splats) -> Capture:
 
 def _cast(state: SceneState) -> Cast:
     """All nodes with splats. A node is to be closed if it stands on one with splats or beside a background."""
-    paths = [path for path, node in state.walk() if node.splats is not None and len(node.splats)]
+    paths = [path for path, node in state.things() if node.splats is not None and len(node.splats)]
     if not paths:
         raise InputError("scene", got="no splats", wanted="splats to make a surface of")
     number = {path: k for k, path in enumerate(paths)}

@@ -125,10 +125,10 @@ class Placed:
 
 
 def placed(state: SceneState) -> list[Placed]:
-    """All nodes of a scene, parents first."""
+    """All nodes of a scene but its sky, parents first."""
     places = {"/": state.root.pose.matrix}
     things = []
-    for path, node in state.walk():
+    for path, node in state.things():
         if path != "/":
             with np.errstate(over="ignore", invalid="ignore"):
                 places[path] = places[path.rsplit("/", 1)[0] or "/"] @ node.pose.matrix
