@@ -122,9 +122,9 @@ def run(config: Config) -> Result:
         start = initial_splats(flat.points, views=train, seed=seed)
         for weight in config.weights:
             surface = replace(config.fit.surface, depth=weight)
-            result = fit(train, start, replace(config.fit, surface=surface, seed=seed))
-            apart, close = depth_errors(result.splats, held_out, true, config.depth)
-            seconds, psnr = result.history.records[-1].seconds, mean_psnr(result.splats, held_out)
+            fitted = fit(train, start, replace(config.fit, surface=surface, seed=seed))
+            apart, close = depth_errors(fitted.splats, held_out, true, config.depth)
+            seconds, psnr = fitted.history.records[-1].seconds, mean_psnr(fitted.splats, held_out)
             rows.append(Row(weight, seed, seconds, psnr, float(apart.median()), float(apart.mean()), close))
     sightings = sum(map(len, flat.points.tracks.values()))
     result = Result(len(flat.points), sightings, (len(train), len(held_out)), rows)

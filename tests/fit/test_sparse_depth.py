@@ -41,12 +41,12 @@ def view(points: torch.Tensor) -> View:
     return looking((1.0, -2.0, 1.5), points)
 
 
-def test_it_is_the_mean_difference_of_inverse_depths_times_the_extent(view: View) -> None:
+def test_it_is_the_mean_difference_of_inverse_depths_times_the_extent(view: View, points: torch.Tensor) -> None:
     """Over a depth map that is linear in the pixel, between whose centres bilinear interpolation is exact."""
     u, v = torch.meshgrid(torch.arange(24.0) + 0.5, torch.arange(16.0) + 0.5, indexing="xy")
     alpha = torch.full((16, 24), 0.8, dtype=torch.float64)
     depths = (2 + 0.01 * u + 0.02 * v).double()
-    xyz = view.points @ view.viewmat[:3, :3].T + view.viewmat[:3, 3]
+    xyz = points @ view.viewmat[:3, :3].T + view.viewmat[:3, 3]
     pixels = (xyz @ view.K.T)[:, :2] / xyz[:, 2:]
     assert ((pixels > 0.5) & (pixels < torch.tensor([23.5, 15.5]))).all()
     drawn = (2 + 0.01 * pixels[:, 0] + 0.02 * pixels[:, 1]) / 0.8
@@ -72,13 +72,13 @@ def test_between_pixels_is_bilinear_with_centres_at_a_half() -> None:
     torch.testing.assert_close(sampled(channels, at)[0], torch.tensor([0.0, 6.0, 0.5, 7.5, 8.0]))
 
 
-def test_what_is_outside_behind_or_masked_does_not_count(view: View) -> None:
+def test_what_is_outside_behind_or_masked_does_not_count(view: View, points: torch.Tensor) -> None:
     right_before = torch.tensor([[1.0, -2.0, 1.5]]).double() * 0.9999  # between the eye and what it looks at
     behind, beside = torch.tensor([[2.0, -4.0, 3.0], [50.0, 50.0, 0.0]]).double()
-    more = torch.cat([view.points, right_before, behind[None], beside[None]])
+    more = torch.cat([points, right_before, behind[None], beside[None]])
     pixels, z = sightings(view, nearest=0.0025)
     again, _ = sightings(replace(view, points=more), nearest=0.0025)
-    assert torch.equal(pixels, again) and len(z) == len(view.points)
+    assert torch.equal(pixels, again) and len(z) == len(points)
     mask = torch.ones(16, 24, dtype=torch.bool)
     column, row = pixels[3].long().tolist()
     mask[row, column] = False

@@ -90,9 +90,9 @@ def from_gsplat(name: str, settings: Settings, *, steps: int) -> FromGsplat:
     values |= {ours: float(given[theirs]) / steps for theirs, ours in TIMES.items()}
     remarks = tuple(_left_out(name, given))
     if name == "MCMCStrategy":
-        return FromGsplat(MCMC(every_steps=1, **values), remarks)  # type: ignore[arg-type]
+        return FromGsplat(MCMC(every_steps=1, **values), remarks)
     values |= {"cap": UNLIMITED, "grow": 1.0, "reset_every": float(given["reset_every"]) / steps}
-    return FromGsplat(ADC(every_steps=1, reset_steps=1, **values), remarks)  # type: ignore[arg-type]
+    return FromGsplat(ADC(every_steps=1, reset_steps=1, **values), remarks)
 
 
 def to_gsplat(strategy: ADC | MCMC, *, steps: int) -> ToGsplat:
