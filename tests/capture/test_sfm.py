@@ -13,6 +13,7 @@ import pycolmap
 import pytest
 from PIL import Image
 
+from scenekit.cameras import inverse_pose
 from scenekit.capture import Capture, CaptureConfig, SfmConfig, VideoConfig, open_capture
 from scenekit.capture.photos import photo_set
 from scenekit.capture.sfm_database import SfmDatabase, supervised
@@ -37,6 +38,11 @@ def test_the_cameras_of_the_room_are_found(opened, room):
     true = truth(capture, room)
     assert len(capture.photos) == COUNT == capture.summary["registered"] and not capture.skipped
     assert capture.summary["reprojection_error_px"] < 1.0 and len(capture.points) > 200
+    for photo in capture.photos:  # what it has seen is in it, in the levelled world too
+        T, seen = inverse_pose(photo.T_world_cam), capture.points.seen_by(photo.name)
+        pixels = photo.camera.project(seen @ T[:3, :3].T + T[:3, 3])
+        assert len(seen) > 20 and (pixels > -5).all()
+        assert (pixels < np.array([photo.camera.width, photo.camera.height]) + 5).all()
     Rs = np.stack([photo.T_world_cam[:3, :3] for photo in capture.photos])
     between = np.einsum("aji,bjk->abik", Rs, Rs) @ np.einsum("aji,bjk->abik", true[:, :3, :3], true[:, :3, :3]).mT
     angles = np.degrees(np.arccos(np.clip((np.trace(between, axis1=2, axis2=3) - 1) / 2, -1, 1)))

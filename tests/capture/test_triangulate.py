@@ -43,6 +43,9 @@ def test_points_lie_on_the_walls_and_poses_and_lenses_stay(room, tmp_path):
     assert len(capture.points) == capture.summary["points"] > 200
     assert np.median(walls_apart(capture, room)) < 0.005 and np.percentile(walls_apart(capture, room), 95) < 0.03
     assert capture.summary["reprojection_error_px"] < 1.0 and (capture.points.error > 0).all()
+    assert capture.points.tracks.keys() <= {photo.name for photo in capture.photos}
+    lengths = np.bincount(np.concatenate(list(capture.points.tracks.values())), minlength=len(capture.points))
+    assert lengths.min() >= 2 and lengths.mean() == pytest.approx(capture.summary["track_length"], rel=0.02)
     assert set(capture.summary["seconds"]) == {"features", "matches", "points"}
 
 

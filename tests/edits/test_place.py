@@ -8,7 +8,7 @@ import torch
 
 from scenekit import edits
 from scenekit.cameras import inverse_pose, rotation_from_quaternion
-from scenekit.edits.place import axis_angle, middle, transformed
+from scenekit.edits.place import axis_angle, middle, transformed, transformed_capture
 from scenekit.errors import InputError
 from scenekit.render.splats import rasterization
 from scenekit.render.splats_torch import covariances
@@ -181,3 +181,15 @@ def test_the_middle_is_that_of_the_box_without_the_outermost(make_state):
     state = make_state()
     np.testing.assert_allclose(middle(state, "/box"), state.pose("/box").position, atol=1e-6)
     assert middle(state, "/empty") == state.pose("/empty").position
+
+
+@pytest.mark.parametrize("name", ["move", "turn", "scale"])
+def test_a_photo_has_seen_the_same_points_in_the_same_place(make_state, name):
+    before = make_state().node("/room").cameras
+    before = replace(before, points=replace(before.points, tracks={"1.png": np.array([0, 3], np.int32)}))
+    after = transformed_capture(before, similarity(name))
+    seen = []
+    for each in (before, after):
+        T, points = inverse_pose(each.photos[1].T_world_cam), each.points.seen_by("1.png")
+        seen.append(each.photos[1].camera.project(points @ T[:3, :3].T + T[:3, 3]))
+    np.testing.assert_allclose(seen[0], seen[1], atol=1e-8)

@@ -19,8 +19,7 @@ CONFIGS = {
     name: f'FitConfig(steps=20, log_every=5, batch=2, background="random", evaluate_every=10, strategy={strategy})'
     for name, strategy in {
         "adc": "ADC(cap=150, start_at=0.1, every=0.2, every_steps=1, grow=0.2, reset_every=0.5, reset_steps=1)",
-        "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True, "
-        "surface=SurfaceTerms(depth=0.1)",
+        "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True",
     }.items()
 }
 
@@ -71,6 +70,24 @@ torch.save(said, folder / f"{name} {{processes.rank()}}.pt")
             assert (ours.loss, ours.psnr) == pytest.approx(theirs[2:4], rel=1e-4)
         for row, theirs in zip(alone.history.held_out, history["held_out"], strict=True):
             assert row.psnr == pytest.approx(theirs[2], rel=1e-4)
+
+
+def test_points_of_photos_hold_depth_in_two_processes_as_in_one(
+    views: list[View], start: Splats, tmp_path: Path, in_two: Callable[..., list[Path]]
+) -> None:
+    """A photo that has seen no point takes part like any other."""
+    config = "FitConfig(steps=4, batch=2, coarse=(), surface=SurfaceTerms(depth=0.1))"
+    in_two(f"""
+from dataclasses import replace
+views = [replace(view, points=None if i % 2 else view.points) for i, view in enumerate(views)]
+torch.save(fit(views, start, {config}, progress=False).splats.tensors(), folder / f"{{processes.rank()}}.pt")
+""")
+    views = [replace(view, points=None if i % 2 else view.points) for i, view in enumerate(views)]
+    alone = fit(views, start, eval(config), progress=False).splats
+    first, second = (torch.load(tmp_path / f"{i}.pt", weights_only=True) for i in (0, 1))
+    for name, tensor in alone.tensors().items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], tensor, rtol=1e-3, atol=1e-3)
 
 
 def test_two_photos_a_step_are_two_looks_and_one_step_along_their_mean(views: list[View], start: Splats) -> None:
