@@ -23,7 +23,7 @@ from torch import Tensor
 
 import scenekit._kernels.launch as launch
 from scenekit.errors import FileError
-from scenekit.pipelines import tiles_cpp
+from scenekit.pipelines.tiles_cpp import stages
 from scenekit.render import splats_warp
 from scenekit.render.splats import RasterOptions, rasterization
 
@@ -151,9 +151,9 @@ def against_cpp(config: Config) -> tuple[Race, ...]:
     threads, races = launch.threads(), []
     for count in sorted({1, threads}):
         launch.set_threads(count)
-        stages = tiles_cpp.stages((config.width, config.height), splats, bins)
-        stages["graph"] = lambda: splats_warp._Blend.apply(*inputs, torch.zeros(1, 3), [bins], options)
-        ms = _in_turns(stages, config, pause=0.01)  # OpenMP's threads spin for a while after their work
+        racing = stages((config.width, config.height), splats, bins)
+        racing["graph"] = lambda: splats_warp._Blend.apply(*inputs, torch.zeros(1, 3), [bins], options)
+        ms = _in_turns(racing, config, pause=0.01)  # OpenMP's threads spin for a while after their work
         cpp = ms["C++"]
         ratios = [round(ms[name] / cpp, 2) for name in ("ours", "graph")]
         races.append(Race(count, ms["ours"], ms["graph"], cpp, *ratios))

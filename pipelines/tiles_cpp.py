@@ -19,8 +19,10 @@ from scenekit.render.splats_pixels import described
 from scenekit.render.splats_warp import Bins
 
 SOURCE = Path(__file__).with_name("bench_tiles.cpp")
-FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
-FLAGS += ("-ffinite-math-only", "-fno-signed-zeros")
+FLAGS = [
+    *("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"),
+    *("-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros"),
+]
 """Not -ffast-math: it would fold away the rounding in exp2, and its start-up code sets this whole process to flush
 denormal numbers."""
 DIFFERENCE = 1e-4
