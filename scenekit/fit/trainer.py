@@ -22,6 +22,7 @@ from scenekit.fit import schedules
 from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from scenekit.fit.companions import Companions
 from scenekit.fit.config import FitConfig
+from scenekit.fit.differences import Difference, errors_of
 from scenekit.fit.held_out import decibel, psnrs
 from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.metrics import HeldOut, History, Monitor, Record, Stopwatch
@@ -32,6 +33,7 @@ from scenekit.fit.strategies.strategy import State
 from scenekit.fit.surface_terms import SurfaceTerms
 from scenekit.interrupts import held_back
 from scenekit.render.splats import rasterization
+from scenekit.render.splats_torch import sh_to_rgb
 from scenekit.splats import Splats, merge
 
 BLUR = 0.3
@@ -139,7 +141,7 @@ class Trainer:
             raise InputError("batch", got=config.batch, wanted=wanted)
         self.config, self.folder = config, folder
         self.views = mapped(views, lambda view: view.on(splats.means.device))
-        self.run = Run(config.steps, _extent(outlines(views), splats))
+        self.run = Run(config.steps, _extent(outlines(views), splats), len(views), self.difference)
         self.adam = Adam(replace(splats, antialiased=config.antialiased))
         sky = config.background == "sky"
         self.companions = Companions.chosen(sky, config.exposure, config.poses, outlines(views), splats)
@@ -230,12 +232,29 @@ class Trainer:
         self, view: View, background: Tensor | None, degree: int, surface: SurfaceTerms
     ) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """The image, with the channels of the surface terms behind its colours; alpha; meta."""
-        splats = self.adam.splats
+        splats, config = self.adam.splats, self.config
         colors = splats.sh
         if surface.of_pixels:
             colors = surface.channels(splats, view, degree, extent=self.run.extent)
             if background is not None:
                 background = torch.nn.functional.pad(background, (0, colors.shape[-1] - 3))
+        degrees = None if surface.of_pixels else degree
+        image, alpha, meta = self._draw(splats, colors, view, background, degrees, absgrad=config.strategy.absgrad)
+        if meta["means2d"].requires_grad:
+            meta["means2d"].retain_grad()
+        return image, alpha, meta
+
+    def _draw(
+        self,
+        splats: Splats,
+        colors: Tensor,
+        view: View,
+        background: Tensor | None,
+        degree: int | None,
+        *,
+        absgrad: bool = False,
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """The image, alpha and meta of colours or, with a degree, of SH coefficients, as the fit draws."""
         image, alphas, meta = rasterization(
             splats.means,
             splats.quats,
@@ -246,16 +265,31 @@ class Trainer:
             view.K[None],
             view.width,
             view.height,
-            sh_degree=None if surface.of_pixels else degree,
+            sh_degree=degree,
             backgrounds=background,
             rasterize_mode="antialiased" if self.config.antialiased else "classic",
             eps2d=BLUR / self._levels[0] ** 2,
-            absgrad=self.config.strategy.absgrad,
+            absgrad=absgrad,
             backend=None if self.config.backend == "auto" else self.config.backend,
         )
-        if meta["means2d"].requires_grad:
-            meta["means2d"].retain_grad()
         return image[0], alphas[0, ..., 0], meta
+
+    def difference(self, photo: int) -> Difference:
+        """A photo beside what the splats look like now from there, at the size and SH degree that are in use."""
+        progress, splats = self.step / self.config.steps, self.adam.splats.map(Tensor.detach)
+        degree = schedules.sh_degree_at(progress, splats.sh_degree, self.config.sh_until)
+        with torch.no_grad():
+            view = self.companions.seen(self._views_at(progress)[photo], photo)
+            R, t = view.viewmat[:3, :3], view.viewmat[:3, 3]
+            colors = sh_to_rgb(splats.sh, splats.means + R.T @ t, degree)
+        probe = splats.means.new_zeros(len(splats), 1).requires_grad_()
+        white = self.config.background == "white"
+        background = torch.tensor([[1.0, 1, 1, 0]]).to(colors) if white else None
+        image, alpha, _ = self._draw(splats, torch.cat([colors, probe], -1), view, background, None)
+        with torch.no_grad():
+            rgb = self.companions.shown(image[..., :3].detach(), alpha.detach(), view, photo)
+            loss = self._compare(rgb, view.image, mask=view.mask).total
+        return Difference(errors_of(rgb, view), view.mask, loss, self._levels[0] ** 2, probe, image[..., 3])
 
     def _background(self) -> Tensor | None:
         if self.config.background in ("black", "sky"):

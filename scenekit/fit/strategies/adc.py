@@ -5,13 +5,14 @@ Letters: n Gaussians.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
+from scenekit.fit.strategies.error_score import ErrorScore, Scores
 from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise, rotations
 from scenekit.processes import total
 from scenekit.splats import Splats
@@ -60,6 +61,8 @@ class ADC:
     """Weight of the mean opacity in the loss; MCMC's is 0.01."""
     scale_weight: float = 0.0
     """Weight of the mean scale [1/m] in the loss; MCMC's is 0.01."""
+    score: ErrorScore = field(default_factory=ErrorScore)
+    """Grow only where several photos are wrong; off."""
 
     def __post_init__(self) -> None:
         check_cap(self.cap)
@@ -85,22 +88,28 @@ class ADC:
     ) -> None:
         """Densify and reset when their time has come."""
         if run.is_due(step, self.every, self.start_at, self.stop_at, at_least=self.every_steps):
+            scores = self.score.scores(adam.splats, run, generator)
             with torch.no_grad():
-                self._grow(state, adam, run, generator)
+                self._grow(state, adam, run, generator, scores)
                 reset_at = max(self.reset_every * run.steps, self.reset_steps)
                 self._prune(adam, run, too_large=self.reset_every > 0 and step > reset_at)
             state.update(self.start(adam.splats))
         if self.reset_every > 0 and run.is_due(step, self.reset_every, 0.0, self.stop_at, at_least=self.reset_steps):
             reset_opacities(adam, 2 * self.prune_opacity)
 
-    def _grow(self, state: State, adam: Adam, run: Run, generator: torch.Generator) -> None:
+    def _grow(self, state: State, adam: Adam, run: Run, generator: torch.Generator, scores: Scores | None) -> None:
+        """Clone and split, and remove what several photos blame."""
         pull = state["gradient"] / state["seen"].clamp(min=1)
-        rows = torch.nonzero(pull > self.grow_gradient)[:, 0]
+        grown, keep = pull > self.grow_gradient, torch.ones_like(pull, dtype=torch.bool)
+        if scores is not None:
+            keep = scores.blame <= self.score.prune_above
+            grown &= keep & (scores.growth > self.score.grow_above)
+        rows = torch.nonzero(grown)[:, 0]
         n = len(adam.splats)
         room = min(max(1, int(self.grow * n)), max(0, self.cap - n))
         if len(rows) > room:
             rows = rows[torch.argsort(pull[rows], descending=True, stable=True)[:room]].sort().values
-        if len(rows) == 0:
+        if len(rows) == 0 and keep.all():
             return
         large = adam.splats.log_scales[rows].amax(-1).exp() > self.grow_scale * run.extent
         if self.revised_opacity:
@@ -108,7 +117,6 @@ class ADC:
         chosen = adam.splats.map(lambda t: t.detach())
         clones = chosen.map(lambda t: t[rows[~large]])
         halves = split(chosen.map(lambda t: t[rows[large]]), self.split_shrink, generator)
-        keep = torch.ones(len(adam.splats), dtype=torch.bool, device=rows.device)
         keep[rows[large]] = False
         adam.keep(keep)
         adam.append(clones)

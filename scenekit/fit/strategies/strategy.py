@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scenekit.errors import InputError
+from scenekit.fit.differences import Difference
 from scenekit.fit.optimizer import Adam
 from scenekit.splats import Splats
 
@@ -24,6 +26,10 @@ class Run:
     """Length of the fit."""
     extent: float
     """Radius of the scene [m]."""
+    photos: int = 0
+    """How many photos are fitted."""
+    difference: Callable[[int], Difference] | None = None
+    """A photo beside what the splats look like at the moment, at the size that is in use, where there are photos."""
 
     def is_due(self, step: int, every: float, start: float, stop: float, *, at_least: int = 1) -> bool:
         """True every `every` steps between `start` and `stop`, all three as fractions of the run.
