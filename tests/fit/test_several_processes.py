@@ -11,14 +11,23 @@ import torch
 from scenekit import processes
 from scenekit.capture.views import View
 from scenekit.errors import InputError
-from scenekit.fit import ADC, MCMC, FitConfig, SurfaceTerms, fit, schedules  # noqa: F401 the configs name them
+from scenekit.fit import (  # noqa: F401 the configs name them
+    ADC,
+    MCMC,
+    ErrorScore,
+    FitConfig,
+    SurfaceTerms,
+    fit,
+    schedules,
+)
 from scenekit.fit.trainer import Trainer
 from scenekit.splats import Splats
 
 CONFIGS = {
     name: f'FitConfig(steps=20, log_every=5, batch=2, background="random", evaluate_every=10, strategy={strategy})'
     for name, strategy in {
-        "adc": "ADC(cap=150, start_at=0.1, every=0.2, every_steps=1, grow=0.2, reset_every=0.5, reset_steps=1)",
+        "adc": "ADC(cap=150, start_at=0.1, every=0.2, every_steps=1, grow=0.2, reset_every=0.5, reset_steps=1, "
+        "score=ErrorScore(views=3, grow_above=1.0))",
         "mcmc": "MCMC(cap=150, start_at=0.1, every=0.2, every_steps=1), exposure='affine', poses=True",
     }.items()
 }

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from scenekit._kernels.launch import set_threads, threads
 from scenekit.capture import StoredViews
 from scenekit.errors import BackendError, FileError, FitError, InputError
-from scenekit.fit import ADC, MCMC, FitConfig, checkpoints, fit
+from scenekit.fit import ADC, MCMC, ErrorScore, FitConfig, checkpoints, fit
 from scenekit.fit.held_out import mean_psnr
 from scenekit.fit.losses import Loss, PhotometricLoss, opacity_outside
 from scenekit.fit.optimizer import Adam
@@ -25,7 +25,9 @@ from scenekit.splats import random_splats
 STRATEGIES = [
     ADC(cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, reset_every=0.25, reset_steps=1),
     MCMC(cap=150, start_at=0.1, every=0.1, every_steps=1),
+    ADC(cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, score=ErrorScore(views=3, grow_above=1.0)),
 ]
+IDS = ["adc", "mcmc", "adc-score"]
 SHORT = FitConfig(steps=40, log_every=5, checkpoint_every=1000)
 
 
@@ -48,7 +50,7 @@ def test_a_known_scene_is_found_again(views, start, strategy):
     assert result.history.held_out[-1].psnr == pytest.approx(mean_psnr(result.splats, views[:1]))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=IDS)
 def test_the_same_seed_gives_the_same_bits(views, start, strategy):
     first = fit(views, start, config(strategy), progress=False)
     second = fit(views, start, config(strategy), progress=False)
@@ -59,7 +61,7 @@ def test_the_same_seed_gives_the_same_bits(views, start, strategy):
 
 def test_photos_on_disk_give_the_same_bits(views, start, tmp_path):
     stored = StoredViews(lambda number: views[number], views, budget=views[0].image.nbytes)
-    config_ = config(STRATEGIES[0], coarse=((0.4, 4), (0.7, 2)), poses=True)
+    config_ = config(STRATEGIES[2], coarse=((0.4, 4), (0.7, 2)), poses=True)
     straight = fit(views, start, config_, progress=False)
     half = Trainer(stored, start, config_, folder=tmp_path)
     for _ in range(18):
@@ -80,7 +82,7 @@ def test_the_number_of_threads_changes_no_bit(views, start):
     assert_same(results[0], results[2])
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=IDS)
 def test_a_resumed_fit_goes_on_bit_for_bit(views, start, strategy, tmp_path):
     straight = fit(views, start, config(strategy), progress=False)
     half = Trainer(views, start, config(strategy), folder=tmp_path)
@@ -291,7 +293,7 @@ def test_a_view_that_would_spoil_the_fit_is_refused_before_it_starts(views, star
         fit(views, start, SHORT, held_out=spoilt, progress=False, on_step=lambda _: pytest.fail("it started"))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=IDS)
 def test_the_cap_is_never_exceeded(views, start, strategy):
     counts = []
     trainer = Trainer(views, start, config(replace(strategy, cap=120)))
