@@ -123,11 +123,17 @@ def rows(config: Config, train: list[View], held_out: list[View], start: Splats)
         for seed in config.seeds:
             budget = config.adc.cap
             for name in config.strategies:
-                strategy = {"adc": config.adc, "score": replace(config.adc, score=config.score), "mcmc": MCMC(budget)}
-                how = replace(config.fit, steps=steps, seed=seed, strategy=strategy[name])
+                how = replace(config.fit, steps=steps, seed=seed, strategy=strategy_of(config, name, budget))
                 row = fitted(name, how, train, held_out, start)
                 budget = max(row.gaussians, len(start)) if name == "adc" else budget
                 yield row
+
+
+def strategy_of(config: Config, name: Name, budget: int) -> ADC | MCMC:
+    """The strategy of this name; `budget` is MCMC's cap."""
+    if name == "mcmc":
+        return MCMC(cap=budget)
+    return config.adc if name == "adc" else replace(config.adc, score=config.score)
 
 
 def fitted(name: Name, config: FitConfig, train: list[View], held_out: list[View], start: Splats) -> Row:
