@@ -25,11 +25,8 @@ from scenekit.splats import random_splats
 STRATEGIES = [
     ADC(cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, reset_every=0.25, reset_steps=1),
     MCMC(cap=150, start_at=0.1, every=0.1, every_steps=1),
-    ADC(
-        cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, reset_every=0,
-        score=ErrorScore(views=3, grow_above=0.3, prune_above=1.0),
-    ),
-]  # fmt: skip
+    ADC(cap=150, start_at=0.1, every=0.1, every_steps=1, grow=0.2, score=ErrorScore(views=3, grow_above=0.3)),
+]
 IDS = ["adc", "mcmc", "adc-score"]
 SHORT = FitConfig(steps=40, log_every=5, checkpoint_every=1000)
 

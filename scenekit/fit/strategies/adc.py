@@ -96,20 +96,20 @@ class ADC:
             state.update(self.start(adam.splats))
         if self.reset_every > 0 and run.is_due(step, self.reset_every, 0.0, self.stop_at, at_least=self.reset_steps):
             reset_opacities(adam, 2 * self.prune_opacity)
+        if step < run.steps and run.is_due(step, self.score.prune_every, self.stop_at, 1.0):
+            self._prune_blamed(state, adam, run, generator)
 
     def _grow(self, state: State, adam: Adam, run: Run, generator: torch.Generator, scores: Scores | None) -> None:
-        """Clone and split, and remove what several photos blame."""
         pull = state["gradient"] / state["seen"].clamp(min=1)
-        grown, keep = pull > self.grow_gradient, torch.ones_like(pull, dtype=torch.bool)
+        grown = pull > self.grow_gradient
         if scores is not None:
-            keep = scores.blame <= self.score.prune_above
-            grown &= keep & (scores.growth > self.score.grow_above)
+            grown &= scores.growth > self.score.grow_above
         rows = torch.nonzero(grown)[:, 0]
         n = len(adam.splats)
         room = min(max(1, int(self.grow * n)), max(0, self.cap - n))
         if len(rows) > room:
             rows = rows[torch.argsort(pull[rows], descending=True, stable=True)[:room]].sort().values
-        if len(rows) == 0 and keep.all():
+        if len(rows) == 0:
             return
         large = adam.splats.log_scales[rows].amax(-1).exp() > self.grow_scale * run.extent
         if self.revised_opacity:
@@ -117,6 +117,7 @@ class ADC:
         chosen = adam.splats.map(lambda t: t.detach())
         clones = chosen.map(lambda t: t[rows[~large]])
         halves = split(chosen.map(lambda t: t[rows[large]]), self.split_shrink, generator)
+        keep = torch.ones(len(adam.splats), dtype=torch.bool, device=rows.device)
         keep[rows[large]] = False
         adam.keep(keep)
         adam.append(clones)
@@ -128,6 +129,12 @@ class ADC:
             keep &= adam.splats.log_scales.amax(-1).exp() <= self.prune_scale * run.extent
         if not keep.all():
             adam.keep(keep)
+
+    def _prune_blamed(self, state: State, adam: Adam, run: Run, generator: torch.Generator) -> None:
+        scores = self.score.scores(adam.splats, run, generator)
+        if scores is not None:
+            adam.keep(scores.blame <= self.score.prune_above)
+            state.update(self.start(adam.splats))
 
 
 def halved(logit_opacities: Tensor) -> Tensor:

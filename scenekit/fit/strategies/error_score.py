@@ -28,12 +28,12 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class ErrorScore:
-    """The paper's numbers, but for `views`, which is 10 there.
+    """The paper's numbers, with its 30 000 steps as progress 0..1; but for `views`, which is 10 there.
 
     A gradient is that of one photo at a time, and asks for more Gaussians also where what is there has only not settled
     yet. Here photos drawn anew for each densification are compared with renders, and a Gaussian must show in wrong
     pixels of them to be copied. A pixel is wrong where the error, from the least to the most of its photo, is above
-    `threshold`.
+    `threshold`. After the last densification, what is most to blame is removed now and then.
 
     The paper counts the wrong pixels that the footprint of a Gaussian covers. Here each counts by the Gaussian's
     blending weight in it, so that what is faint or behind others does not count for what it hardly shows in; scores
@@ -41,25 +41,29 @@ class ErrorScore:
     """
 
     views: int = 0
-    """Photos looked at in each densification; 0 for no score."""
+    """Photos looked at each time; 0 for no score."""
     threshold: float = 0.1
     """Error above which a pixel is wrong, as a fraction of the way from the least to the most of its photo."""
     grow_above: float = 5.0
     """τ₊: grow what shows in more wrong pixels than these [px], mean over the photos."""
     prune_above: float = 0.9
     """τ₋: remove what is more to blame than this, as a fraction of the most; 1 for nothing."""
+    prune_every: float = 3_000 / 30_000
+    """Interval between these removals, as progress."""
 
     def __post_init__(self) -> None:
         if self.views < 0:
             raise InputError("score.views", got=self.views, wanted="0 for no score, or how many photos")
 
     def scores(self, splats: Splats, run: Run, generator: torch.Generator) -> Scores | None:
-        """Of the Gaussians as they are; None without `views`. All processes draw the same photos and share them.
+        """Of the Gaussians as they are; None without `views` or Gaussians.
+
+        All processes draw the same photos and share them.
 
         Raises:
             InputError: If what is fitted has no photos.
         """
-        if self.views == 0:
+        if self.views == 0 or len(splats) == 0:
             return None
         if run.difference is None:
             raise InputError("strategy.score.views", got=self.views, wanted="0, as there are no photos to compare with")

@@ -21,9 +21,9 @@ def scores_of(trainer, score=ALL):
     return score.scores(trainer.adam.splats, trainer.run, torch.Generator().manual_seed(0))
 
 
-def densify(trainer, strategy=None):
-    strategy = strategy or trainer.config.strategy
-    strategy.after_step(trainer.state, trainer.adam, 1, trainer.run, rate=0.0, generator=trainer.generator)
+def densify(trainer, step=1):
+    strategy, adam = trainer.config.strategy, trainer.adam
+    strategy.after_step(trainer.state, adam, step, trainer.run, rate=0.0, generator=trainer.generator)
 
 
 def drawn(splats, view, colors, degree=None, dtype=torch.float64, **options):
@@ -101,13 +101,15 @@ def test_gaussians_are_added_only_where_photos_are_wrong(views, score):
     assert bool(reach.all()) == (score.views > 0)
 
 
-def test_what_is_most_to_blame_is_removed(views, start):
-    trainer = Trainer(views, start, PLAIN)
+@pytest.mark.parametrize(("step", "due"), [(5, False), (6, True), (9, True), (10, False)])
+def test_what_is_most_to_blame_is_removed_after_the_last_growth_but_not_at_the_end(views, start, step, due):
+    strict = replace(NOW, stop_at=0.5, grow_gradient=1e9, prune_opacity=0.0, score=replace(ALL, prune_above=0.3))
+    trainer = Trainer(views, start, replace(PLAIN, strategy=strict))
     blame = scores_of(trainer).blame
-    strict = replace(NOW, grow_gradient=1e9, prune_opacity=0.0, score=replace(ALL, prune_above=0.3))
-    densify(trainer, strict)
+    densify(trainer, step)
     assert 0 < int((blame > 0.3).sum()) < len(start)
-    assert torch.equal(trainer.adam.splats.means, start.means[blame <= 0.3])
+    assert torch.equal(trainer.adam.splats.means, start.means[blame <= 0.3] if due else start.means)
+    assert len(trainer.state["seen"]) == len(trainer.adam.splats)
 
 
 def test_without_photos_a_score_is_refused(start):
