@@ -21,7 +21,7 @@ PIECE = 65_536
 """Most Gaussians of a piece; 2 MB."""
 
 LARGEST = 100.0
-"""Largest standard deviation of a piece in its unit: float16 then holds variances of Gaussians 400 000 times as small."""
+"""Largest standard deviation of a piece in its unit; float16 then holds variances of some 400 000 times as small."""
 
 Buffer = NDArray[np.uint32]
 """Centre, 3 float32; unused; upper triangle of the covariance, 6 float16; RGBA, 4 bytes. Shape (n, 8)."""

@@ -1,0 +1,92 @@
+"""A headless Chromium, and viewers opened in it. Pictures are small: WebGL runs in software on the cores that test."""
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from scenekit.scene import Scene
+from scenekit.viewer import Viewer, ViewerConfig
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+FLAGS = [
+    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+]
+
+SIZE = {"width": 640, "height": 480}
+"""Of a page [px]."""
+
+CANVAS_ONLY = "body *:not(:has(canvas)):not(canvas) { visibility: hidden !important }"
+
+PATIENCE = 60.0
+"""How long a test waits for what must happen [s]: it happens within one or two where nothing else runs."""
+
+HERE = ViewerConfig(port=0, open=False)
+"""A viewer of a test."""
+
+
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """What `condition` gives, as soon as that is true; fails if it is not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s: {condition.__name__}"
+        time.sleep(0.05)
+    return answer
+
+
+def pixels(page: Any) -> NDArray[np.uint8]:
+    """What a page shows of the scene, without panels, shape (480, 640, 3)."""
+    png = page.screenshot(style=CANVAS_ONLY, timeout=PATIENCE * 1000)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def drawn(page: Any) -> bool:
+    """True once a page shows anything at all."""
+    return bool((pixels(page) != pixels(page)[0, 0]).any())
+
+
+def look(browser: Any, viewer: Viewer) -> Any:
+    """A new page that looks at a viewer, once it is connected and something is drawn."""
+    known = set(viewer.server.get_clients())
+    page = browser.new_page(viewport=SIZE)
+    page.goto(viewer.url)
+    eventually(lambda: set(viewer.server.get_clients()) - known)
+    eventually(lambda: drawn(page))
+    return page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; tests that need it are skipped where one of them is missing."""
+    if shutil.which(CHROMIUM) is None:
+        pytest.skip("chromium is not installed (.ci/run installs it)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., tuple[Viewer, Any]]]:
+    """Opens a viewer of a scene, and a page that looks at it: `viewer, page = opened(scene)`. Both are closed after."""
+    viewers: list[Viewer] = []
+
+    def opened(scene: Scene, config: ViewerConfig = HERE) -> tuple[Viewer, Any]:
+        viewers.append(Viewer(scene, config))
+        return viewers[-1], look(browser, viewers[-1])
+
+    yield opened
+    for context in browser.contexts:
+        context.close()
+    for viewer in viewers:
+        viewer.close()
