@@ -9,6 +9,7 @@ Whatever changes the scene passes here, one thing at a time, so that any number 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import EllipsisType
 
 from scenekit.errors import InputError
-from scenekit.scene import Edit, Scene, SceneState
+from scenekit.scene import Edit, Scene, SceneState, join, split_path
 from scenekit.selection import Selection
 
 
@@ -42,6 +43,12 @@ class Shown:
     """Paths that are not shown, nor what is below them."""
 
 
+def is_hidden(path: str, hidden: frozenset[str]) -> bool:
+    """True if a node or one above it is among the hidden ones."""
+    names = split_path(path)
+    return any(join(*names[:depth]) in hidden for depth in range(len(names) + 1))
+
+
 Listener = Callable[[Shown, Shown], None]
 """Called with what was seen before and what is seen now."""
 
@@ -60,10 +67,19 @@ class Session:
         """Held while the scene changes and those who listen are told."""
         self._listeners: list[Listener] = []
 
-    def on_change(self, listener: Listener) -> None:
-        """Tell `listener` of every change from now on, in the thread that makes it and in the order they are made."""
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of every change from now on, in the thread that makes it and in the order they are made.
+
+        Returns a function that makes it stop.
+        """
         with self.lock:
             self._listeners.append(listener)
+
+        def stop() -> None:
+            with self.lock, contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return stop
 
     def apply(self, *edits: Edit) -> None:
         """Make the edits, one step of history each.
