@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import rich
 import viser
 import websockets.asyncio.server
+from viser._messages import ShareUrlRequest
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -50,16 +52,37 @@ def open_server(host: str, port: int, token: str) -> viser.ViserServer:
         raise InputError("token", got=f"{len(token)} characters", wanted="16 to 128 letters, digits, _ and -")
     if not 0 <= port < 65536:
         raise InputError("port", got=port, wanted="0 to 65535")
-    with _opening, _gate(token):
+    with _opening, _gate(token), _silence():
         try:
-            return viser.ViserServer(host=host, port=port, verbose=False)
+            server = viser.ViserServer(host=host, port=port, verbose=False)
         except OSError as error:
             raise BackendError("viewer", got=error, wanted=f"a free port at {host}") from error
+    # viser lets every browser ask for a tunnel through which the whole internet reaches the server.
+    server._websock_server.unregister_handler(ShareUrlRequest)
+    server.gui.configure_theme(show_share_button=False, show_logo=False)
+    return server
+
+
+def close_server(server: viser.ViserServer) -> None:
+    """Let everybody go and free the port."""
+    with _silence():
+        server.stop()
 
 
 def new_token() -> str:
     """A token nobody can guess, 128 bits."""
     return secrets.token_urlsafe(16)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """viser does not print what it does: its address is not the one to open."""
+    console = rich.get_console()
+    quiet, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = quiet
 
 
 @contextmanager

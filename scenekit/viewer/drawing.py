@@ -1,54 +1,107 @@
-"""What the browser is shown of a scene: nodes and parts as viser's objects, of which only those that change are sent.
+"""What browsers are shown of a scene: nodes and parts as viser's objects, of which only those that change are sent.
 
 A node /table/mug is the frame /scene/table/mug; its parts are children of it whose names begin with a dot, which no
-node's does: .splats/0 …, .mesh.
+node's does: .splats/0 …, .mesh, .box, .cameras/0 …
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
 import viser
 
 from scenekit.scene import Node, join
+from scenekit.splats import Splats
+from scenekit.viewer.cloud import Cloud
+from scenekit.viewer.layers import CHOSEN, Collision, Handle, Layer, draw_box, layers
 from scenekit.viewer.session import Session, Shown
-from scenekit.viewer.splat_buffers import Piece, pieces
+from scenekit.viewer.splat_buffers import tinted
 
 ROOT = "/scene"
 """Name of the root's frame."""
 
+Look = Literal["splats", "meshes", "both"]
+"""What is shown of a node that has splats and a mesh."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is drawn of all there is."""
+
+    look: Look = "splats"
+    """Splats where there are some, else meshes; or the other way round; or both."""
+    layers: frozenset[str] = frozenset()
+    """Which of "collision", "cameras", "points" and "box"."""
+    splats: bool = True
+    """Splats are sent to browsers; False where all have them drawn by scenekit."""
+
+    def shows_splats(self, node: Node) -> bool:
+        """True if the splats of a node are to be seen."""
+        return node.splats is not None and len(node.splats) > 0 and (self.look != "meshes" or node.mesh is None)
+
+    def shows_mesh(self, node: Node) -> bool:
+        """True if the mesh of a node is to be seen."""
+        mesh = node.mesh
+        return mesh is not None and len(mesh.faces) > 0 and (self.look != "splats" or node.splats is None)
+
 
 class Drawing:
-    """The scene of a session in the browser, kept as it is.
+    """The scene of a session in browsers, kept as it is.
 
     Args:
         api: Where to draw.
         session: What.
+        style: How.
     """
 
-    def __init__(self, api: viser.SceneApi, session: Session):
-        self.api = api
+    def __init__(self, api: viser.SceneApi, session: Session, style: Style = Style()):
+        self.api, self.session, self.style, self.shown = api, session, style, session.shown
         self.frames: dict[str, viser.FrameHandle] = {}
         """Of each node, by path."""
-        self.clouds: dict[str, list[viser.GaussianSplatHandle]] = {}
-        """Of each node that has splats, by path."""
-        self.meshes: dict[str, viser.GlbHandle] = {}
-        """Of each node that has a mesh, by path."""
-        self._drawn: dict[str, Node] = {}
+        self.clouds: dict[str, Cloud] = {}
+        """Of each node whose splats are drawn, by path."""
+        self.parts: dict[tuple[str, str], list[Handle]] = {}
+        """Of each node's other parts, by path and layer."""
+        self.collision = Collision()
+        self.layers: dict[str, Layer] = layers(self.collision)
+        """What else can be drawn, by name."""
+        self._sources: dict[tuple[str, str], tuple[object, ...]] = {}
+        self._listeners: list[Callable[[], None]] = []
         session.on_change(self.draw)
         self.draw(session.shown, session.shown)
 
+    def on_drawn(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each time something was drawn."""
+        self._listeners.append(listener)
+
+    def restyle(self, **changes: Any) -> None:
+        """Draw with some fields of the style changed."""
+        with self.session.lock:
+            self.style = replace(self.style, **changes)
+            self.draw(self.shown, self.shown)
+
     def draw(self, before: Shown, now: Shown) -> None:
-        """Bring the browser to `now`; what is drawn already stays."""
+        """Bring browsers to `now`; what is drawn already stays."""
+        self.shown = now
         nodes = dict(now.state.walk())
-        for path in [path for path in self._drawn if path not in nodes]:
+        for path in [path for path in reversed(self.frames) if path not in nodes]:
             self._remove(path)
         for path, node in nodes.items():
             self._place(path, node)
             self.frames[path].visible = path not in now.hidden
-            drawn = self._drawn.get(path)
-            if drawn is None or drawn.splats is not node.splats:
-                self._draw_splats(path, node)
-        self._drawn = nodes
+            self._draw_splats(path, node)
+            for name, layer in self.layers.items():
+                source = layer.source(node) if self._wants(name, node) else ()
+                self._draw_part(path, name, source, partial(layer.draw, node=node))
+        self._mark_chosen()
+        for listener in tuple(self._listeners):
+            listener()
+
+    def _wants(self, layer: str, node: Node) -> bool:
+        return self.style.shows_mesh(node) if layer == "mesh" else layer in self.style.layers
 
     def _place(self, path: str, node: Node) -> None:
         if path not in self.frames:
@@ -57,24 +110,56 @@ class Drawing:
         frame.position, frame.wxyz = node.pose.position, node.pose.quat
 
     def _draw_splats(self, path: str, node: Node) -> None:
-        for handle in self.clouds.pop(path, []):
-            handle.remove()
-        if node.splats is None:
+        chosen, splats = self.shown.chosen, node.splats
+        where = chosen.where if chosen is not None and chosen.path == path else None
+        wanted = self.style.splats and self.style.shows_splats(node)
+        source: tuple[object, ...] = (splats, where) if wanted else ()
+        if self._same((path, "splats"), source):
             return
-        name = f"{self.frames[path].name}/.splats"
-        self.clouds[path] = [add_piece(self.api, f"{name}/{i}", piece) for i, piece in enumerate(pieces(node.splats))]
+        if splats is None or not wanted:
+            if path in self.clouds:
+                self.clouds.pop(path).remove()
+            return
+        cloud = self.clouds.setdefault(path, Cloud(self.api, f"{self.frames[path].name}/.splats"))
+        cloud.draw(seen(splats, self.shown, path))
+
+    def _draw_part(self, path: str, name: str, source: tuple[object, ...], draw: Callable[..., list[Handle]]) -> None:
+        if self._same((path, name), source):
+            return
+        for handle in self.parts.pop((path, name), []):
+            handle.remove()
+        if source:
+            self.parts[path, name] = draw(self.api, f"{self.frames[path].name}/.{name}")
+
+    def _mark_chosen(self) -> None:
+        """A box around what is selected."""
+        chosen = self.shown.chosen
+        for path, node in self.shown.state.walk():
+            marked = chosen is not None and path == chosen.path and chosen.where is None
+            source = (node.splats, node.mesh, "chosen") if marked else ()
+            self._draw_part(path, "chosen", source, partial(draw_box, node=node, color=CHOSEN, width=3.0))
+
+    def _same(self, key: tuple[str, str], source: tuple[object, ...]) -> bool:
+        """True if a part is drawn from these very objects; from then on it is taken to be."""
+        known = self._sources.get(key, ())
+        if len(known) == len(source) and all(a is b for a, b in zip(known, source, strict=True)):
+            return True
+        self._sources[key] = source
+        return False
 
     def _remove(self, path: str) -> None:
-        self.clouds.pop(path, None)
-        self.meshes.pop(path, None)
+        if path in self.clouds:
+            self.clouds.pop(path).remove()
+        for key in [key for key in self._sources if key[0] == path]:
+            del self._sources[key]
+            for handle in self.parts.pop(key, []):
+                handle.remove()
         self.frames.pop(path).remove()
 
 
-def add_piece(api: viser.SceneApi, name: str, piece: Piece) -> viser.GaussianSplatHandle:
-    """Draw a piece of a cloud."""
-    nothing = np.zeros((0, 3), np.float32)
-    handle = api.add_gaussian_splats(
-        name, nothing, np.zeros((0, 3, 3), np.float32), nothing, nothing[:, :1], scale=piece.scale
-    )
-    handle.buffer = piece.buffer
-    return handle
+def seen(splats: Splats, shown: Shown, path: str) -> Splats:
+    """The splats of a node as they are shown: those that are selected, as a part of it, are tinted."""
+    chosen = shown.chosen
+    if chosen is None or chosen.path != path or chosen.where is None:
+        return splats
+    return tinted(splats, chosen.where.mask(shown.state, path))

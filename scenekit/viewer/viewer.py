@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from scenekit.scene import Scene
-from scenekit.viewer.access import new_token, open_server
+from scenekit.viewer.access import close_server, new_token, open_server
 from scenekit.viewer.drawing import Drawing
 from scenekit.viewer.jobs import Jobs
 from scenekit.viewer.session import Session
@@ -80,7 +80,7 @@ class Viewer:
         """Let everybody go; what was not saved stays in the session's scene."""
         if not self._closed.is_set():
             self._closed.set()
-            self.server.stop()
+            close_server(self.server)
 
     def __enter__(self) -> Viewer:
         return self
