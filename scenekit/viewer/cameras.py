@@ -12,9 +12,17 @@ import viser
 
 from scenekit.cameras import Array, Camera, inverse_pose, pinhole, quaternion_from_rotation, rotation_from_quaternion
 from scenekit.errors import InputError
+from scenekit.scene import SceneState
+from scenekit.selection.base import in_world, positions
 
 SIDE = 8192
 """Largest side of a window that is believed [px]."""
+
+SAMPLES = 20_000
+"""Positions of a part that are looked at, about."""
+
+DISTANCE = 2.0
+"""How far away people begin, in radii of the scene."""
 
 
 def camera_of(client: viser.ClientHandle, *, max_side: int | None = None) -> tuple[Camera, Array]:
@@ -58,6 +66,24 @@ def look_through(client: viser.ClientHandle, camera: Camera, T_world_cam: Array)
         seen.position = T_world_cam[:3, 3]
         seen.wxyz = quaternion_from_rotation(T_world_cam[:3, :3])
         seen.fov = 2 * math.atan(max(tangents[1], tangents[0] / seen.aspect))
+
+
+def home(state: SceneState) -> tuple[Array, Array]:
+    """Where people begin, and what they look at [m], each (3,): where the first photo was taken, else all of the scene.
+
+    All is what is within the 2nd and 98th percentile of positions along each axis, so that floaters do not count.
+    """
+    parts = [
+        in_world(part[:: 1 + len(part) // SAMPLES], state, path) for path, n in state.walk() for part in positions(n)
+    ]
+    points = np.concatenate([part.numpy() for part in parts]) if parts else np.array([[-1.0] * 3, [1.0] * 3])
+    low, high = np.quantile(points, (0.02, 0.98), axis=0)
+    middle, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-3)
+    photo = next(iter(state.photos()), None)
+    if photo is None:
+        return middle + DISTANCE * radius * np.array([0.6, 0.6, 0.5]), middle
+    eye, axis = photo.T_world_cam[:3, 3], photo.T_world_cam[:3, 2]
+    return eye, eye + axis * max(float((middle - eye) @ axis), 0.1 * radius)
 
 
 def pixel_ray(camera: Camera, T_world_cam: Array, pixel: tuple[float, float]) -> tuple[Array, Array]:

@@ -16,8 +16,14 @@ from types import TracebackType
 
 from scenekit.scene import Scene
 from scenekit.viewer.access import close_server, new_token, open_server
-from scenekit.viewer.drawing import Drawing
+from scenekit.viewer.cameras import home
+from scenekit.viewer.drawing import Drawing, Style
 from scenekit.viewer.jobs import Jobs
+from scenekit.viewer.painter import Painter
+from scenekit.viewer.panels.layers import LayersPanel
+from scenekit.viewer.panels.see import SeePanel
+from scenekit.viewer.panels.statistics import StatisticsPanel
+from scenekit.viewer.panels.tree import TreePanel
 from scenekit.viewer.session import Session
 
 
@@ -33,9 +39,13 @@ class ViewerConfig:
     """First part of the address, 16 to 128 letters, digits, _ and -; a new one each time if None."""
     open: bool = True
     """Open a tab of the browser."""
+    browser_splats: int = 300_000
+    """Most Gaussians that browsers draw themselves; of more, scenekit draws pictures for them, unless they ask."""
 
 
-TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {}
+TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {
+    "See": (SeePanel, TreePanel, LayersPanel, StatisticsPanel),
+}
 """The panels of each tab. A panel adds its controls where it is made, and lives as long as its viewer."""
 
 
@@ -56,7 +66,10 @@ class Viewer:
         self._token = config.token or new_token()
         self.server = open_server(config.host, config.port, self._token)
         self.server.scene.set_up_direction("+z")
-        self.drawing = Drawing(self.server.scene, self.session)
+        eye, target = home(self.session.shown.state)
+        self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
+        self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))
+        self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
         self.jobs = Jobs(self.server)
         self._closed = threading.Event()
         tabs = self.server.gui.add_tab_group()
@@ -80,6 +93,7 @@ class Viewer:
         """Let everybody go; what was not saved stays in the session's scene."""
         if not self._closed.is_set():
             self._closed.set()
+            self.painter.close()
             close_server(self.server)
 
     def __enter__(self) -> Viewer:
