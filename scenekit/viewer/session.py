@@ -66,6 +66,7 @@ class Session:
         self.lock = threading.RLock()
         """Held while the scene changes and those who listen are told."""
         self._listeners: list[Listener] = []
+        self._saved = scene.state
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of every change from now on, in the thread that makes it and in the order they are made.
@@ -106,7 +107,9 @@ class Session:
     def save(self, folder: str | Path | None = None) -> Path:
         """Write the scene with its history; where it came from, if no folder is given."""
         with self.lock:
-            return self.scene.save(folder)
+            saved = self.scene.save(folder)
+            self._saved = self.scene.state
+            return saved
 
     def choose(self, path: str | None, where: Selection | None = None) -> None:
         """Select a node, a part of it, or nothing.
@@ -128,6 +131,17 @@ class Session:
         with self.lock:
             self.scene.state.node(path)
             self.show(hidden=self.shown.hidden | {path} if hidden else self.shown.hidden - {path})
+
+    @property
+    def unsaved(self) -> int:
+        """Steps of history between what is seen and what was saved or opened, at least 1 if they differ."""
+        with self.lock:
+            if self.scene.state is self._saved:
+                return 0
+            past = [state for state, _ in reversed(self.scene.past)]
+            future = [state for state, _ in reversed(self.scene.future)]
+            away = [i for states in (past, future) for i, state in enumerate(states, 1) if state is self._saved]
+            return min(away, default=1)
 
     @property
     def selected(self) -> Chosen:
