@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import viser
 
+from scenekit.cameras import pinhole
 from scenekit.capture.capture import Photo
 from scenekit.errors import ScenekitError
 from scenekit.viewer.cameras import camera_of
@@ -139,6 +140,8 @@ class Painter:
             self.people.pop(client.client_id, None)
 
     def _run(self) -> None:
+        if not self._by_browser("auto"):
+            self._warm_up()
         while not self._closed:
             self._send_splats()
             with self._wake:
@@ -147,6 +150,13 @@ class Painter:
             with self._wake:
                 if not self._closed and not any(person.moved > person.started for person in self.people.values()):
                     self._wake.wait(timeout=min(waiting, default=None))
+
+    def _warm_up(self) -> None:
+        """Load what draws, and bring the scene together, before the first browser is there."""
+        try:
+            picture(self._contents, pinhole(64, 48, 50.0, 50.0, 32.0, 24.0), np.eye(4))
+        except ScenekitError as error:
+            log.debug("no first picture: %s", error)
 
     def _send_splats(self) -> None:
         """Splats go to browsers, or not, as somebody wants."""

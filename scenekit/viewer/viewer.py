@@ -72,11 +72,12 @@ class Viewer:
         self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
         self.jobs = Jobs(self.server)
         self._closed = threading.Event()
+        self.panels: list[object] = []
+        """Those of all tabs, in order."""
         tabs = self.server.gui.add_tab_group()
         for title, panels in TABS.items():
             with tabs.add_tab(title):
-                for panel in panels:
-                    panel(self)
+                self.panels += [panel(self) for panel in panels]
 
     @property
     def url(self) -> str:

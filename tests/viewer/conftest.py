@@ -1,31 +1,20 @@
 """A headless Chromium, and viewers opened in it. Pictures are small: WebGL runs in software on the cores that test."""
 
-import io
-import shutil
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
+from scenekit.errors import BackendError
+from scenekit.pipelines import bench_view
+from scenekit.pipelines.bench_view import pixels as pixels
 from scenekit.scene import Scene
 from scenekit.viewer import Viewer, ViewerConfig
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-
-FLAGS = [
-    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-]
-
 SIZE = {"width": 640, "height": 480}
 """Of a page [px]."""
-
-CANVAS_ONLY = "body *:not(:has(canvas)):not(canvas) { visibility: hidden !important }"
 
 PATIENCE = 60.0
 """How long a test waits for what must happen [s]: it happens within one or two where nothing else runs."""
@@ -43,12 +32,6 @@ def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     return answer
 
 
-def pixels(page: Any) -> NDArray[np.uint8]:
-    """What a page shows of the scene, without panels, shape (480, 640, 3)."""
-    png = page.screenshot(style=CANVAS_ONLY, timeout=PATIENCE * 1000)
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
 def drawn(page: Any) -> bool:
     """True once a page shows anything at all."""
     return bool((pixels(page) != pixels(page)[0, 0]).any())
@@ -58,7 +41,7 @@ def look(browser: Any, viewer: Viewer) -> Any:
     """A new page that looks at a viewer, once it is connected and something is drawn."""
     known = set(viewer.server.get_clients())
     page = browser.new_page(viewport=SIZE)
-    page.goto(viewer.url)
+    page.goto(viewer.url + "?fixedDpr=1")
     eventually(lambda: set(viewer.server.get_clients()) - known)
     eventually(lambda: drawn(page))
     return page
@@ -67,13 +50,12 @@ def look(browser: Any, viewer: Viewer) -> Any:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright; tests that need it are skipped where one of them is missing."""
-    if shutil.which(CHROMIUM) is None:
-        pytest.skip("chromium is not installed (.ci/run installs it)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with contextlib.ExitStack() as stack:
+        try:
+            chromium = stack.enter_context(bench_view.chromium())
+        except BackendError as error:
+            pytest.skip(f"{error} (.ci/run installs it)")
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
