@@ -55,7 +55,7 @@ def glb_of(mesh: Mesh) -> bytes:
 def draw_mesh(api: viser.SceneApi, name: str, node: Node) -> list[Handle]:
     """The mesh of a node with its texture or the colours of its vertices."""
     assert node.mesh is not None
-    return [api.add_glb(name, glb_of(node.mesh))]
+    return [api.add_glb(name, glb_of(node.mesh), cast_shadow=False, receive_shadow=False)]
 
 
 def box_of(node: Node) -> tuple[Array, Array] | None:

@@ -66,6 +66,7 @@ class Viewer:
         self._token = config.token or new_token()
         self.server = open_server(config.host, config.port, self._token)
         self.server.scene.set_up_direction("+z")
+        self.server.scene.configure_default_lights(cast_shadow=False)  # photos have their shadows
         eye, target = home(self.session.shown.state)
         self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
         self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from scenekit.cameras import look_at, pinhole
@@ -100,7 +101,8 @@ def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened,
 
 
 def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: Path) -> None:
-    viewer, page = opened(two_dots(Node("box", mesh=box_mesh()), Node("photos", cameras=photos(tmp_path))))
+    small = box_mesh().transform(torch.diag(torch.tensor([0.2, 0.2, 0.2, 1.0])))
+    viewer, page = opened(two_dots(Node("box", mesh=small), Node("photos", cameras=photos(tmp_path))))
     empty = pixels(page)
     for change in (
         lambda: viewer.drawing.restyle(layers=frozenset({"cameras"})),
