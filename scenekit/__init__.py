@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scenekit.sim.rollout import simulate as simulate
     from scenekit.splats import Splats as Splats
     from scenekit.surface.meshing import MeshingConfig as MeshingConfig
+    from scenekit.viewer.viewer import view as view
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ _DOORS = {
     "read_splats": "scenekit.io.splat_files",
     "reconstruct": "scenekit.pipelines.reconstruct",
     "simulate": "scenekit.sim.rollout",
+    "view": "scenekit.viewer.viewer",
     "write_mesh": "scenekit.io.mesh_files",
     "write_splats": "scenekit.io.splat_files",
 }

@@ -61,6 +61,7 @@ COMMANDS = {
         "What is in a file of splats, a mesh, a field, a scene, a run or a capture.",
         "scenekit info kitchen/splats.ply",
     ),
+    "view": ("A scene in the browser: see, edit, play, export.", "scenekit view kitchen"),
     "validate": ("What is wrong with a scene, and what mends it.", "scenekit validate kitchen"),
     "bench": ("Measure this machine; without a name, list what there is.", "scenekit bench tiles"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +89,23 @@ class GltfWriter:
         if path.suffix.lower() == ".gltf":
             self._write_text(path)
             return
+        with written_atomically(path) as temporary, temporary.open("wb") as file:
+            file.writelines(self.glb())
+
+    def glb(self) -> Iterator[bytes | memoryview]:
+        """The bytes of a GLB, chunk by chunk.
+
+        Raises:
+            InputError: If it does not fit into 4 GiB.
+        """
         text = self._text({"byteLength": self._size})
         text += b" " * (-len(text) % 4)
         total = 12 + 8 + len(text) + 8 + self._size
         if total >= MOST:
-            raise InputError(path, got=f"{total} bytes", wanted="less than 4 GiB in a GLB")
-        with written_atomically(path) as temporary, temporary.open("wb") as file:
-            file.write(struct.pack("<4sII", b"glTF", 2, total) + struct.pack("<II", len(text), JSON_CHUNK) + text)
-            file.write(struct.pack("<II", self._size, BINARY_CHUNK))
-            file.writelines(self._parts)
+            raise InputError("glTF", got=f"{total} bytes", wanted="less than 4 GiB in a GLB")
+        yield struct.pack("<4sII", b"glTF", 2, total) + struct.pack("<II", len(text), JSON_CHUNK) + text
+        yield struct.pack("<II", self._size, BINARY_CHUNK)
+        yield from self._parts
 
     def _write_text(self, path: Path) -> None:
         binary = b"".join(self._parts)

@@ -1,0 +1,214 @@
+"""How soon the viewer shows a large scene and an edit of it, and in what memory; seen by a headless Chromium."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scenekit.edits import Delete
+from scenekit.errors import BackendError
+from scenekit.io.splat_files import write_splats
+from scenekit.scene import Node, Scene, SceneState
+from scenekit.selection import Box
+from scenekit.splats import Splats, random_splats
+from scenekit.tables import aligned
+from scenekit.viewer import Viewer, ViewerConfig
+
+FLAGS = [
+    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+]
+"""Of a Chromium without a screen: WebGL in software, nothing over the network."""
+
+CANVAS_ONLY = "body *:not(:has(canvas)):not(canvas) { visibility: hidden !important }"
+"""Style of a page without its panels."""
+
+PATIENCE = 300.0
+"""How long one waits for a picture [s]."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The scene and the window."""
+
+    splats: int = 1_000_000
+    """Gaussians."""
+    edited: int = 100_000
+    """Of these, how many an edit deletes, about."""
+    degree: int = 3
+    """Of the spherical harmonics."""
+    width: int = 960
+    """Of the window [px]."""
+    height: int = 640
+    """Of the window [px]."""
+    repeats: int = 5
+    """Edits, undos and views; each time is the median."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured."""
+
+    splats: int
+    """Gaussians."""
+    scene_mb: float
+    """Their tensors [MB]."""
+    first_picture: float
+    """From the start of the command to pixels of the scene in a browser that was already open [s]."""
+    rss_mb: float
+    """Memory of the server then [MB]."""
+    growth: float
+    """The same less that of a server with a scene of one Gaussian, in sizes of the scene."""
+    edited: int
+    """Gaussians that were deleted."""
+    edit_sent: float
+    """From the call to the first picture having left the server [s]."""
+    edit_seen: float
+    """From the call to changed pixels in the browser [s]."""
+    undo_seen: float
+    """The same for taking it back [s]."""
+    orbit: float
+    """One picture while the camera moves [s]."""
+
+    def __str__(self) -> str:
+        rows = [
+            ("scene", f"{self.splats:,} Gaussians, {self.scene_mb:.0f} MB"),
+            ("first picture", f"{self.first_picture:.1f} s"),
+            ("memory of the server", f"{self.rss_mb:.0f} MB, {self.growth:.2f} times the scene over that of none"),
+            (f"{self.edited:,} deleted", f"sent after {self.edit_sent:.2f} s, seen after {self.edit_seen:.2f} s"),
+            ("taken back", f"seen after {self.undo_seen:.2f} s"),
+            ("a picture while orbiting", f"{self.orbit:.2f} s"),
+        ]
+        return "\n".join(aligned(rows))
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium of the system, driven by Playwright.
+
+    Raises:
+        BackendError: If one of them is missing.
+    """
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise BackendError("playwright", got="nothing", wanted="pip install playwright") from error
+    if found is None:
+        raise BackendError("chromium", got="nothing", wanted="Debian's chromium, or another on the path")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def pixels(page: Any) -> NDArray[np.uint8]:
+    """What a page shows of the scene, without panels, shape (h, w, 3)."""
+    png = page.screenshot(style=CANVAS_ONLY, timeout=PATIENCE * 1000)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def run(config: Config) -> Result:
+    """Makes the scene and measures.
+
+    Raises:
+        BackendError: If there is no Chromium, or no Playwright to drive it.
+    """
+    splats = random_splats(config.splats, degree=config.degree, scale=0.004)
+    size = {"width": config.width, "height": config.height}
+    scene_mb = sum(t.numel() * t.element_size() for t in splats.tensors().values()) / 1e6
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        opened = []
+        for name, cloud in (("one", splats.map(lambda t: t[:1])), ("all", splats)):
+            write_splats(Path(folder, f"{name}.ply"), cloud)
+            opened.append(_command(Path(folder, f"{name}.ply"), browser.new_page(viewport=size)))
+        (_, alone), (first_picture, rss) = opened
+        edits = _edits(config, splats, browser.new_page(viewport=size))
+    return Result(config.splats, scene_mb, first_picture, rss, (rss - alone) / scene_mb, *edits)
+
+
+def _command(file: Path, page: Any) -> tuple[float, float]:
+    """Seconds from the start of `scenekit view` to pixels of the scene, and its memory then [MB]."""
+    start = time.perf_counter()
+    words = [sys.executable, "-m", "scenekit", "view", str(file), "--no-open", "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            page.goto(re.findall(r"http://\S+", server.stdout.readline())[0])
+            _until(lambda: len(np.unique(pixels(page).reshape(-1, 3), axis=0)) > 1)
+            seconds = time.perf_counter() - start
+            time.sleep(3.0)  # the large picture, too, was drawn and sent
+            status = Path(f"/proc/{server.pid}/status").read_text()
+            return seconds, int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1e3
+        finally:
+            server.terminate()
+            page.close()
+
+
+def _edits(config: Config, splats: Splats, page: Any) -> tuple[int, float, float, float, float]:
+    """Gaussians deleted; seconds until that is sent, and seen, and taken back; seconds of a picture while orbiting."""
+    side = 2 * (config.edited / config.splats) ** (1 / 3)  # of a cube at the corner that is looked at
+    delete = Delete("/all", where=Box((1 - side,) * 3, (1.0,) * 3))
+    scene = Scene(SceneState(Node("", children=(Node("all", splats=splats),))))
+    times: dict[str, list[float]] = {"sent": [], "seen": [], "back": [], "orbit": []}
+    with Viewer(scene, ViewerConfig(port=0, open=False)) as viewer:
+        page.goto(viewer.url)
+        _until(lambda: len(np.unique(pixels(page).reshape(-1, 3), axis=0)) > 1)
+        (client,) = viewer.server.get_clients().values()
+        person = viewer.painter.person(client)
+        for _ in range(config.repeats):
+            _at_rest(person)
+            before, start = pixels(page), time.perf_counter()
+            viewer.session.apply(delete)
+            _until(lambda: person.started >= person.moved)
+            times["sent"].append(time.perf_counter() - start)
+            times["seen"].append(_changed(page, before, start))
+            deleted = len(splats) - len(scene["/all"].splats)
+            _at_rest(person)
+            before, start = pixels(page), time.perf_counter()
+            viewer.session.undo()
+            times["back"].append(_changed(page, before, start))
+        for step in range(config.repeats):
+            start = time.perf_counter()
+            client.camera.position = client.camera.position + np.array([0.0, 0.02 * (step + 1), 0.0])
+            viewer.painter.touch(person)
+            _until(lambda: person.started >= person.moved)
+            times["orbit"].append(time.perf_counter() - start)
+    sent, seen, back, orbit = (statistics.median(values) for values in times.values())
+    return deleted, sent, seen, back, orbit
+
+
+def _changed(page: Any, before: NDArray[np.uint8], start: float) -> float:
+    _until(lambda: (pixels(page) != before).any())
+    return time.perf_counter() - start
+
+
+def _at_rest(person: Any) -> None:
+    _until(lambda: person.painted >= person.moved)
+    time.sleep(1.0)  # the browser, too, has shown it
+
+
+def _until(condition: Callable[[], Any]) -> None:
+    end = time.perf_counter() + PATIENCE
+    while not condition():
+        if time.perf_counter() > end:
+            raise BackendError("viewer", got=f"no picture within {PATIENCE:.0f} s", wanted="one")
+        time.sleep(0.005)

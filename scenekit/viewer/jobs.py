@@ -1,0 +1,88 @@
+"""What people ask for and how they are answered: errors as notifications, and long work in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import viser
+
+from scenekit.errors import InputError, ScenekitError
+
+Event = TypeVar("Event")
+Result = TypeVar("Result")
+
+
+def answering(callback: Callable[[Event], None]) -> Callable[[Event], None]:
+    """The callback of a button or a click; what goes wrong in it is shown to the person who asked."""
+
+    def answered(event: Event) -> None:
+        client = getattr(event, "client", None)
+        try:
+            callback(event)
+        except (ScenekitError, OSError) as error:
+            if client is None:
+                raise
+            notify(client, "That did not work", str(error), color="red")
+
+    return answered
+
+
+def notify(
+    client: viser.ClientHandle, title: str, body: str = "", *, color: Literal["blue", "green", "red"] = "blue"
+) -> None:
+    """Show a note to one person, for some seconds; red ones stay until they are closed."""
+    client.add_notification(title, body, color=color, auto_close_seconds=None if color == "red" else 5.0)
+
+
+class Jobs:
+    """Long work, one job at a time, which everybody sees going on."""
+
+    def __init__(self, server: viser.ViserServer):
+        self._server = server
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._title = ""
+
+    def start(
+        self,
+        title: str,
+        work: Callable[[], Result],
+        then: Callable[[Result], None] = lambda result: None,
+        *,
+        client: viser.ClientHandle | None = None,
+    ) -> None:
+        """Do `work` in a thread, then `then` with what it gave; errors are shown to `client`, or to all if None.
+
+        Raises:
+            InputError: If another job is not done yet.
+        """
+        with self._lock:
+            if self.busy:
+                raise InputError("job", got=f"{title}, while {self._title} goes on", wanted="one at a time")
+            self._title = title
+            self._thread = threading.Thread(target=self._run, args=(title, work, then, client), daemon=True)
+            self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """True while a job goes on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until the job is done, or `timeout` seconds have gone by."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self, title: str, work: Callable[[], Any], then: Callable[[Any], None], client: Any) -> None:
+        people = list(self._server.get_clients().values())
+        going_on = [p.add_notification(title, "…", loading=True, with_close_button=False) for p in people]
+        try:
+            then(work())
+        except (ScenekitError, OSError) as error:
+            for person in people if client is None else [client]:
+                notify(person, f"{title}: that did not work", str(error), color="red")
+        finally:
+            for note in going_on:
+                note.remove()

@@ -1,0 +1,135 @@
+"""Tests of the tab "See" in a real browser: what a person asks for is what their page shows, and theirs alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from scenekit.cameras import look_at, pinhole
+from scenekit.capture.capture import Capture, Photo, Points
+from scenekit.edits import Move
+from scenekit.scene import Node, Scene, SceneState
+from scenekit.viewer import Viewer
+from scenekit.viewer.cameras import camera_of
+from scenekit.viewer.pictures import palette
+from tests.viewer.conftest import eventually, look, pixels
+from tests.viewer.test_cameras import dot
+from tests.viewer.test_picking import box_mesh
+
+Opened = Callable[..., tuple[Viewer, Any]]
+
+RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+
+
+def colour(rgb: np.ndarray, like: Any, within: float = 40.0) -> int:
+    """Pixels that are near a colour 0..1."""
+    return int((np.abs(rgb.astype(float) - 255 * np.array(like)).max(-1) < within).sum())
+
+
+def photos(folder: Path) -> Capture:
+    """Two blue photos of the middle of the world."""
+    found = []
+    for name, eye in (("left.png", (2.0, -1.0, 1.0)), ("right.png", (2.0, 1.0, 1.0))):
+        Image.new("RGB", (64, 48), (0, 0, 255)).save(folder / name)
+        camera, pose = pinhole(64, 48, 60.0, 60.0, 32.0, 24.0), look_at(np.array(eye), np.zeros(3))
+        found.append(Photo(name, folder / name, camera, pose))
+    return Capture(found, Points.none(), "photos")
+
+
+def two_dots(*more: Node) -> Scene:
+    """A red and a green dot, a hand apart."""
+    left, right = (
+        Node(n, splats=dot(at, c)) for n, at, c in (("r", (0.0, -0.1, 0.0), RED), ("g", (0.0, 0.1, 0.0), GREEN))
+    )
+    return Scene(SceneState(Node("", children=(left, right, *more))))
+
+
+def controls(viewer: Viewer, number: int = 0) -> Any:
+    """Those of a person, once they are there."""
+    see = next(panel for panel in viewer.panels if type(panel).__name__ == "SeePanel")
+    eventually(lambda: len(see.controls) > number)
+    return list(see.controls.values())[number]
+
+
+def test_orbiting_hiding_and_the_modes(opened: Opened) -> None:
+    viewer, page = opened(two_dots())
+    (client,) = viewer.server.get_clients().values()
+    eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
+
+    before = camera_of(client)[1]
+    page.mouse.move(100, 400)
+    page.mouse.down()
+    page.mouse.move(160, 400, steps=3)
+    page.mouse.up()
+    eventually(lambda: np.abs(camera_of(client)[1] - before).max() > 0.05)
+
+    viewer.session.hide("/g")
+    eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), GREEN))
+    viewer.session.hide("/g", False)
+    eventually(lambda: colour(pixels(page), GREEN))
+
+    mine = controls(viewer)
+    mine.drawn_by.value = "scenekit"
+    eventually(lambda: mine.person.has_picture and mine.person.painted >= mine.person.moved)
+    eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    viewer.session.hide("/r")
+    eventually(lambda: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    viewer.session.hide("/r", False)
+    mine.shows.value = "objects"
+    eventually(lambda: colour(pixels(page), palette(3)[1]) and colour(pixels(page), palette(3)[2]))
+    mine.shows.value, mine.drawn_by.value = "colour", "browser"
+    eventually(lambda: not mine.person.has_picture)
+    eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), palette(3)[2]))
+
+
+def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened, tmp_path: Path) -> None:
+    viewer, page = opened(two_dots(Node("photos", cameras=photos(tmp_path))))
+    (client,), mine = viewer.server.get_clients().values(), controls(viewer)
+    mine.photo.value = "right.png"
+    expected = look_at(np.array([2.0, 1.0, 1.0]), np.zeros(3))
+    eventually(lambda: np.allclose(camera_of(client)[1], expected, atol=1e-3))
+
+    mine.shows.value = "compare"
+    eventually(lambda: 0.45 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.5)
+    mine.split.value = 0.1
+    eventually(lambda: 0.07 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.11 and colour(pixels(page), RED))
+    mine.shows.value = "error"
+    eventually(lambda: colour(pixels(page), (1, 1, 1)) > 0.9 * 640 * 480)  # white beside blue is as wrong as is shown
+
+
+def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: Path) -> None:
+    small = box_mesh().transform(torch.diag(torch.tensor([0.2, 0.2, 0.2, 1.0])))
+    viewer, page = opened(two_dots(Node("box", mesh=small), Node("photos", cameras=photos(tmp_path))))
+    empty = pixels(page)
+    for change in (
+        lambda: viewer.drawing.restyle(layers=frozenset({"cameras"})),
+        lambda: viewer.drawing.restyle(layers=frozenset({"cameras", "box"})),
+        lambda: viewer.session.choose("/box"),
+        lambda: viewer.session.hide("/box"),
+    ):
+        before = pixels(page)
+        change()
+        eventually(lambda before=before: (pixels(page) != before).any())
+    viewer.session.hide("/box", False)
+    viewer.session.choose(None)
+    viewer.drawing.restyle(layers=frozenset())
+    eventually(lambda: (np.abs(pixels(page).astype(int) - empty) > 8).mean() < 0.01)
+
+
+def test_two_browsers_see_the_same_scene_and_each_its_own_mode(opened: Opened, browser: Any) -> None:
+    viewer, one = opened(two_dots())
+    other = look(browser, viewer)
+    for page in (one, other):
+        eventually(lambda page=page: colour(pixels(page), RED))
+    viewer.session.apply(Move("/r", by=(0.0, 0.0, 50.0)))
+    for page in (one, other):
+        eventually(lambda page=page: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    controls(viewer, 1).shows.value = "objects"
+    eventually(lambda: colour(pixels(other), palette(3)[2]))
+    assert colour(pixels(one), GREEN) and not colour(pixels(one), palette(3)[2])
+    viewer.session.undo()
+    eventually(lambda: colour(pixels(one), RED))
+    eventually(lambda: colour(pixels(other), palette(3)[1]))

@@ -1,0 +1,94 @@
+"""Tests of scenekit.viewer.cameras, with a person who is made up, and with a real browser."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from viser import transforms
+
+from scenekit.cameras import look_at, pinhole
+from scenekit.errors import InputError
+from scenekit.scene import Node, Scene, SceneState
+from scenekit.splats import SH_C0, Splats
+from scenekit.viewer import Viewer
+from scenekit.viewer.cameras import camera_of, look_through, pixel_ray, projected
+from tests.viewer.conftest import eventually, pixels
+
+POSE = look_at(np.array([2.0, -1.0, 1.5]), np.array([0.2, 0.1, 0.0]))
+
+
+def person(**changed: object) -> Any:
+    """Somebody whose browser reports a camera at `POSE`."""
+    camera = {
+        "position": POSE[:3, 3], "wxyz": transforms.SO3.from_matrix(POSE[:3, :3]).wxyz, "fov": 1.0,
+        "image_width": 800, "image_height": 600,
+    }  # fmt: skip
+    return SimpleNamespace(camera=SimpleNamespace(**camera | changed))
+
+
+def test_points_go_into_the_picture_and_back_along_their_rays() -> None:
+    camera, T_world_cam = camera_of(person())
+    points = np.random.default_rng(0).normal(size=(20, 3)) * 0.3
+    for point, pixel in zip(points, projected(camera, T_world_cam, points), strict=True):
+        origin, direction = pixel_ray(camera, T_world_cam, tuple(pixel))
+        np.testing.assert_allclose(origin + direction * np.linalg.norm(point - origin), point, atol=1e-9)
+
+
+def test_the_field_of_view_spans_the_height_at_any_size() -> None:
+    for max_side, size in ((None, (800, 600)), (80, (80, 60)), (10_000, (800, 600))):
+        camera, T_world_cam = camera_of(person(), max_side=max_side)
+        assert (camera.width, camera.height) == size
+        (_, top), (_, bottom) = (pixel_ray(camera, T_world_cam, (size[0] / 2, y)) for y in (0.0, size[1]))
+        assert math.acos(top @ bottom) == pytest.approx(1.0)
+        np.testing.assert_allclose(T_world_cam, POSE, atol=1e-12)
+
+
+def test_points_behind_a_camera_are_nowhere_in_its_picture() -> None:
+    camera, T_world_cam = camera_of(person())
+    assert np.isnan(projected(camera, T_world_cam, (POSE[:3, 3] - POSE[:3, 2])[None])).all()
+
+
+@pytest.mark.parametrize("lie", [{"fov": math.nan}, {"fov": 4.0}, {"image_width": 10**9}, {"position": [1e400, 0, 0]}])
+def test_a_browser_that_reports_nonsense_is_not_believed(lie: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="camera"):
+        camera_of(person(**lie))
+
+
+def dot(at: tuple[float, float, float], color: tuple[float, float, float]) -> Splats:
+    sh = (torch.tensor(color) - 0.5) / SH_C0
+    return Splats(
+        torch.tensor([at]), torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), math.log(0.02)), torch.tensor([5.0]),
+        sh[None, None],
+    )  # fmt: skip
+
+
+def middle(page: Any, channel: int) -> Any:
+    """Where a page shows something that is of one channel only [px]; None if nowhere."""
+    picture = pixels(page).astype(int)
+    others = [c for c in range(3) if c != channel]
+    rows, columns = np.nonzero((picture[..., channel] > 120) & (picture[..., others] < 80).all(-1))
+    return None if not len(rows) else (columns.mean() + 0.5, rows.mean() + 0.5)
+
+
+def test_a_browser_shows_points_where_our_camera_projects_them_also_after_it_was_put_elsewhere(
+    opened: Callable[..., tuple[Viewer, Any]],
+) -> None:
+    places = np.array([[0.4, 0.1, -0.2], [-0.3, 0.3, 0.3], [0.0, -0.5, 0.1]])
+    dots = [Node("rgb"[i], splats=dot(tuple(p), tuple(np.eye(3)[i].tolist()))) for i, p in enumerate(places)]
+    viewer, page = opened(Scene(SceneState(Node("", children=tuple(dots)))))
+    (client,) = viewer.server.get_clients().values()
+
+    def agree() -> bool:
+        expected = projected(*camera_of(client), places)
+        seen = [middle(page, channel) for channel in range(3)]
+        return None not in seen and bool(np.abs(np.array(seen) - expected).max() < 1.0)
+
+    eventually(agree)
+    look_through(client, pinhole(400, 200, 300.0, 300.0, 200.0, 100.0), POSE)
+    eventually(lambda: np.allclose(camera_of(client)[1], POSE, atol=1e-4))
+    eventually(agree)
+    assert camera_of(client)[0].fx == pytest.approx(300.0 * 640 / 400, rel=1e-6)
