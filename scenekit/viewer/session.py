@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
 
-from scenekit.errors import InputError
+from scenekit.errors import InputError, ScenekitError
 from scenekit.scene import Edit, Scene, SceneState, join, split_path
 from scenekit.selection import Selection
 
@@ -28,7 +28,22 @@ class Chosen:
     path: str
     """Of the node."""
     where: Selection | None = None
-    """Which of its Gaussians and faces; None for the whole node and what is below it."""
+    """Which of the Gaussians and faces of the node and of what is below it; None for all, and the nodes themselves."""
+
+    def part(self, path: str) -> Selection | None:
+        """What is selected of the node at `path` if it is a part; None if it is all or nothing."""
+        names = split_path(self.path)
+        return self.where if split_path(path)[: len(names)] == names else None
+
+    def stands(self, state: SceneState) -> bool:
+        """False if the node is gone, or what the selection asks for, such as a node that something is to be near to."""
+        try:
+            for path, _ in state.walk(self.path):
+                if self.where is not None:
+                    self.where.mask(state, path)
+        except ScenekitError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -160,7 +175,8 @@ class Session:
             before, state = self.shown, self.scene.state
             chosen = before.chosen if chosen is ... else chosen
             hidden = before.hidden if hidden is None else hidden
-            chosen = chosen if chosen is not None and chosen.path in state else None
+            if chosen is not None and state is not before.state and not chosen.stands(state):
+                chosen = None
             self.shown = Shown(state, chosen, frozenset(path for path in hidden if path in state))
             for listener in tuple(self._listeners):
                 listener(before, self.shown)
