@@ -10,9 +10,10 @@ from scenekit import edits
 from scenekit.cameras import inverse_pose, rotation_from_quaternion
 from scenekit.edits.place import axis_angle, middle, transformed, transformed_capture
 from scenekit.errors import InputError
+from scenekit.poses import Pose
 from scenekit.render.splats import rasterization
 from scenekit.render.splats_torch import covariances
-from scenekit.scene import SceneState
+from scenekit.scene import Scene, SceneState
 
 NORMAL = np.array([1.0, 2.0, -2.0]) / 3
 MIRROR = np.eye(3) - 2 * np.outer(NORMAL, NORMAL)
@@ -193,3 +194,18 @@ def test_a_photo_has_seen_the_same_points_in_the_same_place(make_state, name):
         T, points = inverse_pose(each.photos[1].T_world_cam), each.points.seen_by("1.png")
         seen.append(each.photos[1].camera.project(points @ T[:3, :3].T + T[:3, 3]))
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-8)
+
+
+def test_nodes_are_arranged_in_one_step_and_nothing_else_changes(make_state):
+    scene = Scene(make_state())
+    paths = [path for path, _ in scene.state.walk() if path != "/"][:2]
+    before, pose = scene.state, Pose((1.0, 2.0, 3.0))
+    scene.apply(edits.Arrange(tuple((path, pose) for path in paths)))
+    assert len(scene.past) == 1
+    for path in paths:
+        assert scene.state.node(path).pose == pose
+        assert scene.state.node(path).splats is before.node(path).splats
+    for poses in ((), (("/", pose),), (("/nobody", pose),)):
+        with pytest.raises(InputError):
+            scene.apply(edits.Arrange(poses))
+    assert len(scene.past) == 1
