@@ -40,6 +40,9 @@ that fills a gap there also fills it at full size."""
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the checkpoint in a fit's folder."""
 
+OnStep = Callable[[History, Splats], bool | None]
+"""Sees a fit go on: the history so far, and the splats as they are, which go on changing. True ends it as Ctrl-C does."""
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -64,7 +67,7 @@ def fit(
     held_out: Sequence[View] = (),
     resume: bool = True,
     progress: bool = True,
-    on_step: Callable[[Record], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> FitResult:
     """Fit splats to posed photos by gradient descent on what they look like.
 
@@ -82,35 +85,35 @@ def fit(
         held_out: Photos to evaluate on, not fitted.
         resume: Go on from the checkpoint in `folder`, if there is one.
         progress: Show a progress bar.
-        on_step: Called with each new record of the history.
+        on_step: Called after each new record of the history; see `OnStep`.
 
     Raises:
         InputError: If there are no views, or one that `check_views` refuses; no splats, or more than the cap; or if
             processes have other ones, or cannot share a step.
         FileError: If the checkpoint in `folder` is damaged or belongs to another fit.
         FitError: If the loss stops being finite; the last good checkpoint stays.
-        KeyboardInterrupt: After the step at which it came, or SIGTERM did, and a checkpoint.
+        KeyboardInterrupt: After the step at which it came, or SIGTERM did, or `on_step` said so, and a checkpoint.
     """
     check_views(held_out)
     trainer = Trainer(views, splats, config, folder=folder)
     if resume:
         trainer.restore()
     trainer.check_others()
-    first, start = processes.rank() == 0, trainer.step
+    first, start, enough = processes.rank() == 0, trainer.step, False
     monitor = Monitor(config.steps, folder if first else None, start=start, progress=progress and first)
     with one_torch_thread(), held_back() as asked_to_stop, monitor:
         try:
             while trainer.step < config.steps:
-                if processes.anybody(asked_to_stop()):
+                if processes.anybody(asked_to_stop() or enough):
                     raise KeyboardInterrupt
                 record = trainer.advance()
                 if record is not None:
                     records = trainer.history.records
                     monitor.show(record, records[-2] if len(records) > 1 else None)
-                    if on_step is not None:
-                        on_step(record)
                 if trainer.evaluation_is_due(held_out):
                     monitor.show_held_out(trainer.evaluate(held_out))
+                if record is not None and on_step is not None:
+                    enough = bool(on_step(trainer.history, trainer.adam.splats.map(Tensor.detach)))
                 if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
                     trainer.save()
         except KeyboardInterrupt:

@@ -91,8 +91,8 @@ def test_two_photos_a_step_are_two_looks_and_one_step_along_their_mean(views: li
 def test_a_process_that_fails_ends_all(failure: str, tmp_path: Path, in_two: Callable[..., list[Path]]) -> None:
     program = f"""
 import time
-def fail(record):
-    if processes.rank() == 1 and record.step == 2:
+def fail(history, splats):
+    if processes.rank() == 1 and history.records[-1].step == 2:
         if {failure == "raises"}:
             raise ValueError("no more")
         time.sleep(8)

@@ -94,12 +94,37 @@ def test_a_resumed_fit_goes_on_bit_for_bit(views, start, strategy, tmp_path):
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_the_fit_goes_on(views, start, tmp_path):
-    def interrupt(record):
-        if record.step == 20:
+    def interrupt(history, splats):
+        if history.records[-1].step == 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=interrupt)
+    resumed = fit(views, start, SHORT, folder=tmp_path, progress=False)
+    assert_same(resumed.splats, fit(views, start, SHORT, progress=False).splats)
+
+
+def test_who_watches_a_fit_sees_all_of_it_and_changes_no_bit(views, start):
+    seen = []
+
+    def watch(history, splats):
+        seen.append((history.records[-1].step, len(history.held_out), splats.map(torch.clone)))
+
+    options = {"held_out": views[:1], "progress": False}
+    watched = fit(views[1:], start, replace(SHORT, evaluate_every=10), **options, on_step=watch)
+    alone = fit(views[1:], start, replace(SHORT, evaluate_every=10), **options)
+    assert_same(watched.splats, alone.splats)
+    assert [step for step, *_ in seen] == list(range(5, 41, 5))
+    assert [evaluations for _, evaluations, _ in seen] == [0, 1, 1, 2, 2, 3, 3, 4]
+    assert_same(seen[-1][2], watched.splats)
+
+
+def test_who_watches_a_fit_can_end_it_and_it_goes_on_from_there(views, start, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=lambda history, _: len(history.records) == 4)
+    half = Trainer(views, start, SHORT, folder=tmp_path)
+    half.restore()
+    assert half.step == 20
     resumed = fit(views, start, SHORT, folder=tmp_path, progress=False)
     assert_same(resumed.splats, fit(views, start, SHORT, progress=False).splats)
 
@@ -143,10 +168,8 @@ def test_a_step_that_a_second_ctrl_c_cuts_short_is_not_kept(views, start, tmp_pa
 
 def test_a_finished_fit_is_not_fitted_again(views, start, tmp_path):
     first = fit(views, start, SHORT, folder=tmp_path, progress=False)
-    steps = []
-    second = fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=steps.append)
+    second = fit(views, start, SHORT, folder=tmp_path, progress=False, on_step=lambda *_: pytest.fail("it went on"))
     assert_same(first.splats, second.splats)
-    assert steps == []
 
 
 def test_without_resume_a_fit_starts_anew(views, start, tmp_path):
@@ -286,9 +309,9 @@ def test_wrong_configs_are_refused(wrong):
 def test_a_view_that_would_spoil_the_fit_is_refused_before_it_starts(views, start, name, spoil):
     spoilt = [*views[:3], spoil(views[3])]
     with pytest.raises(InputError, match=rf"3\.png: {name}"):
-        fit(spoilt, start, SHORT, progress=False, on_step=lambda _: pytest.fail("it started"))
+        fit(spoilt, start, SHORT, progress=False, on_step=lambda *_: pytest.fail("it started"))
     with pytest.raises(InputError, match=rf"3\.png: {name}"):
-        fit(views, start, SHORT, held_out=spoilt, progress=False, on_step=lambda _: pytest.fail("it started"))
+        fit(views, start, SHORT, held_out=spoilt, progress=False, on_step=lambda *_: pytest.fail("it started"))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=["adc", "mcmc"])
