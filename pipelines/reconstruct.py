@@ -37,11 +37,12 @@ from scenekit.fields.extract import MAX_VOXELS
 from scenekit.fields.fitted import FittedField
 from scenekit.fields.train import FieldConfig
 from scenekit.fit import FitConfig
+from scenekit.fit.trainer import OnStep
 from scenekit.io.mesh_atlas import joined
 from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.io.splat_files import write_splats
 from scenekit.io.video import write_video
-from scenekit.opening import CAMERAS, FIELD, SCENE, run_scene
+from scenekit.opening import CAMERAS, FIELD, SCENE, open_scene, run_scene
 from scenekit.pipelines.mesh import PAPER, in_world, meshed
 from scenekit.pipelines.reconstruct_each import Results, reconstruct_each
 from scenekit.pipelines.reconstruct_methods import Fitted, Method, fitted_field, fitted_splats
@@ -52,6 +53,8 @@ from scenekit.runs import LAST_STAGE, Run, command, open_run, read_json, version
 from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats
 from scenekit.surface.meshing import MeshingConfig, NodeMesh
+from scenekit.viewer import ViewerConfig
+from scenekit.viewer.training import Training
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400
 """The quick preset: this fraction of the steps, on photos whose longest side is this [px]."""
@@ -97,6 +100,8 @@ class Config:
     """Reconstruct every capture below the folder, each to a run folder of its own below the output."""
     workers: int = 1
     """With --each: captures at the same time, as tasks of Ray where it is installed."""
+    view: bool = False
+    """Watch the fit in the browser, and stay with the finished scene there until Ctrl-C."""
     mesh: bool = False
     """Divide the scene into things, and give them meshes; a run that is finished goes on to this."""
     fresh: bool = False
@@ -113,6 +118,8 @@ class Config:
     """How things are told apart for their meshes."""
     meshing: MeshingConfig = field(default_factory=MeshingConfig)
     """How surfaces are made."""
+    viewer: ViewerConfig = field(default_factory=ViewerConfig)
+    """Where the browser finds it; for --view."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.voxels <= MAX_VOXELS:  # before the fit, not after it
@@ -121,6 +128,8 @@ class Config:
             raise InputError("photo_memory", got=self.photo_memory, wanted="0 or more GB")
         if self.workers < 1:
             raise InputError("workers", got=self.workers, wanted="at least 1")
+        if self.view and self.each:
+            raise InputError("view", got="also --each", wanted="one capture to watch")
 
 
 @dataclass(frozen=True)
@@ -181,18 +190,28 @@ def run(config: Config) -> Result | Results | None:
 
 
 def reconstructed(config: Config) -> Result:
-    """One scene, in its run folder; see `run`."""
+    """One scene, in its run folder; see `run`. With `view` it is there when the viewer is closed, or at Ctrl-C."""
     if not config.photos.exists():
         raise FileError(config.photos, got="nothing", wanted="photos, a video, a COLMAP model or transforms.json")
     config = settled(config)
-    run = open_run(config.output, config, fresh=config.fresh)
+    run = open_run(config.output, replace(config, viewer=ViewerConfig()), fresh=config.fresh)  # keeps no token
     with run.stage("cameras"):
         capture = posed(run, config)
+    if not config.view:
+        return made(run, config, capture)
+    with Training(capture, config.fit.steps, config.viewer) as training:
+        result = made(run, config, capture, on_step=training.step)
+        training.stay(open_scene(run.folder))
+    return result
+
+
+def made(run: Run, config: Config, capture: Capture, *, on_step: OnStep | None = None) -> Result:
+    """What becomes of a capture, in the run folder."""
     with run.stage("photos"):
         train, held_out = divided(run.folder, capture, config)
     processes.wait()  # those who help find what they need in the run folder now
     with run.stage("fit"):
-        fitted = fitted_by(config, run.folder, capture, train, held_out)
+        fitted = fitted_by(config, run.folder, capture, train, held_out, on_step=on_step)
         write_splats(run.folder / "splats.ply", fitted.splats)
         if fitted.refined is not None:
             write_capture(run.folder / GIVEN, capture)
@@ -282,12 +301,18 @@ def divided(folder: Path, capture: Capture, config: Config) -> tuple[Sequence[Vi
 
 
 def fitted_by(
-    config: Config, folder: Path, capture: Capture, train: Sequence[View], held_out: Sequence[View]
+    config: Config,
+    folder: Path,
+    capture: Capture,
+    train: Sequence[View],
+    held_out: Sequence[View],
+    *,
+    on_step: OnStep | None = None,
 ) -> Fitted:
-    """What the chosen method makes of the photos."""
+    """What the chosen method makes of the photos; a fit of a field is not watched."""
     if config.method == "nerf":
         return fitted_field(folder, capture, train, held_out, config.nerf, config.voxels)
-    return fitted_splats(folder, capture, train, held_out, config.fit, processes.device(config.device))
+    return fitted_splats(folder, capture, train, held_out, config.fit, processes.device(config.device), on_step)
 
 
 def write_turntable(run: Run, fitted: Fitted, capture: Capture, *, frames: int) -> None:

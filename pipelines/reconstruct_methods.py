@@ -25,6 +25,7 @@ from scenekit.fit import FitConfig, fit, initial_splats
 from scenekit.fit.camera_poses import PoseRefinement
 from scenekit.fit.held_out import aligned
 from scenekit.fit.metrics import HeldOut
+from scenekit.fit.trainer import OnStep
 from scenekit.io.splat_files import write_splats
 from scenekit.opening import FIELD, SKY
 from scenekit.render.splats import render
@@ -72,6 +73,7 @@ def fitted_splats(
     held_out: Sequence[View],
     config: FitConfig,
     device: torch.device = CPU,
+    on_step: OnStep | None = None,
 ) -> Fitted:
     """Gaussians by 3D Gaussian Splatting; goes on from the checkpoint in the run folder.
 
@@ -79,7 +81,7 @@ def fitted_splats(
     """
     (folder / FIELD).unlink(missing_ok=True)  # of an earlier run by the other method: its splats are to be replaced
     start = initial_splats(capture.points, views=train, seed=config.seed).map(lambda tensor: tensor.to(device))
-    result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out)
+    result = fit(train, start, config, folder=folder / "checkpoint", held_out=held_out, on_step=on_step)
     splats, history, poses = result.splats.map(Tensor.cpu), result.history, result.companions.poses
     whole = splats
     (folder / SKY).unlink(missing_ok=True)

@@ -38,7 +38,7 @@ from scenekit.io.atomic import remove_unfinished, write_text
 LAST_STAGE = "report"
 """The stage whose end is the end of the run."""
 
-FORGIVEN = {"output", "fresh", "mesh", "each", "workers", "photos_in", "photo_memory"}
+FORGIVEN = {"output", "fresh", "mesh", "each", "workers", "photos_in", "photo_memory", "view", "viewer"}
 """Options that may differ between a run and its continuation."""
 
 

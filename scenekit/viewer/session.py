@@ -65,6 +65,8 @@ class Session:
         self.shown = Shown(scene.state)
         self.lock = threading.RLock()
         """Held while the scene changes and those who listen are told."""
+        self.awaited: str | None = None
+        """What must be done before anybody may change the scene; None if nothing."""
         self._listeners: list[Listener] = []
         self._saved = scene.state
 
@@ -86,30 +88,40 @@ class Session:
         """Make the edits, one step of history each.
 
         Raises:
-            InputError: If one does not fit; nothing has happened then.
+            InputError: If one does not fit, or something is `awaited`; nothing has happened then.
         """
         with self.lock:
+            self._check_free()
             self.scene.apply(*edits)
             self.show()
 
     def undo(self, steps: int = 1) -> None:
         """Go back; raises InputError if fewer edits were made."""
         with self.lock:
+            self._check_free()
             self.scene.undo(steps)
             self.show()
 
     def redo(self, steps: int = 1) -> None:
         """Go forward again; raises InputError if fewer edits were undone."""
         with self.lock:
+            self._check_free()
             self.scene.redo(steps)
             self.show()
 
     def save(self, folder: str | Path | None = None) -> Path:
         """Write the scene with its history; where it came from, if no folder is given."""
         with self.lock:
+            self._check_free()
             saved = self.scene.save(folder)
             self._saved = self.scene.state
             return saved
+
+    def replace(self, scene: Scene) -> None:
+        """Look at another scene from now on."""
+        with self.lock:
+            self.scene = scene
+            self.show()
 
     def choose(self, path: str | None, where: Selection | None = None) -> None:
         """Select a node, a part of it, or nothing.
@@ -164,3 +176,7 @@ class Session:
             self.shown = Shown(state, chosen, frozenset(path for path in hidden if path in state))
             for listener in tuple(self._listeners):
                 listener(before, self.shown)
+
+    def _check_free(self) -> None:
+        if self.awaited is not None:
+            raise InputError("scene", got=f"a change while {self.awaited} goes on", wanted="none until that is done")
