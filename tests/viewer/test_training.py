@@ -1,7 +1,6 @@
 """A watched fit: its splats and figures are seen, it can be ended, and its scene stays to be worked on."""
 
 import threading
-from collections.abc import Callable
 from math import cos, sin
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,12 @@ from scenekit.io.images import write_image
 from scenekit.render.splats import render
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats, random_splats
-from scenekit.viewer import ViewerConfig
 from scenekit.viewer import training as module
 from scenekit.viewer.panels.training import POINTS, figures, thinned
 from scenekit.viewer.training import Training, strongest
+from tests.viewer.conftest import HERE, eventually, look, pixels
 
 CAMERA = pinhole(64, 48, 64, 64, 32, 24)
-LOCAL = ViewerConfig(port=0, open=False)
 STEPS = FitConfig(steps=60, log_every=5, evaluate_every=20)
 
 
@@ -92,7 +90,7 @@ def test_a_watched_fit_shows_its_splats_and_refuses_edits_until_it_is_done(
 ) -> None:
     capture, views = photographed
     seen: list[Splats | None] = []
-    with Training(capture, STEPS.steps, LOCAL) as training:
+    with Training(capture, STEPS.steps, HERE) as training:
         session = training.viewer.session
         session.on_change(lambda before, now: seen.append(now.state.node("/scene").splats))
         assert len(session.shown.state.photos()) == 6
@@ -116,7 +114,7 @@ def test_pictures_wait_for_their_share_of_the_time(
     now = 0.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     shown = []
-    with Training(photographed[0], 60, LOCAL) as training:
+    with Training(photographed[0], 60, HERE) as training:
 
         def show(splats: Splats) -> None:
             nonlocal now
@@ -134,7 +132,7 @@ def test_who_ends_a_fit_keeps_its_checkpoint_and_may_work_on_what_there_is(
     photographed: tuple[Capture, list[View]], often: None, tmp_path: Path
 ) -> None:
     capture, views = photographed
-    with pytest.raises(KeyboardInterrupt), Training(capture, STEPS.steps, LOCAL) as training:
+    with pytest.raises(KeyboardInterrupt), Training(capture, STEPS.steps, HERE) as training:
         session = training.viewer.session
 
         def step(history: History, splats: Splats) -> bool:
@@ -151,11 +149,21 @@ def test_who_ends_a_fit_keeps_its_checkpoint_and_may_work_on_what_there_is(
 
 
 def test_a_page_sees_a_fit_go_on(
-    photographed: tuple[Capture, list[View]], often: None, browser: Any, look: Callable[..., Any]
+    photographed: tuple[Capture, list[View]], often: None, browser: Any
 ) -> None:
     capture, views = photographed
-    with Training(capture, STEPS.steps, LOCAL) as training:
-        page = look(training.viewer)
-        fit(views[1:], start(), STEPS, held_out=views[:1], progress=False, on_step=training.step)
+    pictures = []
+    with Training(capture, STEPS.steps, HERE) as training:
+
+        def step(history: History, splats: Splats) -> bool:
+            result = training.step(history, splats)
+            if not pictures:
+                pictures.append(pixels(look(browser, training.viewer)))
+            return result
+
+        fit(views[1:], start(), STEPS, held_out=views[:1], progress=False, on_step=step)
+        page = browser.contexts[-1].pages[0]
         page.get_by_text("60 of 60").wait_for()
-        page.get_by_text("PSNR of the photos held out").wait_for()
+        page.get_by_text("PSNR of the photos held out").first.wait_for()
+        eventually(lambda: (pixels(page) != pictures[0]).any())
+    page.context.close()
