@@ -19,6 +19,7 @@ cache/           the database of structure from motion and the undistorted photo
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shlex
 import shutil
@@ -162,7 +163,8 @@ def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
 
 
 def as_json(value: Any) -> Any:
-    """A dataclass of options as plain JSON values; paths become absolute strings, anything else unknown its `str`."""
+    """A dataclass of options as plain JSON values; paths become absolute strings, anything else unknown its `str`, as do
+    numbers that JSON has not."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
@@ -171,7 +173,8 @@ def as_json(value: Any) -> Any:
         return [as_json(v) for v in value]
     if isinstance(value, Path):
         return str(value.resolve())
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    plain = isinstance(value, str | int | bool | None) or (isinstance(value, float) and math.isfinite(value))
+    return value if plain else str(value)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -16,6 +16,7 @@ from scenekit.edits.mend import Mend as Mend
 from scenekit.edits.parts import Crop as Crop
 from scenekit.edits.parts import Merge as Merge
 from scenekit.edits.parts import Split as Split
+from scenekit.edits.place import Arrange as Arrange
 from scenekit.edits.place import Mirror as Mirror
 from scenekit.edits.place import Move as Move
 from scenekit.edits.place import Rotate as Rotate

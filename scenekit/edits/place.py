@@ -1,4 +1,4 @@
-"""Edits of where things are and how large: move, rotate, scale, mirror."""
+"""Edits of where things are and how large: move, rotate, scale, mirror, arrange."""
 
 from __future__ import annotations
 
@@ -125,6 +125,30 @@ class Mirror:
         normal = np.array(self.normal) / length
         about = middle(state, self.path) if self.about is None else self.about
         return transformed(state, self.path, fixing(np.eye(3) - 2 * np.outer(normal, normal), about))
+
+
+@dataclass(frozen=True)
+class Arrange:
+    """Puts nodes where they are told, all in one step: what a moment of a simulation is kept by."""
+
+    poses: tuple[tuple[str, Pose], ...]
+    """Path and T_parent_node of each."""
+
+    def __str__(self) -> str:
+        return "arrange " + ", ".join(path for path, _ in self.poses)
+
+    def apply(self, state: SceneState) -> SceneState:
+        """The state with the poses changed; parts stay untouched.
+
+        Raises:
+            InputError: If there are none, or one is of no node or of the root.
+        """
+        if not self.poses:
+            raise InputError("Arrange.poses", got="none", wanted="at least one that is to change")
+        for path, pose in self.poses:
+            below_root(path)
+            state = state.with_node(path, lambda node, pose=pose: replace(node, pose=pose))  # type: ignore[misc]
+        return state
 
 
 def transformed(state: SceneState, path: str, T: Array) -> SceneState:

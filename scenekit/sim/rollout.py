@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,7 +25,7 @@ from scenekit.sim.energy import Balance, Meter
 from scenekit.sim.follow import Follower
 from scenekit.sim.from_scene import SimConfig, model_of
 from scenekit.sim.model import Model
-from scenekit.sim.scenario import Scenario
+from scenekit.sim.scenario import Scenario, scenario_of
 from scenekit.sim.solver import Solver
 from scenekit.sim.state import State
 
@@ -154,6 +155,36 @@ def simulate(
     return clip
 
 
+def open_clip(folder: str | Path, scene: Scene) -> Clip:
+    """The frames that `scenekit simulate` kept in a run folder.
+
+    Args:
+        folder: The run.
+        scene: What it was made of, as it was then.
+
+    Raises:
+        FileError: If the folder holds no such run, or its files are damaged.
+        InputError: If the run began otherwise than this scene does.
+    """
+    file = Path(folder) / "config.json"
+    options = read_json(file)
+    try:
+        config = SimConfig(**{name: _tuples(value) for name, value in options["sim"].items()})
+        scenario, fps = scenario_of(options["scenario"], file), float(options["fps"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(file, got=f"{type(error).__name__}: {error}", wanted="the options of a simulation") from None
+    clip, start = staged(scene, scenario, fps=fps, config=config)
+    clip.keep(Path(folder))
+    if not len(clip):
+        raise FileError(folder, got="no frames", wanted="a simulation with at least one")
+    _check_same(clip, start)
+    return clip
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 def staged(scene: Scene, scenario: Scenario, *, fps: float, config: SimConfig) -> tuple[Clip, State]:
     """A clip without frames, and the state that it starts from; nothing is written.
 
@@ -230,7 +261,7 @@ def _bar(shown: bool) -> Progress:
 
 def _check_same(clip: Clip, start: State) -> None:
     """The frames in the folder are of the same beginning."""
-    hint = "Choose another folder, or delete the states in this one."
+    hint = "Choose another folder, or delete the states in this one; or undo what was changed in the scene since."
     try:
         other = {name: by for name, by in clip.state(0).differences(start).items() if by}
     except FileError as error:

@@ -161,10 +161,21 @@ def read_scenario(path: str | Path) -> Scenario:
         raise FileError(path, got="nothing", wanted="a scenario, a TOML file") from None
     except (ValueError, RecursionError) as error:
         raise FileError(path, got=str(error)[:200], wanted="valid TOML") from None
+    return scenario_of(found, path)
+
+
+def scenario_of(found: Mapping[str, Any], path: Path) -> Scenario:
+    """The scenario that a file says, as TOML or as the options of a run have it.
+
+    Raises:
+        FileError: If it is none.
+        InputError: If it says something that is not known.
+    """
     unknown = found.keys() - Scenario.__dataclass_fields__.keys()
     if unknown:
         wanted = "only " + ", ".join(Scenario.__dataclass_fields__)
         raise InputError(path, got=", ".join(sorted(unknown)), wanted=wanted)
+    gravity = found.get("gravity")
     try:
         return Scenario(
             material={str(node): str(name) for node, name in found.get("material", {}).items()},
@@ -172,7 +183,7 @@ def read_scenario(path: str | Path) -> Scenario:
             **{kind: {str(n): _vector(v) for n, v in found.get(kind, {}).items()} for kind in ("move", "push", "spin")},
             force=tuple(_timed(row, "force") for row in found.get("force", [])),
             drive=tuple(_timed(row, "velocity") for row in found.get("drive", [])),
-            gravity=_vector(found["gravity"]) if "gravity" in found else None,
+            gravity=None if gravity is None else _vector(gravity),
         )
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         if isinstance(error, InputError):
@@ -193,6 +204,7 @@ def _vector(values: Any) -> Vector:
 
 
 def _timed(row: Mapping[str, Any], kind: str) -> Timed:
+    kind = "vector" if "vector" in row else kind  # as a run's options have it
     unknown = row.keys() - {"node", kind, "start", "end"}
     if unknown:
         raise InputError("scenario", got=", ".join(sorted(unknown)), wanted=f"node, {kind}, start, end")

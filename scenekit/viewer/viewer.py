@@ -24,6 +24,8 @@ from scenekit.viewer.panels.layers import LayersPanel
 from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.panels.statistics import StatisticsPanel
 from scenekit.viewer.panels.tree import TreePanel
+from scenekit.viewer.panels.play import PlayPanel
+from scenekit.viewer.playback import Playback
 from scenekit.viewer.session import Session
 
 
@@ -45,6 +47,7 @@ class ViewerConfig:
 
 TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {
     "See": (SeePanel, TreePanel, LayersPanel, StatisticsPanel),
+    "Play": (PlayPanel,),
 }
 """The panels of each tab. A panel adds its controls where it is made, and lives as long as its viewer."""
 
@@ -71,6 +74,7 @@ class Viewer:
         self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
         self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))
         self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
+        self.playback = Playback(self.session, self.drawing.draw)
         self.jobs = Jobs(self.server)
         self._closed = threading.Event()
         self.panels: list[object] = []

@@ -10,9 +10,10 @@ from scenekit import edits
 from scenekit.cameras import inverse_pose, rotation_from_quaternion
 from scenekit.edits.place import axis_angle, middle, transformed
 from scenekit.errors import InputError
+from scenekit.poses import Pose
 from scenekit.render.splats import rasterization
 from scenekit.render.splats_torch import covariances
-from scenekit.scene import SceneState
+from scenekit.scene import Scene, SceneState
 
 NORMAL = np.array([1.0, 2.0, -2.0]) / 3
 MIRROR = np.eye(3) - 2 * np.outer(NORMAL, NORMAL)
@@ -181,3 +182,18 @@ def test_the_middle_is_that_of_the_box_without_the_outermost(make_state):
     state = make_state()
     np.testing.assert_allclose(middle(state, "/box"), state.pose("/box").position, atol=1e-6)
     assert middle(state, "/empty") == state.pose("/empty").position
+
+
+def test_nodes_are_arranged_in_one_step_and_nothing_else_changes(make_state):
+    scene = Scene(make_state())
+    paths = [path for path, _ in scene.state.walk() if path != "/"][:2]
+    before, pose = scene.state, Pose((1.0, 2.0, 3.0))
+    scene.apply(edits.Arrange(tuple((path, pose) for path in paths)))
+    assert len(scene.past) == 1
+    for path in paths:
+        assert scene.state.node(path).pose == pose
+        assert scene.state.node(path).splats is before.node(path).splats
+    for poses in ((), (("/", pose),), (("/nobody", pose),)):
+        with pytest.raises(InputError):
+            scene.apply(edits.Arrange(poses))
+    assert len(scene.past) == 1

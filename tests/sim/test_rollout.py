@@ -13,9 +13,10 @@ from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.sim.control import Control
-from scenekit.sim.from_scene import model_of
 from scenekit.sim.model import Model
-from scenekit.sim.rollout import STATES, Clip, roll, simulate
+from scenekit.runs import as_json, write_json
+from scenekit.sim.from_scene import SimConfig, model_of
+from scenekit.sim.rollout import STATES, Clip, open_clip, roll, simulate, staged
 from scenekit.sim.scenario import Scenario, Timed
 from scenekit.sim.state import State
 
@@ -152,3 +153,36 @@ def test_simulate_lets_a_scene_fall_onto_the_floor_and_leaves_it_as_it_was():
 def test_a_scenario_and_its_short_form_together_are_refused():
     with pytest.raises(InputError, match="one or the other"):
         simulate(scene(), scenario=Scenario(), push={"/cube": (1.0, 0.0, 0.0)})
+
+
+def kept_run(folder: Path) -> Clip:
+    """What `scenekit simulate` leaves in a folder."""
+    scenario = Scenario(push={"/cube": (1.0, 0.0, 0.0)}, force=(Timed("/cube", (0.0, 1.0, 0.0), 0.1),))
+    config = SimConfig(gravity=(0.0, 0.0, -1.62))
+    folder.mkdir()
+    write_json(folder / "config.json", as_json({"scene": "moon", "fps": 10.0, "scenario": scenario, "sim": config}))
+    clip, start = staged(scene(), scenario, fps=10.0, config=config)
+    clip.keep(folder)
+    roll(clip, start, seconds=0.4, command=scenario.command, solver=Falling(clip.model))
+    return clip
+
+
+def test_a_kept_run_is_opened_with_all_its_frames(tmp_path: Path) -> None:
+    kept = kept_run(tmp_path / "run")
+    clip = open_clip(tmp_path / "run", scene())
+    assert clip.balances == kept.balances
+    assert clip.fps == 10.0
+    for frame in (0, 4):
+        assert clip.scene_at(frame).state.pose("/cube") == kept.scene_at(frame).state.pose("/cube")
+    assert clip.scene_at(4).state.pose("/cube").position[0] == pytest.approx(0.4)
+
+
+def test_a_run_of_another_scene_or_of_nothing_is_refused(tmp_path: Path) -> None:
+    kept_run(tmp_path / "run")
+    with pytest.raises(InputError, match="another beginning"):
+        open_clip(tmp_path / "run", scene(3.0))
+    with pytest.raises(FileError, match=r"config\.json"):
+        open_clip(tmp_path, scene())
+    write_json(tmp_path / "run" / "config.json", {"fps": 10.0, "scenario": {}, "sim": {"gravity": "down"}})
+    with pytest.raises(FileError, match="options of a simulation"):
+        open_clip(tmp_path / "run", scene())
