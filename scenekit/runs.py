@@ -163,8 +163,10 @@ def _differences(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
 
 
 def as_json(value: Any) -> Any:
-    """A dataclass of options as plain JSON values; paths become absolute strings, anything else unknown its `str`, as do
-    numbers that JSON has not."""
+    """A dataclass of options as plain JSON values; paths become absolute strings, anything else unknown its `str`.
+
+    That goes for numbers that JSON has not, too.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):

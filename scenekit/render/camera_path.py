@@ -1,7 +1,7 @@
 """Camera path: a film's camera between keyframes, as smooth in its place as in its turn. Letters: k keys, t frames.
 
-    path = CameraPath((Key(T_world_cam, fov), …), seconds=6.0)
-    write_video("tour.mp4", draw(splats, camera, path.poses(fps=30.0)))
+path = CameraPath((Key(Pose.from_matrix(T_world_cam), fov), …), seconds=6.0)
+write_video("tour.mp4", (picture(key.lens(1280, 720), key.pose.matrix) for key in path.frames(fps=30.0)))
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation
 
-from scenekit.cameras import Array
+from scenekit.cameras import Array, Camera, pinhole
 from scenekit.errors import InputError
 from scenekit.poses import Pose
 
@@ -30,6 +30,11 @@ class Key:
     """T_world_cam, OpenCV axes."""
     fov: float
     """Vertical field of view [rad]."""
+
+    def lens(self, width: int, height: int) -> Camera:
+        """The lens for a picture of width × height [px]."""
+        focal = height / 2 / math.tan(self.fov / 2)
+        return pinhole(width, height, focal, focal, width / 2, height / 2)
 
 
 @dataclass(frozen=True)

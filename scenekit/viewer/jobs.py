@@ -36,14 +36,19 @@ def notify(
     client.add_notification(title, body, color=color, auto_close_seconds=None if color == "red" else 5.0)
 
 
+class Cancelled(Exception):
+    """Somebody wants a job to end."""
+
+
 class Jobs:
-    """Long work, one job at a time, which everybody sees going on."""
+    """Long work, one job at a time, which everybody sees going on and anybody can end."""
 
     def __init__(self, server: viser.ViserServer):
         self._server = server
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._title = ""
+        self._title, self._cancelled, self._percent = "", False, 0
+        self._notes: list[viser.NotificationHandle] = []
 
     def start(
         self,
@@ -61,7 +66,7 @@ class Jobs:
         with self._lock:
             if self.busy:
                 raise InputError("job", got=f"{title}, while {self._title} goes on", wanted="one at a time")
-            self._title = title
+            self._title, self._cancelled, self._percent = title, False, 0
             self._thread = threading.Thread(target=self._run, args=(title, work, then, client), daemon=True)
             self._thread.start()
 
@@ -70,6 +75,23 @@ class Jobs:
         """True while a job goes on."""
         return self._thread is not None and self._thread.is_alive()
 
+    def cancel(self) -> None:
+        """Ask the job to end; it does so when it tells next how far it is."""
+        self._cancelled = True
+
+    def tell(self, share: float) -> None:
+        """Say how much of the job is done, 0 to 1; for the job itself.
+
+        Raises:
+            Cancelled: If it is to end.
+        """
+        if self._cancelled:
+            raise Cancelled
+        if (percent := int(100 * share)) != self._percent:
+            self._percent = percent
+            for note in self._notes:
+                note.body = f"{percent} %"
+
     def wait(self, timeout: float | None = None) -> None:
         """Until the job is done, or `timeout` seconds have gone by."""
         if self._thread is not None:
@@ -77,12 +99,15 @@ class Jobs:
 
     def _run(self, title: str, work: Callable[[], Any], then: Callable[[Any], None], client: Any) -> None:
         people = list(self._server.get_clients().values())
-        going_on = [p.add_notification(title, "…", loading=True, with_close_button=False) for p in people]
+        self._notes = [p.add_notification(title, "…", loading=True, with_close_button=False) for p in people]
         try:
             then(work())
         except (ScenekitError, OSError) as error:
             for person in people if client is None else [client]:
                 notify(person, f"{title}: that did not work", str(error), color="red")
+        except Cancelled:
+            for person in people:
+                notify(person, f"{title}: cancelled")
         finally:
-            for note in going_on:
+            for note in self._notes:
                 note.remove()

@@ -24,6 +24,8 @@ from scenekit.viewer.panels.layers import LayersPanel
 from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.panels.statistics import StatisticsPanel
 from scenekit.viewer.panels.tree import TreePanel
+from scenekit.viewer.panels.camera_path import CameraPathPanel
+from scenekit.viewer.panels.export import AssetsPanel, FilesPanel, ScreenshotPanel
 from scenekit.viewer.panels.play import PlayPanel
 from scenekit.viewer.playback import Playback
 from scenekit.viewer.session import Session
@@ -48,6 +50,7 @@ class ViewerConfig:
 TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {
     "See": (SeePanel, TreePanel, LayersPanel, StatisticsPanel),
     "Play": (PlayPanel,),
+    "Export": (ScreenshotPanel, CameraPathPanel, FilesPanel, AssetsPanel),
 }
 """The panels of each tab. A panel adds its controls where it is made, and lives as long as its viewer."""
 

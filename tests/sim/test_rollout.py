@@ -11,11 +11,11 @@ from scenekit.errors import FileError, InputError
 from scenekit.material import materials
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
+from scenekit.runs import as_json, write_json
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.sim.control import Control
-from scenekit.sim.model import Model
-from scenekit.runs import as_json, write_json
 from scenekit.sim.from_scene import SimConfig, model_of
+from scenekit.sim.model import Model
 from scenekit.sim.rollout import STATES, Clip, open_clip, roll, simulate, staged
 from scenekit.sim.scenario import Scenario, Timed
 from scenekit.sim.state import State

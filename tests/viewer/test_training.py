@@ -110,7 +110,7 @@ def test_a_watched_fit_shows_its_splats_and_refuses_edits_until_it_is_done(
 def test_pictures_wait_for_their_share_of_the_time(
     photographed: tuple[Capture, list[View]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A picture of 1 s is followed by 20 s without, which is 5 %; steps of 4 s, and the clock that pictures and steps move."""
+    """A picture of 1 s is followed by 20 s without, which is 5 %. Steps take 4 s; the clock goes on with both."""
     now = 0.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     shown = []
@@ -148,9 +148,7 @@ def test_who_ends_a_fit_keeps_its_checkpoint_and_may_work_on_what_there_is(
     assert left.sh_degree == 1
 
 
-def test_a_page_sees_a_fit_go_on(
-    photographed: tuple[Capture, list[View]], often: None, browser: Any
-) -> None:
+def test_a_page_sees_a_fit_go_on(photographed: tuple[Capture, list[View]], often: None, browser: Any) -> None:
     capture, views = photographed
     pictures = []
     with Training(capture, STEPS.steps, HERE) as training:

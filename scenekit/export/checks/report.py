@@ -165,16 +165,22 @@ def _mm(metres: float) -> str:
     return f"{metres * 1e3:.2f} mm"
 
 
-def _files_table(report: CheckReport) -> Table:
-    """A row for each program and format: how many files it opened, and how far they are off."""
-    table = Table("format", "opened by", "files", "off by", "time", title="Files")
+def file_rows(report: CheckReport) -> Iterator[tuple[str, str, str, str, str]]:
+    """For each program and format: how many files it opened, how far they are off, and how long it took."""
     for format, program in dict.fromkeys((o.file.split("/")[0], o.program) for o in report.openings):
         mine = [o for o in report.openings if (o.file.split("/")[0], o.program) == (format, program)]
         good = sum(not opening.problems for opening in mine)
         off = f"{max(opening.largest for opening in mine):.0e}" if any(o.differences for o in mine) else "–"
         mark = "✓" if good == len(mine) else "✗"
         seconds = sum(opening.seconds for opening in mine)
-        table.add_row(format, f"{mark} {program}", f"{good} of {len(mine)}", off, f"{seconds:.1f} s")
+        yield format, f"{mark} {program}", f"{good} of {len(mine)}", off, f"{seconds:.1f} s"
+
+
+def _files_table(report: CheckReport) -> Table:
+    """The rows of the files."""
+    table = Table("format", "opened by", "files", "off by", "time", title="Files")
+    for row in file_rows(report):
+        table.add_row(*row)
     return table
 
 

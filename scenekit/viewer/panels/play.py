@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from scenekit.sim.from_scene import SimConfig
 from scenekit.sim.model import GRAVITY, Model
 from scenekit.sim.rollout import Clip, open_clip, roll, staged
 from scenekit.sim.scenario import Scenario
-from scenekit.viewer.jobs import notify
+from scenekit.viewer.jobs import Cancelled, notify
 from scenekit.viewer.panels.controls import button, by_hand, set_value
 from scenekit.viewer.panels.push import PushPanel
 from scenekit.viewer.playback import SPEEDS
@@ -27,10 +28,6 @@ LONGEST, FASTEST = 60.0, 240.0
 """Of a simulation that is run here [s], and frames of it per second [1/s]."""
 
 
-class Cancelled(Exception):
-    """Somebody wants a simulation to end; its frames so far stay."""
-
-
 class PlayPanel:
     """The tab.
 
@@ -40,7 +37,6 @@ class PlayPanel:
 
     def __init__(self, viewer: Viewer):
         self.viewer, self.playback = viewer, viewer.playback
-        self._cancelled = False
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._scrubs = threading.Lock()
         gui = viewer.server.gui
@@ -50,8 +46,7 @@ class PlayPanel:
             self.gravity = gui.add_vector3("Gravity [m/s²]", GRAVITY, step=0.01)
             self.pushes = PushPanel(viewer)
             self.start = button(gui, "Simulate", self._simulate, hint="With the materials that the nodes have.")
-            self.cancel = button(gui, "Cancel", self._cancel, hint="Frames so far stay.", visible=False)
-            self.progress = gui.add_progress_bar(0.0, visible=False)
+            self.cancel = button(gui, "Cancel", lambda event: viewer.jobs.cancel(), hint="Frames so far stay.")
         with gui.add_folder("Kept simulations"):
             self.kept = gui.add_dropdown("Run", NO_RUNS)
             self.find = button(gui, "Look again", self._find, hint="For runs of `scenekit simulate` beside the scene.")
@@ -84,36 +79,21 @@ class PlayPanel:
 
     def _roll(self, scene: Scene, scenario: Scenario, config: SimConfig, seconds: float) -> Clip:
         """Frames in a folder of their own: those of soft things may be more than memory is meant to hold."""
-        self._cancelled, frames = False, round(seconds * self.fps.value)
 
         def command(model: Model, control: Control, time: float) -> None:
-            if self._cancelled:
-                raise Cancelled
-            self.progress.value = min(100.0, 100 * len(clip) / frames)
+            self.viewer.jobs.tell(time / seconds)
             scenario.command(model, control, time)
 
-        self._busy(True)
-        try:
-            clip, start = staged(scene, scenario, fps=self.fps.value, config=config)
-            folder = tempfile.TemporaryDirectory(prefix="scenekit-play-")
-            clip.keep(Path(folder.name))
-            self.playback.open(clip)
-            if self._folder is not None:  # of the clip before
-                self._folder.cleanup()
-            self._folder = folder
+        clip, start = staged(scene, scenario, fps=self.fps.value, config=config)
+        folder = tempfile.TemporaryDirectory(prefix="scenekit-play-")
+        clip.keep(Path(folder.name))
+        self.playback.open(clip)
+        if self._folder is not None:  # of the clip before
+            self._folder.cleanup()
+        self._folder = folder
+        with suppress(Cancelled):  # frames so far can be played
             roll(clip, start, seconds=seconds, command=command)
-        except Cancelled:
-            pass
-        finally:
-            self._busy(False)
         return clip
-
-    def _busy(self, busy: bool) -> None:
-        self.cancel.visible = self.progress.visible = busy
-        self.start.disabled = busy
-
-    def _cancel(self, event: Any) -> None:
-        self._cancelled = True
 
     def _find(self, event: Any = None) -> None:
         """List the runs beside the scene and in it."""

@@ -119,7 +119,7 @@ class PushPanel:
 
 
 def middle_and_size(node: Node) -> tuple[Array, Array]:
-    """Of the box around a node's own parts in its frame [m], shapes (3,); without its outermost hundredth, as `extent`."""
+    """Of the box around a node's own parts but for their outermost hundredth, in its frame [m], shapes (3,)."""
     points = np.concatenate([points.double().numpy() for points in positions(node)])
     low, high = np.quantile(points, [0.01, 0.99], axis=0)
     return (low + high) / 2, high - low
