@@ -30,7 +30,7 @@ def ball() -> Node:
     """One opaque red Gaussian in the middle."""
     red = torch.tensor([[[1.77, -1.77, -1.77]]])
     quat = torch.tensor([[1.0, 0, 0, 0]])
-    return Node("ball", splats=Splats(torch.zeros(1, 3), quat, torch.full((1, 3), -2.0), torch.tensor([9.0]), red))
+    return Node("ball", splats=Splats(torch.zeros(1, 3), quat, torch.full((1, 3), -1.0), torch.tensor([9.0]), red))
 
 
 def picture(*nodes: Node) -> torch.Tensor:
