@@ -41,7 +41,7 @@ CHECKPOINT = "checkpoint.safetensors"
 """Name of the checkpoint in a fit's folder."""
 
 OnStep = Callable[[History, Splats], bool | None]
-"""Sees a fit go on: the history so far, and the splats as they are, which go on changing. True ends it as Ctrl-C does."""
+"""Sees the history of a fit so far, and the splats, which go on changing. True ends the fit as Ctrl-C does."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ class Training:
     def _show(self, splats: Splats) -> None:
         copied = splats.map(lambda tensor: tensor.to("cpu", copy=True))  # the fit goes on changing its own
         state = self._state.with_node(f"/{SCENE}", lambda node: replace(node, splats=copied))
-        self.viewer.session.replace(Scene(state))
+        with self.viewer.server.atomic():  # browsers never see half of it
+            self.viewer.session.replace(Scene(state))
 
 
 def strongest(splats: Splats, most: int) -> Splats:

@@ -20,15 +20,15 @@ from scenekit.viewer.cameras import home
 from scenekit.viewer.drawing import Drawing, Style
 from scenekit.viewer.jobs import Jobs
 from scenekit.viewer.painter import Painter
+from scenekit.viewer.panels.camera_path import CameraPathPanel
+from scenekit.viewer.panels.export import AssetsPanel, FilesPanel, ScreenshotPanel
 from scenekit.viewer.panels.layers import LayersPanel
+from scenekit.viewer.panels.play import PlayPanel
 from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.panels.statistics import StatisticsPanel
 from scenekit.viewer.panels.tree import TreePanel
-from scenekit.viewer.panels.camera_path import CameraPathPanel
-from scenekit.viewer.panels.export import AssetsPanel, FilesPanel, ScreenshotPanel
-from scenekit.viewer.panels.play import PlayPanel
 from scenekit.viewer.playback import Playback
-from scenekit.viewer.session import Session
+from scenekit.viewer.session import Session, Shown
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Viewer:
         self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
         self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))
         self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
-        self.playback = Playback(self.session, self.drawing.draw)
+        self.playback = Playback(self.session, self._draw_at_once)
         self.jobs = Jobs(self.server)
         self._closed = threading.Event()
         self.panels: list[object] = []
@@ -102,8 +102,14 @@ class Viewer:
         """Let everybody go; what was not saved stays in the session's scene."""
         if not self._closed.is_set():
             self._closed.set()
+            self.playback.pause()
             self.painter.close()
             close_server(self.server)
+
+    def _draw_at_once(self, before: Shown, now: Shown) -> None:
+        """Draw so that browsers never see a part of it: what changes its shape is gone before it is there again."""
+        with self.server.atomic():
+            self.drawing.draw(before, now)
 
     def __enter__(self) -> Viewer:
         return self

@@ -24,7 +24,7 @@ from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import random_splats
 from scenekit.viewer import Viewer
 from scenekit.viewer.panels.export import AssetsPanel, ScreenshotPanel
-from scenekit.viewer.screenshots import picture_size, visible
+from scenekit.viewer.screenshots import picture_size, png, visible
 from scenekit.viewer.session import Shown
 from tests.viewer.conftest import HERE, eventually
 
@@ -106,7 +106,5 @@ def test_what_is_hidden_is_not_in_a_picture() -> None:
 
 
 def test_a_png_holds_the_picture() -> None:
-    from scenekit.viewer.screenshots import png
-
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(pixels).content))), pixels)
