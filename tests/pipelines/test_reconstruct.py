@@ -18,6 +18,8 @@ from scenekit.fit import FitConfig
 from scenekit.io.splat_files import read_splats
 from scenekit.pipelines import reconstruct
 from scenekit.pipelines.reconstruct import divided, settled
+from scenekit.scene import SceneState
+from scenekit.viewer import Viewer, ViewerConfig
 
 
 def test_a_run_leaves_every_file_it_promises(finished: reconstruct.Result) -> None:
@@ -160,3 +162,24 @@ def test_refined_poses_exposures_and_sky_are_in_the_run_and_a_finished_one_stays
     again = read_capture(reconstruct.run(config).folder)
     for a, b in zip(saved.photos, again.photos, strict=True):
         np.testing.assert_allclose(a.T_world_cam, b.T_world_cam, atol=1e-6)
+
+
+def test_a_watched_run_gives_the_same_splats_shows_them_at_the_end_and_keeps_no_token(
+    finished: reconstruct.Result, config: reconstruct.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[SceneState] = []
+    monkeypatch.setattr(Viewer, "wait", lambda viewer: shown.append(viewer.session.shown.state))
+    viewer = ViewerConfig(port=0, token="a-token-for-this-test", open=False)
+    watched = reconstruct.run(replace(config, output=tmp_path / "run", view=True, viewer=viewer))
+    assert isinstance(watched, reconstruct.Result)
+    for name, tensor in finished.splats.tensors().items():
+        assert torch.equal(watched.splats.tensors()[name], tensor)
+    assert len(shown) == 1
+    assert len(shown[0].splats()) == len(finished.splats)
+    assert len(shown[0].photos()) == len(finished.capture.photos)
+    assert "a-token" not in (tmp_path / "run" / "config.json").read_text()
+
+
+def test_several_captures_are_not_watched(config: reconstruct.Config) -> None:
+    with pytest.raises(InputError, match="one capture to watch"):
+        replace(config, view=True, each=True)
