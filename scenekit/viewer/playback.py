@@ -135,8 +135,12 @@ class Playback:
                 for path, node in now.walk()
                 if path in then and then.node(path).pose != node.pose
             )
+            soft = tuple(matter.path for matter in self._opened.model.matter if matter.body < 0)
+            if not poses:
+                hint = f"Soft things keep their shape at rest: {', '.join(soft)}." if soft else ""
+                raise InputError("frame", got="nothing rigid that has moved", wanted="something to keep", hint=hint)
             self._session.apply(Arrange(poses))
-        return tuple(matter.path for matter in self._opened.model.matter if matter.body < 0)
+        return soft
 
     @property
     def _opened(self) -> Clip:
@@ -146,7 +150,8 @@ class Playback:
 
     def _run(self, clip: Clip, ends: threading.Event) -> None:
         """Show the frame that is due, again and again; a jump or another speed starts the clock anew."""
-        began, start, speed, last = 0.0, 0, math.nan, None
+        began, start, speed = 0.0, 0, math.nan
+        last: int | None = None
         while not ends.is_set() and (shown := self.frame) is not None:
             if shown != last or speed != self.speed:
                 began, start, speed = time.monotonic(), shown, self.speed

@@ -132,6 +132,13 @@ def test_a_kept_moment_is_one_edit_that_undo_takes_back(watched: Watched, fallin
     assert watched.session.shown.state is before
 
 
+def test_a_moment_in_which_nothing_has_moved_is_not_kept(watched: Watched) -> None:
+    watched.playback.show(0)
+    with pytest.raises(InputError, match="nothing rigid that has moved"):
+        watched.playback.keep()
+    assert watched.session.scene.past == []
+
+
 def test_nothing_to_play_and_nothing_to_keep_are_said(tmp_path: Path) -> None:
     watched = Watched()
     for do in (watched.playback.play, watched.playback.keep, lambda: watched.playback.show(0)):

@@ -51,7 +51,7 @@ class CameraPathPanel:
         with gui.add_folder("Film"):
             self.add = button(gui, "Add this view", self._add)
             self.key = gui.add_dropdown("Keyframe", NO_KEYS)
-            self.go = button(gui, "Go there", lambda event: show(event.client, self.keys[self._chosen]))
+            self.go = button(gui, "Go there", self._go)
             self.change = button(gui, "Put this view in its place", self._change)
             self.remove = button(gui, "Remove it", self._remove)
             self.seconds = gui.add_number("Length [s]", 6.0, min=0.1, max=LONGEST, step=0.1)
@@ -81,6 +81,9 @@ class CameraPathPanel:
         self.keys.append(key_of(event.client))
         self._draw()
         set_value(self.key, str(len(self.keys)))
+
+    def _go(self, event: Any) -> None:
+        show(event.client, self.keys[self._chosen])
 
     def _change(self, event: Any) -> None:
         self.keys[self._chosen] = key_of(event.client)
