@@ -120,7 +120,7 @@ class Session:
     def replace(self, scene: Scene) -> None:
         """Look at another scene from now on."""
         with self.lock:
-            self.scene = scene
+            self.scene, self._saved = scene, scene.state
             self.show()
 
     def choose(self, path: str | None, where: Selection | None = None) -> None:
