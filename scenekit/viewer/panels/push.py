@@ -77,9 +77,14 @@ class PushPanel:
 
     def _arrow(self, path: str, start: Array, end: Array) -> None:
         length = float(np.linalg.norm(end - start))
-        sizes = {"shaft_radius": 0.02 * length, "head_radius": 0.05 * length, "head_length": 0.15 * length}
-        name = f"/pushes{path}/.arrow"
-        self._arrows[path] = self._viewer.server.scene.add_arrows(name, np.array([[start, end]]), COLOR, **sizes)
+        self._arrows[path] = self._viewer.server.scene.add_arrows(
+            f"/pushes{path}/.arrow",
+            np.array([[start, end]]),
+            COLOR,
+            shaft_radius=0.02 * length,
+            head_radius=0.05 * length,
+            head_length=0.15 * length,
+        )
 
     def _follow(self, before: Shown, now: Shown) -> None:
         """Keep up with the nodes that there are."""

@@ -11,7 +11,7 @@ from viser import uplot
 from scenekit.cameras import Array
 from scenekit.fit.metrics import History
 from scenekit.report import duration, thousands
-from scenekit.viewer.jobs import answering
+from scenekit.viewer.panels.controls import button, set_value
 
 if TYPE_CHECKING:
     from scenekit.viewer.viewer import Viewer
@@ -43,13 +43,14 @@ class Progress:
             self.figures = gui.add_markdown("Photos and points are ready; the fit begins.")
             self.fitted = _curve(gui, "PSNR of the photos that are fitted [dB]")
             self.held_out = _curve(gui, "PSNR of the photos held out [dB]")
-            self.stop = gui.add_button("Stop and keep", hint="As Ctrl-C does: a checkpoint stays, to go on from.")
-        self.stop.on_click(answering(self._end))
+            self.stop = button(
+                gui, "Stop and keep", self._end, hint="As Ctrl-C does: a checkpoint stays, to go on from."
+            )
 
     def show(self, history: History) -> None:
         """Show what there is of a history."""
         records, held_out = history.records, history.held_out
-        self.bar.value = 100 * records[-1].step / self.steps
+        set_value(self.bar, 100 * records[-1].step / self.steps)
         self.figures.content = figures(history, self.steps)
         for curve, rows in ((self.fitted, records), (self.held_out, held_out)):
             if len(rows) > 1:
