@@ -1,6 +1,5 @@
 """A watched fit: its splats and figures are seen, it can be ended, and its scene stays to be worked on."""
 
-import threading
 from math import cos, sin
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from scenekit.io.images import write_image
 from scenekit.render.splats import render
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats, random_splats
+from scenekit.viewer import Viewer
 from scenekit.viewer import training as module
 from scenekit.viewer.panels.training import POINTS, figures, thinned
 from scenekit.viewer.training import Training, strongest
@@ -56,6 +56,12 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHARE", 1e9)
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stays with a viewer goes at once."""
+    monkeypatch.setattr(Viewer, "wait", lambda viewer: None)
+
+
 def start() -> Splats:
     return random_splats(200, degree=1, extent=0.7, scale=0.1, seed=1)
 
@@ -86,7 +92,7 @@ def test_a_long_history_is_thinned_and_keeps_its_end():
 
 
 def test_a_watched_fit_shows_its_splats_and_refuses_edits_until_it_is_done(
-    photographed: tuple[Capture, list[View]], often: None
+    photographed: tuple[Capture, list[View]], often: None, at_once: None
 ) -> None:
     capture, views = photographed
     seen: list[Splats | None] = []
@@ -101,7 +107,6 @@ def test_a_watched_fit_shows_its_splats_and_refuses_edits_until_it_is_done(
         assert seen[-1] is not None
         assert torch.equal(seen[-1].means, result.splats.means)
         assert training.progress.bar.value == 100
-        threading.Timer(0.5, training.viewer.close).start()
         training.stay(Scene(SceneState(Node("", children=(Node("scene", splats=result.splats),)))))
         session.apply(edits.Move("/scene", by=(1, 0, 0)))
         assert session.shown.state.pose("/scene").position == (1, 0, 0)
@@ -129,7 +134,7 @@ def test_pictures_wait_for_their_share_of_the_time(
 
 
 def test_who_ends_a_fit_keeps_its_checkpoint_and_may_work_on_what_there_is(
-    photographed: tuple[Capture, list[View]], often: None, tmp_path: Path
+    photographed: tuple[Capture, list[View]], often: None, at_once: None, tmp_path: Path
 ) -> None:
     capture, views = photographed
     with pytest.raises(KeyboardInterrupt), Training(capture, STEPS.steps, HERE) as training:
@@ -139,7 +144,6 @@ def test_who_ends_a_fit_keeps_its_checkpoint_and_may_work_on_what_there_is(
             training.progress.stopped = history.records[-1].step == 30
             return training.step(history, splats)
 
-        threading.Timer(3.0, training.viewer.close).start()
         fit(views, start(), STEPS, folder=tmp_path, progress=False, on_step=step)
     assert (tmp_path / CHECKPOINT).is_file()
     assert session.awaited is None
