@@ -66,7 +66,7 @@ def test_assets_are_written_proven_and_sent(opened: Callable[..., tuple[Viewer, 
     viewer, page = opened(a_scene(tmp_path / "scene"))
     panel = panel_of(viewer, AssetsPanel)
     for name, box in panel.formats.items():
-        box.value = name in ("mjcf", "glb")
+        box.value = name == "glb"  # whose check drops nothing, which takes minutes
     page.get_by_role("tab", name="Export").click()
     with page.expect_download(timeout=300_000) as got:
         page.get_by_role("button", name="Export", exact=True).click()
