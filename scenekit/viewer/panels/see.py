@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -36,7 +35,7 @@ class SeePanel:
         """Of each person, by the number of their client."""
         self.photos: dict[str, Photo] = _photos(viewer.session.shown)
         """Posed in the world, by name."""
-        self._listening: weakref.WeakSet[viser.CameraFrustumHandle] = weakref.WeakSet()
+        self._listening: dict[str, list[viser.SceneNodeHandle]] = {}
         self._folder = viewer.server.gui.add_folder("View")
         viewer.session.on_change(self._changed)
         viewer.drawing.on_drawn(self._listen)
@@ -64,13 +63,13 @@ class SeePanel:
 
     def _listen(self) -> None:
         """A click on the frustum of a photo snaps to it."""
-        for (path, layer), handles in self._viewer.drawing.parts.items():
-            if layer != "cameras":
-                continue
-            for handle in handles:
-                if isinstance(handle, viser.CameraFrustumHandle) and handle not in self._listening:
-                    self._listening.add(handle)
+        drawn = {path: handles for (path, layer), handles in self._viewer.drawing.parts.items() if layer == "cameras"}
+        for path, handles in drawn.items():
+            if self._listening.get(path) is not handles:
+                for handle in handles:
+                    assert isinstance(handle, viser.CameraFrustumHandle)
                     handle.on_click(answering(partial(self._clicked, path)))
+        self._listening = drawn
 
     def _clicked(self, path: str, event: Any) -> None:
         capture = self._viewer.session.shown.state.node(path).cameras
