@@ -84,6 +84,31 @@ def up_by_cameras(state: SceneState) -> Up:
     return Up(up, f"{how[0].upper()}{how[1:]}.", float(roll.std() / np.sqrt(len(roll))))
 
 
+def up_by_points(points: Array, *, above: Array | None = None) -> Up:
+    """Up as the normal of the plane through points of a floor, by least squares: the direction they spread least along.
+
+    The spread is that of the plane's tilt about its weaker axis, s / √Σ d², with s² = Σ r² / (n − 3) of the residuals
+    r and d the distances along the other axis from the points' mean; unknown for three points, which fit exactly.
+
+    Args:
+        points: n points of the floor in the world as it is, shape (n, 3).
+        above: A point above the floor, shape (3,), such as an eye that sees it; if None, up is nearer to +Z than down.
+
+    Raises:
+        InputError: If there are fewer than three points, they lie on a line, or a number is not finite.
+    """
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    offsets = points - points.mean(0) if len(points) else points
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise InputError("points of the floor", got=f"{len(points)} points", wanted="three or more, of finite numbers")
+    _, sizes, axes = np.linalg.svd(offsets, full_matrices=False)
+    if not sizes[1] > 1e-6 * sizes[0]:
+        raise InputError("points of the floor", got="points on a line", wanted="three or more that span a plane")
+    side = axes[2, 2] if above is None else axes[2] @ (np.asarray(above) - points.mean(0))
+    spread = float(sizes[2] / np.sqrt(len(points) - 3) / sizes[1]) if len(points) > 3 else None
+    return Up(axes[2] * (1.0 if side >= 0 else -1.0), "Up is the normal of a floor that was pointed at.", spread, "given")
+
+
 def scale_by_distance(a: Array, b: Array, metres: float, *, spread: float | None = None) -> MetricScale:
     """The scale that puts two points `metres` apart.
 

@@ -10,7 +10,8 @@ import numpy as np
 from scenekit.body import Body
 from scenekit.capture.level import rotation_between
 from scenekit.edits.place import transformed
-from scenekit.frame import MetricScale, Up, scale_by_distance, scale_by_size, up_by_cameras, up_by_support
+from scenekit.errors import InputError
+from scenekit.frame import MetricScale, Up, scale_by_distance, scale_by_size, up_by_cameras, up_by_points, up_by_support
 from scenekit.quantities import Quantity
 from scenekit.scene import Node, SceneState
 
@@ -21,18 +22,30 @@ Vector = tuple[float, float, float]
 class Level:
     """Turns the world so that up is +Z."""
 
-    by: Literal["support", "cameras"] = "support"
-    """The plane that things stand on, or how the photographer held the camera."""
+    by: Literal["support", "cameras", "points"] = "support"
+    """The plane that things stand on, how the photographer held the camera, or points of the floor."""
     tilt: float = 45.0
     """Largest angle of the support to the level as it is now [degrees]."""
+    points: tuple[Vector, ...] = ()
+    """Three or more points of the floor, for `points` [m]."""
+    above: Vector | None = None
+    """A point above that floor; if None, up is nearer to +Z than down is [m]."""
 
     def __str__(self) -> str:
         return f"level by {self.by}"
 
     def apply(self, state: SceneState) -> SceneState:
-        """The state with poses turned; parts stay untouched."""
-        up = up_by_support(state, tilt=self.tilt) if self.by == "support" else up_by_cameras(state)
-        return levelled(state, up)
+        """The state with poses turned; parts stay untouched.
+
+        Raises:
+            InputError: If up cannot be told so, or points are given that another way would not look at.
+        """
+        if self.points and self.by != "points":
+            raise InputError("Level.points", got=f"{len(self.points)} points and by {self.by}", wanted="by points")
+        if self.by == "points":
+            above = None if self.above is None else np.array(self.above)
+            return levelled(state, up_by_points(np.array(self.points), above=above))
+        return levelled(state, up_by_support(state, tilt=self.tilt) if self.by == "support" else up_by_cameras(state))
 
 
 @dataclass(frozen=True)
