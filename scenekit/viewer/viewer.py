@@ -20,10 +20,16 @@ from scenekit.viewer.cameras import home
 from scenekit.viewer.drawing import Drawing, Style
 from scenekit.viewer.jobs import Jobs
 from scenekit.viewer.painter import Painter
+from scenekit.viewer.panels.edit import EditPanel
+from scenekit.viewer.panels.history import HistoryPanel
 from scenekit.viewer.panels.layers import LayersPanel
+from scenekit.viewer.panels.materials import MaterialsPanel
+from scenekit.viewer.panels.measure import MeasurePanel
 from scenekit.viewer.panels.see import SeePanel
+from scenekit.viewer.panels.select import SelectPanel
 from scenekit.viewer.panels.statistics import StatisticsPanel
 from scenekit.viewer.panels.tree import TreePanel
+from scenekit.viewer.pointer import Pointer
 from scenekit.viewer.session import Session
 
 
@@ -45,6 +51,7 @@ class ViewerConfig:
 
 TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {
     "See": (SeePanel, TreePanel, LayersPanel, StatisticsPanel),
+    "Edit": (HistoryPanel, SelectPanel, EditPanel, MeasurePanel, MaterialsPanel),
 }
 """The panels of each tab. A panel adds its controls where it is made, and lives as long as its viewer."""
 
@@ -72,6 +79,7 @@ class Viewer:
         self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))
         self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
         self.jobs = Jobs(self.server)
+        self.pointer = Pointer(self.server)
         self._closed = threading.Event()
         self.panels: list[object] = []
         """Those of all tabs, in order."""

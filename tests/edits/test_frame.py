@@ -40,7 +40,7 @@ def test_the_spread_is_that_of_a_line_fitted_across_the_weaker_axis():
     points = [[x, y, h] for (x, y), h in zip([(x, y) for x in (-5, 0, 5) for y in (-1, 1)], z, strict=True)]
     after = Level("points", points=tuple(map(tuple, points))).apply(make_state())
     xy1 = np.array([[x, y, 1] for x, y, _ in points])
-    fit, residuals, *_ = np.linalg.lstsq(xy1, np.array(z), rcond=None)
+    _, residuals, *_ = np.linalg.lstsq(xy1, np.array(z), rcond=None)
     expected = np.sqrt(residuals[0] / 3 / np.sum(xy1[:, 1] ** 2))
     assert after.frame.up_spread == pytest.approx(expected, rel=1e-2)
 
