@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from scenekit.errors import InputError
 from scenekit.scene import SceneState, join, split_path
 from scenekit.selection import Selection
-from scenekit.viewer.session import Shown
+from scenekit.viewer.session import Shown, is_hidden
 
 Combine = Literal["New", "Add", "Subtract", "Intersect"]
 COMBINES: tuple[Combine, ...] = get_args(Combine)
@@ -58,7 +58,7 @@ def holder(shown: Shown, scope: str, where: Selection) -> str | None:
         InputError: If hidden nodes below it would be changed along.
     """
     having = [path for path, _ in shown.state.walk(scope) if any(_count(shown.state, path, where)[::2])]
-    seen = [path for path in having if not is_hidden(shown, path)]
+    seen = [path for path in having if not is_hidden(path, shown.hidden)]
     if not seen:
         return None
     common = _common([split_path(path) for path in seen])
@@ -67,12 +67,6 @@ def holder(shown: Shown, scope: str, where: Selection) -> str | None:
         hint = "Select one node first, or show them."
         raise InputError("selection", got=f"part of {', '.join(unseen[:3])}, hidden", wanted="what is shown", hint=hint)
     return join(*common)
-
-
-def is_hidden(shown: Shown, path: str) -> bool:
-    """True if a node, or one above it, is hidden."""
-    names = split_path(path)
-    return any(join(*names[:depth]) in shown.hidden for depth in range(len(names) + 1))
 
 
 def _common(paths: list[list[str]]) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 import viser
 
 from scenekit.selection import Polygon
-from scenekit.viewer.screen import Corner, outlined, screen_camera
+from scenekit.viewer.cameras import camera_of
+from scenekit.viewer.screen import Corner, outlined
 
 CLOSE = 0.02
 """A click this near to the first corner closes the outline, in heights of the screen."""
@@ -23,7 +24,7 @@ class Lasso:
 
     def __init__(self, client: viser.ClientHandle):
         self._client = client
-        self.camera, self.pose = screen_camera(client)
+        self.camera, self.T_world_cam = camera_of(client)
         self.corners: list[Corner] = []
         self._ends: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
         self._line: viser.LineSegmentsHandle | None = None
@@ -31,8 +32,8 @@ class Lasso:
     @property
     def stands(self) -> bool:
         """False if the person has looked elsewhere since: the outline means nothing any more."""
-        camera, pose = screen_camera(self._client)
-        return camera == self.camera and np.allclose(pose.matrix, self.pose.matrix, rtol=1e-3, atol=1e-3)
+        camera, T_world_cam = camera_of(self._client)
+        return camera == self.camera and np.allclose(T_world_cam, self.T_world_cam, rtol=1e-3, atol=1e-3)
 
     def add(self, event: viser.SceneClickEvent) -> bool:
         """Add a corner; True if the click closes the outline instead."""
@@ -52,7 +53,7 @@ class Lasso:
         Raises:
             InputError: If it has fewer than three corners.
         """
-        return outlined(self.corners, self.camera, self.pose)
+        return outlined(self.corners, self.camera, self.T_world_cam)
 
     def remove(self) -> None:
         """Take the outline off the screen."""

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import viser
 
+from scenekit.cameras import Array
 from scenekit.viewer.jobs import answering
+from scenekit.viewer.picking import surface_point
+from scenekit.viewer.session import Shown
 
 HAND = "Hand"
 """What nobody has to take up."""
@@ -77,3 +81,9 @@ class Pointer:
         tool = self.held_by(event.client)
         if tool.click is not None:
             tool.click(event)
+
+
+def surface_clicked(shown: Shown, event: viser.SceneClickEvent) -> tuple[Array, str] | None:
+    """Where in the world a click meets what is shown [m], (3,), and which node; None if it meets nothing."""
+    ray = np.array(event.ray_origin), np.array(event.ray_direction)
+    return surface_point(shown.state, *ray, hidden=shown.hidden)

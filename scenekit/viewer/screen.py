@@ -1,13 +1,10 @@
-"""The screen of a browser: its camera, and what is drawn on it as a selection of the scene. Letters: n corners."""
+"""What is drawn on the screen of a browser, as a selection of the scene. Letters: n corners."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import viser
-
-from scenekit.cameras import Camera, pinhole
+from scenekit.cameras import Array, Camera
 from scenekit.poses import Pose
 from scenekit.selection import Polygon
 
@@ -15,30 +12,19 @@ Corner = tuple[float, float]
 """On the screen, from (0, 0) at the upper left to (1, 1) at the lower right."""
 
 
-def screen_camera(client: viser.ClientHandle) -> tuple[Camera, Pose]:
-    """The camera of a browser as it looks now, and where it is in the world (T_world_cam, OpenCV axes)."""
-    view = client.camera
-    width, height = max(view.image_width, 1), max(view.image_height, 1)
-    focal = height / 2 / math.tan(view.fov / 2)
-    w, x, y, z = (float(value) for value in view.wxyz)
-    length = math.sqrt(w * w + x * x + y * y + z * z)
-    pose = Pose(tuple(view.position), (w / length, x / length, y / length, z / length))
-    return pinhole(width, height, focal, focal, width / 2, height / 2), pose
-
-
-def outlined(corners: Sequence[Corner], camera: Camera, pose: Pose) -> Polygon:
-    """All that lies, seen by a camera, in an outline on its screen, in front and behind.
+def outlined(corners: Sequence[Corner], camera: Camera, T_world_cam: Array) -> Polygon:
+    """All that a camera sees in an outline on its screen, in front and behind.
 
     Args:
         corners: n corners, three or more, in order.
         camera: The camera.
-        pose: T_world_cam.
+        T_world_cam: Its pose, shape (4, 4).
 
     Raises:
         InputError: If there are fewer than three corners.
     """
     on_image = tuple((x * camera.width, y * camera.height) for x, y in corners)
-    return Polygon(on_image, camera=camera, pose=pose)
+    return Polygon(on_image, camera=camera, pose=Pose.from_matrix(T_world_cam))
 
 
 def rectangle(low: Corner, high: Corner) -> tuple[Corner, Corner, Corner, Corner]:

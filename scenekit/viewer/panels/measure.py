@@ -11,8 +11,7 @@ from scenekit.cameras import Array
 from scenekit.edits import Level, MetricDistance
 from scenekit.viewer.jobs import notify
 from scenekit.viewer.panels.controls import button
-from scenekit.viewer.picking import surface_point
-from scenekit.viewer.pointer import Tool
+from scenekit.viewer.pointer import Tool, surface_clicked
 from scenekit.viewer.session import Shown
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class MeasurePanel:
         self._viewer.pointer.take(event.client, Tool(what, hint, click=lambda click: self._add(what, click)))
 
     def _add(self, what: str, event: viser.SceneClickEvent) -> None:
-        found = surface_point(self._session.shown.state, event.ray_origin, event.ray_direction)
+        found = surface_clicked(self._session.shown, event)
         if found is None:
             notify(event.client, "Nothing there", "Click on something.")
             return

@@ -14,22 +14,22 @@ from scenekit.poses import Pose
 from scenekit.scene import SceneState
 from scenekit.selection import Color, Everything, Opacity, Selection, parse_selection
 from scenekit.selection.base import in_world, positions
+from scenekit.viewer.cameras import camera_of
 from scenekit.viewer.choosing import COMBINES, combined, counted, holder
 from scenekit.viewer.jobs import notify
 from scenekit.viewer.lasso import Lasso
 from scenekit.viewer.panels.controls import button, by_hand, set_value
-from scenekit.viewer.picking import surface_point
-from scenekit.viewer.pointer import HAND, Tool
+from scenekit.viewer.pointer import HAND, Tool, surface_clicked
 from scenekit.viewer.regions import Region, Shape
-from scenekit.viewer.screen import outlined, rectangle, screen_camera
+from scenekit.viewer.screen import outlined, rectangle
 from scenekit.viewer.session import Chosen, Shown
 
 if TYPE_CHECKING:
     from scenekit.viewer.viewer import Viewer
 
-NOTHING = "nothing"
+NOTHING, CLICK = "nothing", "Click"
 
-TOOLS = ("Click", "Rectangle", "Lasso", "Sphere", "Box")
+TOOLS = (CLICK, "Rectangle", "Lasso", "Sphere", "Box")
 
 
 class SelectPanel:
@@ -80,26 +80,28 @@ class SelectPanel:
         self._session.choose(None if self.node.value == NOTHING else self.node.value)
 
     def _pick(self, event: viser.SceneClickEvent) -> None:
-        found = surface_point(self._session.shown.state, event.ray_origin, event.ray_direction)
+        found = surface_clicked(self._session.shown, event)
         self._session.choose(None if found is None else found[1])
 
     def _take(self, event: viser.GuiEvent[Any]) -> None:
         """Give the person who clicked on a tool that tool."""
-        name = self.tools.value
+        self._viewer.pointer.put_down(event.client)
+        if self.tools.value != CLICK:
+            self._viewer.pointer.take(event.client, self.tool(self.tools.value))
+
+    def tool(self, name: str) -> Tool:
+        """A tool of this panel by its name."""
         tools = {
             "Rectangle": Tool(name, "Drag a rectangle.", rectangle=self._select_rectangle),
             "Lasso": Tool(name, "Click its corners, the first one last.", click=self._lasso, down=self._forget_lasso),
             "Sphere": Tool(name, "Click its middle.", click=partial(self._put_region, "Sphere")),
             "Box": Tool(name, "Click its middle.", click=partial(self._put_region, "Box")),
         }
-        if name in tools:
-            self._viewer.pointer.take(event.client, tools[name])
-        else:
-            self._viewer.pointer.put_down(event.client)
+        return tools[name]
 
     def _select_rectangle(self, event: viser.SceneRectSelectEvent) -> None:
         corners = rectangle(event.screen_min, event.screen_max)
-        self._select(outlined(corners, *screen_camera(event.client)), event.client)
+        self._select(outlined(corners, *camera_of(event.client)), event.client)
 
     def _lasso(self, event: viser.SceneClickEvent) -> None:
         lasso = self._lassos.get(event.client_id)
@@ -123,12 +125,11 @@ class SelectPanel:
 
     def _put_region(self, shape: Shape, event: viser.SceneClickEvent) -> None:
         """Begin a region where the click meets the scene."""
-        state = self._session.shown.state
-        found = surface_point(state, event.ray_origin, event.ray_direction)
+        found = surface_clicked(self._session.shown, event)
         if found is None:
             notify(event.client, "Nothing there", "Click on something.")
             return
-        size = usual_size(state, self._scope)
+        size = usual_size(self._session.shown.state, self._scope)
         with self._session.lock:
             self._base = _where(self._session.shown.chosen)
             self.radius.max, self.radius.step = 2 * size, size / 500

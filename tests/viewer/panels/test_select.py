@@ -1,0 +1,113 @@
+"""Tests of scenekit.viewer.panels.select: by the panel's own controls, and by a mouse in a browser."""
+
+from types import SimpleNamespace
+
+from scenekit.selection import Sphere
+from scenekit.viewer import Viewer
+from scenekit.viewer.panels.select import SelectPanel
+from tests.viewer.conftest import eventually, pixels
+from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
+
+
+def test_a_click_selects_the_node_it_meets_and_beside_it_nothing(viewer: Viewer) -> None:
+    person = Person()
+    person.clicks(viewer, at=(2.0, 0.0, 0.0))
+    assert viewer.session.selected.path == "/b"
+    assert panel(viewer, SelectPanel).node.value == "/b"
+    person.clicks(viewer, at=(1.0, 0.0, 2.0))
+    assert viewer.session.shown.chosen is None
+
+
+def test_a_rectangle_selects_in_the_node_that_was_chosen_and_tools_are_each_persons_own(viewer: Viewer) -> None:
+    select, person, other = panel(viewer, SelectPanel), Person(), Person()
+    other.client_id = 8
+    person.uses(select.tools, "Rectangle")
+    (drag,) = person.rectangles
+    drag(SimpleNamespace(client=person, client_id=7, screen_min=(0.5, 0.0), screen_max=(1.0, 1.0)))
+    assert viewer.session.selected.path == "/b"
+    person.uses(select.node, "/a")
+    drag(SimpleNamespace(client=person, client_id=7, screen_min=(0.5, 0.0), screen_max=(1.0, 1.0)))
+    assert viewer.session.selected.path == "/a" and viewer.session.selected.where is None
+    assert person.told[-1][0] == "Nothing there"
+    assert viewer.pointer.held_by(person).name == "Rectangle" and viewer.pointer.held_by(other).name == "Hand"
+    person.uses(select.tools, "Click")
+    assert not person.rectangles
+
+
+def test_a_lasso_closes_at_its_first_corner(viewer: Viewer) -> None:
+    select, person = panel(viewer, SelectPanel), Person()
+    person.uses(select.tools, "Lasso")
+    for corner in ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0), (0.001, 0.001)):
+        person.clicks(viewer, at=(0.0, 0.0, 0.0), screen_pos=corner)
+    assert viewer.session.selected.path == "/a"
+    assert "400 of 400 Gaussians" in select.count.content
+
+
+def test_a_lasso_begins_anew_when_the_person_looks_elsewhere(viewer: Viewer) -> None:
+    select, person = panel(viewer, SelectPanel), Person()
+    person.uses(select.tools, "Lasso")
+    person.clicks(viewer, at=(0.0, 0.0, 0.0), screen_pos=(0.9, 0.9))
+    person.camera.position = person.camera.position + [0.0, -1.0, 0.0]
+    for corner in ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0)):
+        person.clicks(viewer, at=(0.0, 0.0, 0.0), screen_pos=corner)
+    person.uses(select.close)
+    assert viewer.session.selected.where.corners == ((0.0, 0.0), (320.0, 0.0), (320.0, 480.0))
+
+
+def test_a_sphere_is_put_where_one_clicks_and_its_radius_is_a_slider(viewer: Viewer) -> None:
+    select, person = panel(viewer, SelectPanel), Person()
+    person.uses(select.tools, "Sphere")
+    person.clicks(viewer, at=(2.0, 0.0, 0.0))
+    first = viewer.session.selected
+    assert first.path == "/b" and isinstance(first.where, Sphere) and select.radius.visible
+    person.uses(select.radius, first.where.radius * 1.5)
+    assert viewer.session.selected.where == Sphere(first.where.centre, first.where.radius * 1.5)
+    person.uses(select.none)
+    assert viewer.session.shown.chosen is None and not select.radius.visible
+
+
+def test_what_is_drawn_combines_with_what_was_selected(viewer: Viewer) -> None:
+    select, person = panel(viewer, SelectPanel), Person()
+    person.uses(select.node, "/a")
+    person.uses(select.text, "HalfSpace((1, 0, 0))")
+    person.uses(select.by_text)
+    person.uses(select.combine, "Subtract")
+    person.uses(select.text, "HalfSpace((0, 0, 1))")
+    person.uses(select.by_text)
+    x, _, z = viewer.session.shown.state.node("/a").splats.means.T
+    where = viewer.session.selected.where
+    assert (where.mask(viewer.session.shown.state, "/a") == ((x >= 0) & ~(z >= 0))).all()
+    person.uses(select.invert)
+    assert (viewer.session.selected.where.mask(viewer.session.shown.state, "/a") == ~((x >= 0) & ~(z >= 0))).all()
+
+
+def test_a_text_that_is_no_selection_is_told_to_the_person(viewer: Viewer) -> None:
+    select, person = panel(viewer, SelectPanel), Person()
+    person.uses(select.text, "__import__('os')")
+    person.uses(select.by_text)
+    assert person.told[-1][0] == "That did not work" and viewer.session.shown.chosen is None
+
+
+def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) -> None:
+    viewer, page = opened(two_clouds())
+    where = on_page(viewer, page)
+    page.mouse.click(*where((2.0, 0.0, 0.0)))
+    eventually(lambda: viewer.session.shown.chosen)
+    assert viewer.session.selected.path == "/b"
+    viewer.session.choose(None)
+    unmarked = pixels(page)
+    (client,) = viewer.server.get_clients().values()
+    viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Rectangle"))
+    low, high = where((-0.6, 0.0, 1.0)), where((0.0, 0.0, -1.0))
+    page.wait_for_timeout(300)
+    page.mouse.move(*low)
+    page.mouse.down()
+    page.mouse.move(*high, steps=3)
+    page.mouse.up()
+    eventually(lambda: viewer.session.shown.chosen)
+    chosen = viewer.session.selected
+    x = viewer.session.shown.state.node("/a").splats.means[:, 0]
+    assert chosen.path == "/a"
+    agree = chosen.where.mask(viewer.session.shown.state, "/a") == (x <= 0)
+    assert agree[x.abs() > 0.1].all()
+    eventually(lambda: (pixels(page) != unmarked).any())
