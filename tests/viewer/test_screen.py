@@ -17,7 +17,7 @@ STATE = SceneState(
 
 def on_screen() -> tuple[np.ndarray, np.ndarray]:
     """Where on the screen, 0 to 1 each way, each Gaussian is, and whether it is in front of the camera."""
-    means = STATE.node("/a").splats.means.double().numpy() + [0.1, 0.2, 0.3]
+    means = STATE.node("/a").splats.means.double().numpy() + np.array([0.1, 0.2, 0.3])
     x, y, z = ((means - T[:3, 3]) @ T[:3, :3]).T
     return np.stack([(500 * x / z + 320) / 640, (500 * y / z + 240) / 480], 1), z > 0
 

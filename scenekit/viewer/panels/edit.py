@@ -41,6 +41,11 @@ def is_part(chosen: Chosen) -> bool:
     return chosen.where is not None
 
 
+def is_not_all(chosen: Chosen) -> bool:
+    """A node below the root, or a part."""
+    return is_node(chosen) or is_part(chosen)
+
+
 def is_anything(chosen: Chosen) -> bool:
     """Whatever is selected."""
     return True
@@ -110,7 +115,7 @@ class EditPanel:
         self.name = self._gui.add_text("Name", "")
         self.rename = self._add("Rename", is_node, self._rename)
         self.duplicate = self._add("Duplicate", is_node, self._duplicate)
-        self.delete = self._add("Delete", is_anything, self._delete, icon=viser.Icon.TRASH)
+        self.delete = self._add("Delete", is_not_all, self._delete, icon=viser.Icon.TRASH)
         self.other = self._gui.add_dropdown("Other node", ("/",))
         self.merge = self._add("Merge with it", is_node, self._merge, hint="The other becomes part of this one.")
         self.reparent = self._add("Hang below it", is_node, self._reparent, hint="It stays where it is.")

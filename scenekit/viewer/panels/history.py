@@ -56,6 +56,7 @@ class HistoryPanel:
         )
 
     def _saved(self, client: viser.ClientHandle | None, folder: Any) -> None:
+        self._show(self._session.shown)
         if client is not None:
             notify(client, "Saved", f"In {folder}.", color="green")
 
@@ -64,6 +65,7 @@ class HistoryPanel:
         for handle, word, steps in ((self.undo, "Undo", past), (self.redo, "Redo", future)):
             handle.disabled = not steps
             handle.label = f"{word}: {shortened(steps[-1][1])}" if steps else word
+        self.save.disabled = self._session.scene.folder is None
         rows = [f"{len(past) - i}. {shortened(label)}" for i, (_, label) in enumerate(past[: -SHOWN - 1 : -1])]
         self.steps.content = "\n".join(rows)
 
