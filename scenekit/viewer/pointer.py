@@ -48,7 +48,7 @@ class Pointer:
         """What is done by those who hold nothing."""
         self._held: dict[int, tuple[Tool, viser.NotificationHandle]] = {}
         server.scene.on_click()(answering(self._click))
-        server.on_client_disconnect(self.put_down)
+        server.on_client_disconnect(lambda client: self._held.pop(client.client_id, None))
         command = server.gui.add_command("Put the tool down", hotkey="escape")
         command.on_trigger(answering(lambda event: self.put_down(event.client)))
 
@@ -57,7 +57,7 @@ class Pointer:
         if client is None:
             return
         self.put_down(client)
-        note = client.add_notification(tool.name, f"{tool.hint} Escape puts it down.", with_close_button=False)
+        note = client.add_notification(tool.name, f"{tool.hint} Escape puts it down.", auto_close_seconds=None)
         self._held[client.client_id] = tool, note
         if tool.rectangle is not None:
             client.scene.on_rect_select()(answering(tool.rectangle))

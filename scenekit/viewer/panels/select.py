@@ -73,6 +73,7 @@ class SelectPanel:
         self.radius.on_update(by_hand(self._size))
         self.sides.on_update(by_hand(self._size))
         viewer.pointer.hand = Tool(HAND, click=self._pick)
+        viewer.server.on_client_disconnect(lambda client: self._lassos.pop(client.client_id, None))
         self._session.on_change(self._show)
         self._show(None, self._session.shown)
 

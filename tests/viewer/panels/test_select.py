@@ -6,6 +6,7 @@ import numpy as np
 
 from scenekit.selection import Sphere
 from scenekit.viewer import Viewer
+from scenekit.viewer.cameras import camera_of, projected
 from scenekit.viewer.panels.select import SelectPanel
 from tests.viewer.conftest import eventually, pixels
 from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
@@ -100,16 +101,15 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     unmarked = pixels(page)
     (client,) = viewer.server.get_clients().values()
     viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Rectangle"))
-    low, high = where((-0.7, 0.0, 0.7)), where((0.0, 0.0, -0.7))
-    page.wait_for_timeout(300)
-    page.mouse.move(*low)
+    page.wait_for_timeout(500)
+    page.mouse.move(100, 400)
     page.mouse.down()
-    page.mouse.move(*high, steps=3)
+    page.mouse.move(200, 250, steps=3)
     page.mouse.up()
-    eventually(lambda: viewer.session.shown.chosen)
-    chosen = viewer.session.selected
-    x = viewer.session.shown.state.node("/a").splats.means[:, 0]
+    chosen = eventually(lambda: viewer.session.shown.chosen)
     assert chosen.path == "/a"
-    agree = chosen.where.mask(viewer.session.shown.state, "/a") == (x <= 0)
-    assert agree[x.abs() > 0.2].all()
+    seen = projected(*camera_of(client), viewer.session.shown.state.splats("/a").means.double().numpy())
+    inside, outside = (((seen > [100 + by, 250 + by]) & (seen < [200 - by, 400 - by])).all(1) for by in (2, -2))
+    mask = chosen.where.mask(viewer.session.shown.state, "/a").numpy()
+    assert inside.sum() > 20 and mask[inside].all() and not mask[~outside].any()
     eventually(lambda: (pixels(page) != unmarked).any())
