@@ -111,9 +111,10 @@ class Drawing:
 
     def _draw_splats(self, path: str, node: Node) -> None:
         chosen, splats = self.shown.chosen, node.splats
-        where = chosen.where if chosen is not None and chosen.path == path else None
+        where = None if chosen is None else chosen.part(path)
         wanted = self.style.splats and self.style.shows_splats(node)
-        source: tuple[object, ...] = (splats, where) if wanted else ()
+        asked = () if where is None else (where, self.shown.state)  # what lies where, moves may change
+        source: tuple[object, ...] = (splats, *asked) if wanted else ()
         if self._same((path, "splats"), source):
             return
         if splats is None or not wanted:
@@ -159,7 +160,5 @@ class Drawing:
 
 def seen(splats: Splats, shown: Shown, path: str) -> Splats:
     """The splats of a node as they are shown: those that are selected, as a part of it, are tinted."""
-    chosen = shown.chosen
-    if chosen is None or chosen.path != path or chosen.where is None:
-        return splats
-    return tinted(splats, chosen.where.mask(shown.state, path))
+    where = None if shown.chosen is None else shown.chosen.part(path)
+    return splats if where is None else tinted(splats, where.mask(shown.state, path))

@@ -28,7 +28,12 @@ class Chosen:
     path: str
     """Of the node."""
     where: Selection | None = None
-    """Which of its Gaussians and faces; None for the whole node and what is below it."""
+    """Which of the Gaussians and faces of the node and of what is below it; None for all, and the nodes themselves."""
+
+    def part(self, path: str) -> Selection | None:
+        """What is selected of the node at `path` if it is a part; None if it is all or nothing."""
+        names = split_path(self.path)
+        return self.where if split_path(path)[: len(names)] == names else None
 
 
 @dataclass(frozen=True)
