@@ -48,7 +48,7 @@ class Pointer:
         """What is done by those who hold nothing."""
         self._held: dict[int, tuple[Tool, viser.NotificationHandle]] = {}
         server.scene.on_click()(answering(self._click))
-        server.on_client_disconnect(lambda client: self._held.pop(client.client_id, None))
+        server.on_client_disconnect(self._left)
         command = server.gui.add_command("Put the tool down", hotkey="escape")
         command.on_trigger(answering(lambda event: self.put_down(event.client)))
 
@@ -76,6 +76,10 @@ class Pointer:
     def held_by(self, client: viser.ClientHandle) -> Tool:
         """What a person holds."""
         return self._held[client.client_id][0] if client.client_id in self._held else self.hand
+
+    def _left(self, client: viser.ClientHandle) -> None:
+        """Forget who is gone; what was on his screen is gone with him."""
+        self._held.pop(client.client_id, None)
 
     def _click(self, event: viser.SceneClickEvent) -> None:
         tool = self.held_by(event.client)

@@ -73,12 +73,12 @@ class MeasurePanel:
     def _level(self) -> None:
         points = tuple(tuple(point.tolist()) for point in self.points[FLOOR])
         above = None if self._above is None else tuple(self._above.tolist())
-        self._session.apply(Level("points", points=points, above=above))  # type: ignore[arg-type]
+        self._session.apply(Level("points", points=points, above=above))
         self._forget(FLOOR)
 
     def _scale(self) -> None:
         a, b = (tuple(point.tolist()) for point in self.points[ENDS])
-        self._session.apply(MetricDistance(a, b, self.metres.value))  # type: ignore[arg-type]
+        self._session.apply(MetricDistance(a, b, self.metres.value))
 
     def _forget(self, *which: str) -> None:
         with self._session.lock:

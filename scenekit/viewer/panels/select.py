@@ -73,7 +73,7 @@ class SelectPanel:
         self.radius.on_update(by_hand(self._size))
         self.sides.on_update(by_hand(self._size))
         viewer.pointer.hand = Tool(HAND, click=self._pick)
-        viewer.server.on_client_disconnect(lambda client: self._lassos.pop(client.client_id, None))
+        viewer.server.on_client_disconnect(self._left)
         self._session.on_change(self._show)
         self._show(None, self._session.shown)
 
@@ -123,6 +123,9 @@ class SelectPanel:
         lasso = self._lassos.pop(client.client_id, None)
         if lasso is not None:
             lasso.remove()
+
+    def _left(self, client: viser.ClientHandle) -> None:
+        self._lassos.pop(client.client_id, None)
 
     def _put_region(self, shape: Shape, event: viser.SceneClickEvent) -> None:
         """Begin a region where the click meets the scene."""
