@@ -27,7 +27,7 @@ from scenekit.viewer.session import Chosen, Shown
 if TYPE_CHECKING:
     from scenekit.viewer.viewer import Viewer
 
-NOTHING, CLICK = "nothing", "Click"
+NOTHING, CLICK = "(nothing)", "Click"
 
 TOOLS = (CLICK, "Rectangle", "Lasso", "Sphere", "Box")
 

@@ -61,6 +61,7 @@ def test_the_button_in_a_browser_saves(opened, tmp_path: Path) -> None:
     scene.folder = tmp_path / "kitchen"
     viewer, page = opened(scene)
     viewer.session.apply(Move("/a", (0.0, 0.0, 1.0)))
+    page.get_by_role("tab", name="Edit").click()
     page.get_by_role("button", name="Save", exact=True).click()
     eventually(lambda: is_scene(scene.folder))
     assert same_bits(read_scene(scene.folder).state, viewer.session.shown.state)
