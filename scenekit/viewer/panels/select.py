@@ -12,7 +12,7 @@ import viser
 
 from scenekit.poses import Pose
 from scenekit.scene import SceneState
-from scenekit.selection import Color, Everything, Opacity, Selection, parse_selection
+from scenekit.selection import Color, Opacity, Selection, parse_selection
 from scenekit.selection.base import in_world, positions
 from scenekit.viewer.cameras import camera_of
 from scenekit.viewer.choosing import COMBINES, combined, counted, holder
@@ -162,7 +162,8 @@ class SelectPanel:
 
     def _invert(self) -> None:
         chosen = self._session.selected
-        self._session.choose(chosen.path, ~(chosen.where or Everything()))
+        if chosen.where is not None:
+            self._session.choose(chosen.path, ~chosen.where)
 
     def _select(
         self, found: Selection, client: viser.ClientHandle | None, *, base: Selection | EllipsisType | None = ...
@@ -188,7 +189,7 @@ class SelectPanel:
             self._region.clear()
         set_value(self.node, NOTHING if chosen is None else chosen.path)
         self.radius.visible, self.sides.visible = self._region.shape == "Sphere", self._region.shape == "Box"
-        self.invert.disabled = self.none.disabled = chosen is None
+        self.none.disabled, self.invert.disabled = chosen is None, chosen is None or chosen.where is None
         if before is None or before.state is not now.state or before.chosen != chosen:
             self.count.content = "" if chosen is None else f"**{counted(now.state, chosen.path, chosen.where)}**"
             set_value(self.text, "" if chosen is None or chosen.where is None else str(chosen.where))
