@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
 
-from scenekit.errors import InputError
+from scenekit.errors import InputError, ScenekitError
 from scenekit.scene import Edit, Scene, SceneState, join, split_path
 from scenekit.selection import Selection
 
@@ -34,6 +34,16 @@ class Chosen:
         """What is selected of the node at `path` if it is a part; None if it is all or nothing."""
         names = split_path(self.path)
         return self.where if split_path(path)[: len(names)] == names else None
+
+    def stands(self, state: SceneState) -> bool:
+        """False if the node is gone, or what the selection asks for, such as a node that something is to be near to."""
+        try:
+            for path, _ in state.walk(self.path):
+                if self.where is not None:
+                    self.where.mask(state, path)
+        except ScenekitError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,8 @@ class Session:
             before, state = self.shown, self.scene.state
             chosen = before.chosen if chosen is ... else chosen
             hidden = before.hidden if hidden is None else hidden
-            chosen = chosen if chosen is not None and chosen.path in state else None
+            if chosen is not None and state is not before.state and not chosen.stands(state):
+                chosen = None
             self.shown = Shown(state, chosen, frozenset(path for path in hidden if path in state))
             for listener in tuple(self._listeners):
                 listener(before, self.shown)

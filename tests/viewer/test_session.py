@@ -8,7 +8,7 @@ import pytest
 from scenekit.edits import Delete, Move
 from scenekit.errors import InputError
 from scenekit.scene import Node, Scene, SceneState
-from scenekit.selection import Everything
+from scenekit.selection import Everything, Near
 from scenekit.splats import random_splats
 from scenekit.viewer.session import Chosen, Session, Shown, is_hidden
 
@@ -94,3 +94,17 @@ def test_changes_of_many_threads_come_one_after_the_other(session: Session) -> N
     for thread in threads:
         thread.join()
     assert heights == [float(i) for i in range(1, 81)]
+
+
+def test_a_part_is_selected_of_a_node_and_of_what_is_below_it() -> None:
+    part = Chosen("/b", Everything())
+    assert part.part("/b") == part.part("/b/inner") == Everything()
+    assert part.part("/bb") is part.part("/") is Chosen("/b").part("/b") is None
+
+
+def test_a_selection_that_asks_for_a_node_that_is_gone_is_forgotten(session: Session) -> None:
+    session.choose("/b", Near("/a", 1.0))
+    session.apply(UP)
+    assert session.shown.chosen == Chosen("/b", Near("/a", 1.0))
+    session.apply(Delete("/a"))
+    assert session.shown.chosen is None

@@ -67,7 +67,8 @@ class HistoryPanel:
             handle.label = f"{word}: {shortened(steps[-1][1])}" if steps else word
         self.save.disabled = self._session.scene.folder is None
         rows = [f"{len(past) - i}. {shortened(label)}" for i, (_, label) in enumerate(past[: -SHOWN - 1 : -1])]
-        self.steps.content = "\n".join(rows)
+        unsaved = self._session.unsaved
+        self.steps.content = "\n".join([*([f"**{unsaved} not saved yet**", ""] if unsaved else []), *rows])
 
 
 def shortened(label: str) -> str:

@@ -19,8 +19,12 @@ def test_undo_and_redo_say_what_they_do_and_the_last_steps_are_listed(viewer: Vi
     for i in range(SHOWN + 2):
         viewer.session.apply(Move("/a", (0.0, 0.0, float(i))))
     assert history.undo.label == f"Undo: move /a by (0, 0, {SHOWN + 1}) m" and history.redo.disabled
-    rows = history.steps.content.splitlines()
-    assert len(rows) == SHOWN and rows[0] == f"{SHOWN + 2}. move /a by (0, 0, {SHOWN + 1}) m"
+    unsaved, _, *rows = history.steps.content.splitlines()
+    assert (
+        unsaved == f"**{SHOWN + 2} not saved yet**"
+        and len(rows) == SHOWN
+        and rows[0] == f"{SHOWN + 2}. move /a by (0, 0, {SHOWN + 1}) m"
+    )
     person.uses(history.undo)
     assert history.redo.label == f"Redo: move /a by (0, 0, {SHOWN + 1}) m"
     person.uses(history.redo)
@@ -40,7 +44,7 @@ def test_a_scene_is_saved_under_a_name_beside_its_folder_then_in_place(
     viewer.session.apply(Move("/a", (0.0, 0.0, 1.0)))
     person.uses(history.save)
     viewer.jobs.wait()
-    assert person.told[-1][0] == "Saved"
+    assert person.told[-1][0] == "Saved" and "not saved" not in history.steps.content
     assert len(read_scene(tmp_path / "kitchen").past) == 1
 
 
