@@ -106,7 +106,8 @@ def up_by_points(points: Array, *, above: Array | None = None) -> Up:
         raise InputError("points of the floor", got="points on a line", wanted="three or more that span a plane")
     side = axes[2, 2] if above is None else axes[2] @ (np.asarray(above) - points.mean(0))
     spread = float(sizes[2] / np.sqrt(len(points) - 3) / sizes[1]) if len(points) > 3 else None
-    return Up(axes[2] * (1.0 if side >= 0 else -1.0), "Up is the normal of a floor that was pointed at.", spread, "given")
+    up = axes[2] if side >= 0 else -axes[2]
+    return Up(up, "Up is the normal of a floor that was pointed at.", spread, "given")
 
 
 def scale_by_distance(a: Array, b: Array, metres: float, *, spread: float | None = None) -> MetricScale:
