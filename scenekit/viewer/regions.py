@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import viser
@@ -12,7 +12,7 @@ from scenekit.poses import Pose
 from scenekit.selection import Box, Selection, Sphere
 from scenekit.viewer.gizmo import Gizmo, Release
 
-NAME, COLOR, OPACITY = "/region", (80, 160, 255), 0.25
+NAME, COLOR = "/region", (30, 110, 255)
 
 Shape = Literal["Sphere", "Box"]
 Vector = tuple[float, float, float]
@@ -50,11 +50,12 @@ class Region:
         """Show a region, in place of the one before."""
         self.clear()
         self.shape, self.pose, self.sizes = shape, pose, sizes
-        look = {"color": COLOR, "opacity": OPACITY, "cast_shadow": False, "receive_shadow": False}
+        # Of wire: what is translucent to viser hides the splats behind it.
+        look: dict[str, Any] = {"color": COLOR, "wireframe": True, "cast_shadow": False, "receive_shadow": False}
         if shape == "Sphere":
-            self._solid = self._api.add_icosphere(f"{NAME}/ball", radius=sizes[0] / 2, **look)  # type: ignore[arg-type]
+            self._solid = self._api.add_icosphere(f"{NAME}/ball", radius=sizes[0] / 2, **look)
         else:
-            self._solid = self._api.add_box(f"{NAME}/box", dimensions=sizes, **look)  # type: ignore[arg-type]
+            self._solid = self._api.add_box(f"{NAME}/box", dimensions=sizes, **look)
         self._rest()
 
     def clear(self) -> None:
