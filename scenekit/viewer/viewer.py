@@ -84,7 +84,6 @@ class Viewer:
         self.panels: list[object] = []
         """Those of all tabs, in order."""
         tabs = self.server.gui.add_tab_group()
-        self.panels: list[object] = []
         for title, panels in TABS.items():
             with tabs.add_tab(title):
                 self.panels += [panel(self) for panel in panels]

@@ -174,6 +174,8 @@ class SelectPanel:
             where = combined(self.combine.value, before, found)
             path = holder(self._session.shown, self._scope, where)
             if path is not None:
+                if base is ...:
+                    self._region.clear()
                 self._session.choose(path, where)
             elif client is not None:
                 notify(client, "Nothing there", "Nothing of what is shown was meant; the selection stays.")

@@ -8,8 +8,15 @@ from scenekit.selection import Sphere
 from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, projected
 from scenekit.viewer.panels.select import SelectPanel
+from scenekit.viewer.session import Chosen
 from tests.viewer.conftest import eventually, pixels
 from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
+
+
+def counted_in(viewer: Viewer) -> int:
+    """How many Gaussians of the selected node are selected."""
+    chosen = viewer.session.selected
+    return int(chosen.where.mask(viewer.session.shown.state, chosen.path).sum())
 
 
 def test_a_click_selects_the_node_it_meets_and_beside_it_nothing(viewer: Viewer) -> None:
@@ -65,8 +72,12 @@ def test_a_sphere_is_put_where_one_clicks_and_its_radius_is_a_slider(viewer: Vie
     assert first.path == "/b" and isinstance(first.where, Sphere) and select.radius.visible
     person.uses(select.radius, first.where.radius * 1.5)
     assert viewer.session.selected.where == Sphere(first.where.centre, first.where.radius * 1.5)
-    person.uses(select.none)
-    assert viewer.session.shown.chosen is None and not select.radius.visible
+    assert f"{counted_in(viewer)} of 400 Gaussians" in select.count.content
+    person.uses(select.text, "Sphere((0, 0, 0), 0.4)")
+    person.uses(select.by_text)
+    assert not select.radius.visible and f"{counted_in(viewer)} of 400 Gaussians" in select.count.content
+    person.uses(select.radius, first.where.radius * 2)
+    assert viewer.session.selected == Chosen("/a", Sphere((0, 0, 0), 0.4))
 
 
 def test_what_is_drawn_combines_with_what_was_selected(viewer: Viewer) -> None:
