@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def _command(file: Path, page: Any) -> tuple[float, float]:
             status = Path(f"/proc/{server.pid}/status").read_text()
             return seconds, int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1e3
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)
             page.close()
 
 

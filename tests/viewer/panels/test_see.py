@@ -13,7 +13,7 @@ from scenekit.capture.capture import Capture, Photo, Points
 from scenekit.edits import Move
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.viewer import Viewer
-from scenekit.viewer.cameras import camera_of
+from scenekit.viewer.cameras import camera_of, look_through
 from scenekit.viewer.pictures import palette
 from tests.viewer.conftest import eventually, look, pixels
 from tests.viewer.test_cameras import dot
@@ -103,6 +103,10 @@ def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened,
 def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: Path) -> None:
     small = box_mesh().transform(torch.diag(torch.tensor([0.2, 0.2, 0.2, 1.0])))
     viewer, page = opened(two_dots(Node("box", mesh=small), Node("photos", cameras=photos(tmp_path))))
+    (client,), aside = viewer.server.get_clients().values(), look_at(np.array([4.5, 0.0, 1.5]), np.zeros(3))
+    look_through(client, pinhole(640, 480, 500.0, 500.0, 320.0, 240.0), aside)
+    eventually(lambda: np.allclose(camera_of(client)[1], aside, atol=1e-3))
+    eventually(lambda: (pixels(page) == pixels(page)).all())
     empty = pixels(page)
     for change in (
         lambda: viewer.drawing.restyle(layers=frozenset({"cameras"})),
