@@ -1,7 +1,7 @@
 """Pictures for people: who wants the scene drawn by scenekit gets it behind all that their browser draws itself.
 
 One thread draws for all. While something moves it draws small pictures, and a large one when it rests. Splats are sent
-only if somebody's browser is to draw them: software WebGL takes seconds where our rasteriser takes a third of one.
+only if somebody's browser is to draw them: software WebGL takes many seconds for a million.
 """
 
 from __future__ import annotations
