@@ -36,7 +36,7 @@ class Result:
     """Edits that were made or undone and not saved."""
 
     def __str__(self) -> str:
-        return "" if not self.unsaved else f"{self.unsaved} edits were not saved."
+        return "" if not self.unsaved else f"Edits that were not saved: {self.unsaved}."
 
 
 def run(config: Config) -> Result:

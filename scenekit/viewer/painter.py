@@ -175,7 +175,7 @@ class Painter:
         if not resting and person.started >= moved:
             return REST - (now - moved)
         try:
-            self._paint(person, SMALL if not resting else LARGE)
+            self._paint(person, resting)
         except ScenekitError as error:
             log.debug("no picture for client %d: %s", person.client.client_id, error)
             if resting:
@@ -186,7 +186,8 @@ class Painter:
         person.painted = moved if resting else person.painted
         return None if resting else REST
 
-    def _paint(self, person: Person, side: int) -> None:
+    def _paint(self, person: Person, resting: bool) -> None:
+        """Draw for somebody: small and quick while something moves, large and exact at rest."""
         wanted = self.paints_for(person)
         self._conceal(person, set(self._drawing.clouds) if wanted else set())
         if not wanted:
@@ -195,7 +196,7 @@ class Painter:
                 person.has_picture = False
             return
         contents = self._contents = Contents(self._drawing.shown, self._drawing.style, self._contents)
-        camera, T_world_cam = camera_of(person.client, max_side=side)
+        camera, T_world_cam = camera_of(person.client, max_side=LARGE if resting else SMALL)
         photo = person.photo if person.shows in ("error", "compare") else None
         if photo is not None and _looks_through(T_world_cam, photo):
             split = person.split if person.shows == "compare" else None

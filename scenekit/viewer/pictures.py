@@ -64,7 +64,9 @@ class Compared:
     """Part of the width where the photo is seen; None for the error in place of both."""
 
 
-def picture(contents: Contents, camera: Camera, T_world_cam: Array, *, mode: Mode = "colour") -> Picture:
+def picture(
+    contents: Contents, camera: Camera, T_world_cam: Array, *, mode: Mode = "colour", quick: bool = False
+) -> Picture:
     """The scene as a pinhole camera sees it, on white.
 
     In mode "colour" only splats are drawn, as browsers draw meshes; the others show both.
@@ -74,8 +76,10 @@ def picture(contents: Contents, camera: Camera, T_world_cam: Array, *, mode: Mod
         camera: A pinhole camera.
         T_world_cam: Its pose, shape (4, 4).
         mode: What pixels tell.
+        quick: Leave out what is seen least of a large cloud; not in mode "objects".
     """
-    splats = contents.splats if mode != "objects" else _by_owner(contents)
+    splats = contents.strongest if quick else contents.splats
+    splats = _by_owner(contents) if mode == "objects" else splats
     frame = render(splats, camera, T_world_cam, background=torch.ones(3), normals=mode == "normal")
     covered = frame.alpha.numpy() > SOLID
     depth = np.where(covered, frame.depth.numpy(), np.float32(np.inf))

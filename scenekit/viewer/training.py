@@ -12,14 +12,12 @@ from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
-import torch
-from torch import Tensor
-
 from scenekit.capture import Capture
 from scenekit.fit.metrics import History
 from scenekit.opening import CAMERAS, SCENE
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats
+from scenekit.viewer.contents import QUICK, strongest
 from scenekit.viewer.jobs import notify
 from scenekit.viewer.panels.training import Progress
 from scenekit.viewer.viewer import ViewerConfig, view
@@ -29,9 +27,6 @@ PAUSE = 2.0
 
 SHARE = 0.05
 """Most of the time of a fit that pictures take: after one that took t, there is none for t / SHARE."""
-
-MOST = 200_000
-"""Gaussians of a picture."""
 
 
 class Training:
@@ -64,7 +59,7 @@ class Training:
         start = time.monotonic()
         if start >= self._next or self.progress.stopped:
             self.progress.show(history)
-            self._show(splats if self.progress.stopped else strongest(splats, MOST))
+            self._show(splats if self.progress.stopped else strongest(plain(splats), QUICK))
             took = time.monotonic() - start
             self._next = start + max(PAUSE, took + took / SHARE)
         return self.progress.stopped
@@ -98,14 +93,6 @@ class Training:
             self.viewer.session.replace(Scene(state))
 
 
-def strongest(splats: Splats, most: int) -> Splats:
-    """The `most` Gaussians with the greatest opacity × area, in the colours they have on average; in their order.
-
-    The area is that of a ball of the same volume, up to a factor: (s₁ s₂ s₃)^⅔.
-    """
-    plain = replace(splats, sh=splats.sh[:, :1])
-    if len(splats) <= most:
-        return plain
-    seen: Tensor = splats.opacities * (splats.log_scales.sum(1) * (2 / 3)).exp()
-    rows = torch.topk(seen, most).indices.sort().values
-    return plain.map(lambda tensor: tensor[rows])
+def plain(splats: Splats) -> Splats:
+    """The splats in the colours they have on average over all directions."""
+    return replace(splats, sh=splats.sh[:, :1])

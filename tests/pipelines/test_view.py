@@ -40,7 +40,7 @@ def test_whoever_ends_it_hears_of_edits_that_were_not_saved(
     write_splats(tmp_path / "a.ply", random_splats(10, degree=0))
     monkeypatch.setattr(view, "wait", edited)
     assert main(["view", str(tmp_path / "a.ply"), "--no-open", "--port", "0"]) == 0
-    assert capsys.readouterr().out.endswith("1 edits were not saved.\n")
+    assert capsys.readouterr().out.endswith("Edits that were not saved: 1.\n")
 
 
 def test_what_cannot_be_opened_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

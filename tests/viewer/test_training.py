@@ -24,7 +24,7 @@ from scenekit.splats import Splats, random_splats
 from scenekit.viewer import Viewer
 from scenekit.viewer import training as module
 from scenekit.viewer.panels.training import POINTS, figures, thinned
-from scenekit.viewer.training import Training, strongest
+from scenekit.viewer.training import Training
 from tests.viewer.conftest import HERE, eventually, look, pixels
 
 CAMERA = pinhole(64, 48, 64, 64, 32, 24)
@@ -64,16 +64,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start() -> Splats:
     return random_splats(200, degree=1, extent=0.7, scale=0.1, seed=1)
-
-
-def test_the_strongest_are_the_most_opaque_and_largest_in_their_order():
-    splats = random_splats(50, degree=2, seed=2)
-    found = strongest(splats, 10)
-    weight = splats.opacities * splats.scales.double().prod(1) ** (2 / 3)
-    rows = weight.argsort(descending=True)[:10].sort().values
-    assert torch.equal(found.means, splats.means[rows])
-    assert found.sh_degree == 0
-    assert len(strongest(splats, 50)) == 50
 
 
 def test_the_figures_say_how_fast_it_goes_and_how_long_it_takes():
