@@ -101,6 +101,25 @@ def warped(pixels: NDArray[np.uint8], grid: Tensor, *, mode: str = "bicubic") ->
     return out[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
+def pinhole_photo(path: Path, camera: Camera, *, background: int | None = None) -> tuple[NDArray[np.uint8], Camera]:
+    """One photo as a pinhole camera would have taken it, shape (h, w, 3), and that camera; kept nowhere.
+
+    Args:
+        path: The image file.
+        camera: The lens it was taken with.
+        background: Grey level that shows through transparent pixels, as in `Photo`.
+
+    Raises:
+        InputError: If the lens cannot be undistorted.
+        FileError: If the photo cannot be read.
+    """
+    pixels = read_image(path, background=background)
+    if camera.is_pinhole:
+        return pixels, _bare(camera)
+    pinhole = pinhole_of(camera)
+    return warped(pixels, warp_grid(camera, pinhole)), pinhole
+
+
 def undistorted(capture: Capture, cache: str | Path) -> Capture:
     """The capture with every photo and mask as a pinhole camera would have taken it.
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenekit.cameras import Array, Camera, pinhole
+from scenekit.cameras import Array, Camera
 from scenekit.capture.capture import Photo
+from scenekit.capture.undistort import pinhole_photo
 from scenekit.colors import encoded_srgb
-from scenekit.errors import InputError
-from scenekit.io.images import read_image, resized
+from scenekit.io.images import resized
 from scenekit.render.meshes import surface_colors
 from scenekit.render.splats import render
 from scenekit.splats import SH_C0, Splats
@@ -100,17 +102,14 @@ def compared(contents: Contents, what: Compared, size: tuple[int, int]) -> NDArr
         size: Width and height [px]; the photo fits in, in the middle.
 
     Raises:
-        InputError: If the photo is distorted.
+        InputError: If the lens of the photo cannot be undistorted.
         FileError: If it cannot be read.
     """
     photo, (width, height) = what.photo, size
-    if not photo.camera.is_pinhole:
-        raise InputError(photo.name, got=f"a {photo.camera.model} lens", wanted="an undistorted photo")
-    shrink = min(width / photo.camera.width, height / photo.camera.height)
-    w, h = (max(1, round(side * shrink)) for side in (photo.camera.width, photo.camera.height))
-    camera = photo.camera.resized(w, h)
-    camera = pinhole(w, h, camera.fx, camera.fy, camera.cx, camera.cy)
-    left = resized(read_image(photo.path, background=photo.background), w, h)
+    pixels, lens = taken(photo.path, photo.camera, background=photo.background)
+    shrink = min(width / lens.width, height / lens.height)
+    w, h = (max(1, round(side * shrink)) for side in (lens.width, lens.height))
+    camera, left = lens.resized(w, h), resized(pixels, w, h)
     splats = render(contents.splats, camera, photo.T_world_cam, background=_behind(photo))
     depth = np.where(splats.alpha.numpy() > SOLID, splats.depth.numpy(), np.float32(np.inf))
     right = _bytes(_with_meshes(contents, camera, photo.T_world_cam, "colour", splats.rgb.numpy(), depth)[0])
@@ -119,6 +118,12 @@ def compared(contents: Contents, what: Compared, size: tuple[int, int]) -> NDArr
     top, start = (height - h) // 2, (width - w) // 2
     sheet[top : top + h, start : start + w] = both
     return sheet
+
+
+@lru_cache(maxsize=2)
+def taken(path: Path, camera: Camera, *, background: int | None) -> tuple[NDArray[np.uint8], Camera]:
+    """`pinhole_photo`, which is asked for again and again while a line is moved."""
+    return pinhole_photo(path, camera, background=background)
 
 
 def heat(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Array:

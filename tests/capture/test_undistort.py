@@ -10,7 +10,7 @@ from PIL import Image
 
 from scenekit.cameras import Camera
 from scenekit.capture import Capture, Photo, Points, undistorted
-from scenekit.capture.undistort import pinhole_of, warp_grid, warped
+from scenekit.capture.undistort import pinhole_of, pinhole_photo, warp_grid, warped
 from scenekit.errors import CaptureError
 from scenekit.io.images import read_image, read_mask, write_image
 
@@ -113,6 +113,14 @@ def test_a_cached_photo_is_used_again_until_the_photo_or_its_lens_changes(tmp_pa
     other = replace(capture.photos[0], camera=replace(LENSES[0], params=(260.0, 160.0, 120.0, -0.1)))
     undistorted(replace(capture, photos=[other]), tmp_path / "cache")
     assert made() > second
+
+
+@pytest.mark.parametrize("lens", [LENSES[0], Camera("OPENCV", 320, 240, (260.0, 260.0, 160.0, 120.0, 0, 0, 0, 0))])
+def test_one_photo_is_what_the_cache_holds_of_it(tmp_path, lens):
+    flat = undistorted(capture_of(tmp_path, lens), tmp_path / "cache").photos[0]
+    pixels, camera = pinhole_photo(tmp_path / "a.png", lens)
+    assert camera == flat.camera
+    np.testing.assert_array_equal(pixels, read_image(flat.path))
 
 
 def test_a_damaged_index_is_made_again(tmp_path):

@@ -7,15 +7,16 @@ import pytest
 import torch
 from PIL import Image
 
-from scenekit.cameras import look_at, pinhole
+from scenekit.cameras import Camera, look_at, pinhole
 from scenekit.capture.capture import Photo
+from scenekit.capture.undistort import pinhole_of, warp_grid, warped
 from scenekit.poses import Pose
 from scenekit.render.splats import render
 from scenekit.scene import Node, SceneState
 from scenekit.splats import SH_C0, Splats, random_splats
 from scenekit.viewer.contents import Contents
 from scenekit.viewer.drawing import Style
-from scenekit.viewer.pictures import HEAT, WORST, Compared, compared, heat, palette, picture, ramp
+from scenekit.viewer.pictures import HEAT, LINE, WORST, Compared, compared, heat, palette, picture, ramp
 from scenekit.viewer.session import Chosen, Shown
 from tests.viewer.test_picking import box_mesh, dense
 
@@ -100,6 +101,17 @@ def test_photo_and_picture_meet_at_the_line_and_fit_into_the_window(tmp_path: Pa
     assert sheet.shape == (60, 80, 3) and (sheet[:9] == 60).all() and (sheet[-9:] == 60).all()
     assert (sheet[12:48, :17] == [200, 0, 0]).all()
     np.testing.assert_allclose(sheet[12:48, 25:], 51, atol=2)
+
+
+def test_a_photo_through_a_lens_is_shown_as_a_pinhole_would_have_taken_it(tmp_path: Path) -> None:
+    lens = Camera("SIMPLE_RADIAL", 80, 60, (60.0, 40.0, 30.0, -0.2))
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "bent.png")
+    flat = pinhole_of(lens)
+    sheet = compared(
+        contents(), Compared(Photo("bent.png", tmp_path / "bent.png", lens, POSE), 1.0), (flat.width, flat.height)
+    )
+    np.testing.assert_array_equal(sheet[:, :-LINE], warped(pixels, warp_grid(lens, flat))[:, :-LINE])
 
 
 def test_error_is_the_mean_difference_of_the_channels(tmp_path: Path) -> None:
