@@ -1,6 +1,7 @@
 """Tests of scenekit.viewer.gizmo: what handles do is what one edit does. Dragging itself is in panels/test_edit.py."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,7 +72,8 @@ class Handles:
                 event = SimpleNamespace(client=None, client_id=who, phase=phase, target=self)
                 await self.update(event)
 
-        asyncio.run(dragged())
+        with ThreadPoolExecutor(1) as pool:  # Playwright's own loop runs in this one, once a test has used a browser
+            pool.submit(asyncio.run, dragged()).result()
         return self.told
 
 
