@@ -18,6 +18,6 @@ def test_a_move_is_seen_and_undo_brings_the_picture_back(opened: Callable[..., t
     viewer, page = opened(Scene(SceneState(Node("", children=(cloud("a"),)))))
     before = pixels(page)
     viewer.session.apply(Move("/a", by=(0.0, 0.0, 0.8)))
-    eventually(lambda: (pixels(page) != before).any())
+    assert eventually(lambda: (pixels(page) != before).any())
     viewer.session.undo()
-    eventually(lambda: (pixels(page) == before).all())
+    assert eventually(lambda: (pixels(page) == before).all())

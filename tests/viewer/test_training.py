@@ -157,5 +157,5 @@ def test_a_page_sees_a_fit_go_on(photographed: tuple[Capture, list[View]], often
         page = browser.contexts[-1].pages[0]
         page.get_by_text("60 of 60").wait_for()
         page.get_by_text("PSNR of the photos held out").first.wait_for()
-        eventually(lambda: (pixels(page) != pictures[0]).any())
+        assert eventually(lambda: (pixels(page) != pictures[0]).any())
     page.context.close()

@@ -50,39 +50,39 @@ def two_dots(*more: Node) -> Scene:
 def controls(viewer: Viewer, number: int = 0) -> Any:
     """Those of a person, once they are there."""
     see = next(panel for panel in viewer.panels if type(panel).__name__ == "SeePanel")
-    eventually(lambda: len(see.controls) > number)
+    assert eventually(lambda: len(see.controls) > number)
     return list(see.controls.values())[number]
 
 
 def test_orbiting_hiding_and_the_modes(opened: Opened) -> None:
     viewer, page = opened(two_dots())
     (client,) = viewer.server.get_clients().values()
-    eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    assert eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
 
     before = camera_of(client)[1]
     page.mouse.move(100, 400)
     page.mouse.down()
     page.mouse.move(160, 400, steps=3)
     page.mouse.up()
-    eventually(lambda: np.abs(camera_of(client)[1] - before).max() > 0.05)
+    assert eventually(lambda: np.abs(camera_of(client)[1] - before).max() > 0.05)
 
     viewer.session.hide("/g")
-    eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), GREEN))
+    assert eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), GREEN))
     viewer.session.hide("/g", False)
-    eventually(lambda: colour(pixels(page), GREEN))
+    assert eventually(lambda: colour(pixels(page), GREEN))
 
     mine = controls(viewer)
     mine.drawn_by.value = "scenekit"
-    eventually(lambda: mine.person.has_picture and mine.person.painted >= mine.person.moved)
-    eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    assert eventually(lambda: mine.person.has_picture and mine.person.painted >= mine.person.moved)
+    assert eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
     viewer.session.hide("/r")
-    eventually(lambda: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
+    assert eventually(lambda: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
     viewer.session.hide("/r", False)
     mine.shows.value = "objects"
-    eventually(lambda: colour(pixels(page), palette(3)[1]) and colour(pixels(page), palette(3)[2]))
+    assert eventually(lambda: colour(pixels(page), palette(3)[1]) and colour(pixels(page), palette(3)[2]))
     mine.shows.value, mine.drawn_by.value = "colour", "browser"
-    eventually(lambda: not mine.person.has_picture)
-    eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), palette(3)[2]))
+    assert eventually(lambda: not mine.person.has_picture)
+    assert eventually(lambda: colour(pixels(page), RED) and not colour(pixels(page), palette(3)[2]))
 
 
 def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened, tmp_path: Path) -> None:
@@ -90,14 +90,16 @@ def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened,
     (client,), mine = viewer.server.get_clients().values(), controls(viewer)
     mine.photo.value = "right.png"
     expected = look_at(np.array([2.0, 1.0, 1.0]), np.zeros(3))
-    eventually(lambda: np.allclose(camera_of(client)[1], expected, atol=1e-3))
+    assert eventually(lambda: np.allclose(camera_of(client)[1], expected, atol=1e-3))
 
     mine.shows.value = "compare"
-    eventually(lambda: 0.45 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.5)
+    assert eventually(lambda: 0.45 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.5)
     mine.split.value = 0.1
-    eventually(lambda: 0.07 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.11 and colour(pixels(page), RED))
+    assert eventually(lambda: 0.07 < colour(pixels(page), (0, 0, 1)) / (640 * 480) < 0.11 and colour(pixels(page), RED))
     mine.shows.value = "error"
-    eventually(lambda: colour(pixels(page), (1, 1, 1)) > 0.9 * 640 * 480)  # white beside blue is as wrong as is shown
+    assert eventually(
+        lambda: colour(pixels(page), (1, 1, 1)) > 0.9 * 640 * 480
+    )  # white beside blue is as wrong as is shown
 
 
 def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: Path) -> None:
@@ -105,8 +107,8 @@ def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: P
     viewer, page = opened(two_dots(Node("box", mesh=small), Node("photos", cameras=photos(tmp_path))))
     (client,), aside = viewer.server.get_clients().values(), look_at(np.array([4.5, 0.0, 1.5]), np.zeros(3))
     look_through(client, pinhole(640, 480, 500.0, 500.0, 320.0, 240.0), aside)
-    eventually(lambda: np.allclose(camera_of(client)[1], aside, atol=1e-3))
-    eventually(lambda: (pixels(page) == pixels(page)).all())
+    assert eventually(lambda: np.allclose(camera_of(client)[1], aside, atol=1e-3))
+    assert eventually(lambda: (pixels(page) == pixels(page)).all())
     empty = pixels(page)
     for change in (
         lambda: viewer.drawing.restyle(layers=frozenset({"cameras"})),
@@ -116,24 +118,24 @@ def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: P
     ):
         before = pixels(page)
         change()
-        eventually(lambda before=before: (pixels(page) != before).any())
+        assert eventually(lambda before=before: (pixels(page) != before).any())
     viewer.session.hide("/box", False)
     viewer.session.choose(None)
     viewer.drawing.restyle(layers=frozenset())
-    eventually(lambda: (np.abs(pixels(page).astype(int) - empty) > 8).mean() < 0.01)
+    assert eventually(lambda: (np.abs(pixels(page).astype(int) - empty) > 8).mean() < 0.01)
 
 
 def test_two_browsers_see_the_same_scene_and_each_its_own_mode(opened: Opened, browser: Any) -> None:
     viewer, one = opened(two_dots())
     other = look(browser, viewer)
     for page in (one, other):
-        eventually(lambda page=page: colour(pixels(page), RED))
+        assert eventually(lambda page=page: colour(pixels(page), RED))
     viewer.session.apply(Move("/r", by=(0.0, 0.0, 50.0)))
     for page in (one, other):
-        eventually(lambda page=page: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
+        assert eventually(lambda page=page: not colour(pixels(page), RED) and colour(pixels(page), GREEN))
     controls(viewer, 1).shows.value = "objects"
-    eventually(lambda: colour(pixels(other), palette(3)[2]))
+    assert eventually(lambda: colour(pixels(other), palette(3)[2]))
     assert colour(pixels(one), GREEN) and not colour(pixels(one), palette(3)[2])
     viewer.session.undo()
-    eventually(lambda: colour(pixels(one), RED))
-    eventually(lambda: colour(pixels(other), palette(3)[1]))
+    assert eventually(lambda: colour(pixels(one), RED))
+    assert eventually(lambda: colour(pixels(other), palette(3)[1]))
