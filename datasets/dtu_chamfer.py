@@ -24,7 +24,7 @@ from scipy.io import loadmat
 from scipy.ndimage import binary_dilation
 from scipy.spatial import cKDTree
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array
 from scenekit.datasets.dtu import CAMERAS, MASKS, read_projections, read_scale
 from scenekit.errors import FileError, InputError

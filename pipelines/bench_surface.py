@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import tyro
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array, small_pinhole
 from scenekit.capture.capture import Capture
 from scenekit.capture.level import moved_pose

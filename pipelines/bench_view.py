@@ -138,7 +138,7 @@ def run(config: Config) -> Result:
     scene_mb = sum(t.numel() * t.element_size() for t in splats.tensors().values()) / 1e6
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         opened = []
-        for name, cloud in (("one", splats.map(lambda t: t[:1])), ("all", splats)):
+        for name, cloud in (("one", random_splats(1, degree=config.degree, scale=1.0)), ("all", splats)):
             write_splats(Path(folder, f"{name}.ply"), cloud)
             opened.append(_command(Path(folder, f"{name}.ply"), browser.new_page(viewport=size)))
         (_, alone), (first_picture, rss) = opened

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from scipy import ndimage
-from scipy.stats import chi2
+from scipy.special import gammainc, gammaincinv
 
 from scenekit.cameras import Array
 from scenekit.segment_map import Map, Mask, Relief, disc
@@ -99,8 +99,8 @@ class Colours:
         if len(lab) < 16:
             return Colours(np.zeros(3), np.zeros((3, 3)))
         kept = np.ones(len(lab), bool)
-        quantile = chi2.ppf(TRIM, 3)
-        consistent = TRIM / chi2.cdf(quantile, 5)  # a trimmed covariance is too small by this factor
+        half = gammaincinv(1.5, TRIM)  # of the quantile of χ² with 3 degrees of freedom
+        consistent = TRIM / gammainc(2.5, half)  # a trimmed covariance is too small by this factor
         for _ in range(10):
             mean, cov = lab[kept].mean(0), np.cov(lab[kept].T) * consistent + np.eye(3)
             colours = Colours(mean, np.linalg.inv(cov))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 
+from scenekit._libraries import trimesh
 from scenekit.cameras import PARAMS, Array, Camera
 from scenekit.capture.capture import Capture, Frame, Points
 from scenekit.capture.photos import PosedFile, posed_capture

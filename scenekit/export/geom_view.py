@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 import torch
-import trimesh
 from numpy.typing import NDArray
 
+from scenekit._libraries import mujoco, trimesh
 from scenekit.cameras import Array, Camera, rotation_from_quaternion
 from scenekit.render.raycast import RayScene, pixel_rays
 from scenekit.render.splats import Frame

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from scenekit._libraries import mujoco
 from scenekit.cameras import Array, Camera, pinhole
 from scenekit.errors import BackendError, FileError, InputError
 from scenekit.export.geom_view import GeomView

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import mujoco
 import numpy as np
 
+from scenekit._libraries import mujoco
 from scenekit.errors import InputError
 from scenekit.export.assets import Asset, Assets, Link
 from scenekit.export.robot import Robot, add_robot, home

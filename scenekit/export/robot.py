@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import fromstring, tostring
 
-import mujoco
 import numpy as np
 
+from scenekit._libraries import mujoco
 from scenekit.body import Vector
 from scenekit.cameras import Array
 from scenekit.errors import FileError, InputError

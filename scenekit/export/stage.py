@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-import mujoco
 import numpy as np
 
+from scenekit._libraries import mujoco
 from scenekit.cameras import Array
 from scenekit.export.assets import Assets
 from scenekit.export.view import PICTURE, view_of

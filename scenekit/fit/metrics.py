@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.utils.tensorboard import SummaryWriter
 
 
 class Record(NamedTuple):
@@ -100,6 +99,8 @@ class Monitor:
         self._task = self._progress.add_task("fit", total=steps, completed=start, note="")
         self._writer = None
         if folder is not None:
+            from torch.utils.tensorboard import SummaryWriter  # takes a while to load
+
             self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
 
     def __enter__(self) -> Monitor:

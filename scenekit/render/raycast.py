@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array, Camera
 from scenekit.errors import InputError
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import mujoco
 import numpy as np
 
+from scenekit._libraries import mujoco
 from scenekit.cameras import Array
 
 MEND = 0.01

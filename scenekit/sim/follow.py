@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array, rotation_from_quaternion
 from scenekit.errors import InputError
 from scenekit.harmonics import sh_basis

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
+from scenekit._libraries import trimesh
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh

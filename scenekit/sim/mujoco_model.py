@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 from scipy.optimize import brentq
 
+from scenekit._libraries import mujoco
 from scenekit.body import Joint
 from scenekit.cameras import Array, quaternion_from_rotation
 from scenekit.errors import InputError

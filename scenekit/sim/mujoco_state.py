@@ -10,12 +10,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import mujoco
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from scenekit._libraries import mujoco
 from scenekit.cameras import Array, rotation_from_quaternion
 from scenekit.poses import Pose
 from scenekit.sim.control import Control

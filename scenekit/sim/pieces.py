@@ -12,8 +12,8 @@ from typing import Literal, get_args
 import manifold3d
 import numpy as np
 import torch
-import trimesh
 
+from scenekit._libraries import trimesh
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.mass import mass_properties

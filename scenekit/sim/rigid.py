@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-import mujoco
 import numpy as np
 import torch
 from torch import Tensor
 
+from scenekit._libraries import mujoco
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.sim import coulomb

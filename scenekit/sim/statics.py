@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import trimesh
 
+from scenekit._libraries import trimesh
 from scenekit.cameras import Array
 from scenekit.capture.level import rotation_between
 from scenekit.meshes import Mesh

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenekit._open3d import open3d as o3d
+from scenekit._libraries import open3d as o3d
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh

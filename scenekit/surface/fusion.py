@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import scenekit._kernels.tsdf as kernels
 from scenekit._kernels.launch import launch
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array, Camera, inverse_pose
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh, merge_meshes, some_faces

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh, some_faces

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array
 from scenekit.capture.capture import Capture
 from scenekit.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.errors import InputError
 from scenekit.meshes import Mesh
 from scenekit.surface.mend import compact, joined, without_needless_faces

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Array
 from scenekit.colors import encoded_srgb
 from scenekit.meshes import Mesh

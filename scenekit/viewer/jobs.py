@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import viser
@@ -34,6 +35,16 @@ def notify(
 ) -> None:
     """Show a note to one person, for some seconds; red ones stay until they are closed."""
     client.add_notification(title, body, color=color, auto_close_seconds=None if color == "red" else 5.0)
+
+
+@contextmanager
+def unless_left(server: viser.ViserServer, client: viser.ClientHandle) -> Iterator[None]:
+    """Change what one person sees; nothing is wrong if they leave meanwhile, when viser refuses to."""
+    try:
+        yield
+    except RuntimeError:
+        if client.client_id in server.get_clients():
+            raise
 
 
 class Cancelled(Exception):

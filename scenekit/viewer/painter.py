@@ -204,7 +204,7 @@ class Painter:
             seen = Picture(rgb, np.zeros((1, 1), np.float32))
         else:
             mode: Mode = "colour" if person.shows == "error" or person.shows == "compare" else person.shows
-            seen = picture(contents, camera, T_world_cam, mode=mode)
+            seen = picture(contents, camera, T_world_cam, mode=mode, quick=not resting)
             seen = seen if mode == "colour" else Picture(seen.rgb, np.zeros((1, 1), np.float32))
         if person.client.client_id not in self.people:  # they left meanwhile
             return

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scenekit.fit.strategies.strategy import rotations
 from scenekit.io.morton import morton_order
+from scenekit.render.splats_torch import rotations
 from scenekit.splats import SH_C0, Splats
 
 PIECE = 65_536

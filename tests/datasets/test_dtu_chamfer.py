@@ -8,7 +8,7 @@ import torch
 import trimesh
 from scipy.io import savemat
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import inverse_pose, look_at
 from scenekit.datasets.dtu_chamfer import (
     SPACING,

@@ -10,7 +10,7 @@ import torch
 import trimesh
 from PIL import Image
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import Camera, inverse_pose
 from scenekit.datasets import capture_folder, tabletop
 from scenekit.datasets.tabletop import capture_tabletop

@@ -50,7 +50,7 @@ def test_directions_are_evenly_spread():
 
 
 def test_facing_takes_z_to_the_direction():
-    from scenekit.fit.strategies.strategy import rotations
+    from scenekit.render.splats_torch import rotations
 
     directions = spread(50)
     torch.testing.assert_close(rotations(facing(directions))[..., 2], directions, atol=1e-5, rtol=0)

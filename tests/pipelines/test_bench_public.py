@@ -11,7 +11,7 @@ import trimesh
 from PIL import Image
 from scipy.io import savemat
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.cameras import inverse_pose, look_at, pinhole
 from scenekit.cli import main
 from scenekit.datasets import public

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from scenekit._open3d import open3d
+from scenekit._libraries import open3d
 from scenekit.validation.crossings import crossings
 
 

@@ -37,6 +37,22 @@ def drawn(page: Any) -> bool:
     return bool((pixels(page) != pixels(page)[0, 0]).any())
 
 
+def frames(page: Any, count: int = 3) -> None:
+    """Wait until a page has drawn so many pictures more: what it was told before is seen then, however slow it is."""
+    tick = "const tick = () => left-- > 0 ? requestAnimationFrame(tick) : done()"
+    page.evaluate(f"left => new Promise(done => {{ {tick}; tick() }})", count)
+
+
+def drag(page: Any, *path: tuple[float, float]) -> None:
+    """Press the mouse at the first place [px] and go to the others with it; it is still pressed then."""
+    for i, place in enumerate(path):
+        page.mouse.move(*place)
+        frames(page)
+        if i == 0:
+            page.mouse.down()
+            frames(page)
+
+
 def look(browser: Any, viewer: Viewer) -> Any:
     """A new page that looks at a viewer, once it is connected and something is drawn."""
     known = set(viewer.server.get_clients())

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
 from scenekit.fit.strategies.error_score import ErrorScore, Scores
-from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise, rotations
+from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise
 from scenekit.processes import total
+from scenekit.render.splats_torch import rotations
 from scenekit.splats import Splats
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from scenekit.fit.optimizer import Adam
-from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise, rotations
+from scenekit.fit.strategies.strategy import Run, State, check_cap, logit, regularise
+from scenekit.render.splats_torch import rotations
 from scenekit.splats import Splats
 
 MAX_COPIES = 51

@@ -84,17 +84,6 @@ def check_cap(cap: int) -> None:
         raise InputError("strategy.cap", got=cap, wanted="at least 1 Gaussian")
 
 
-def rotations(quats: Tensor) -> Tensor:
-    """Rotation matrices, shape (n, 3, 3), of quaternions wxyz that need not be unit, shape (n, 4)."""
-    w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
-    rows = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return torch.stack(rows, -1).reshape(-1, 3, 3)
-
-
 def logit(opacities: Tensor) -> Tensor:
     """Inverse of the sigmoid, for opacities kept off 0 and 1."""
     return torch.logit(opacities, eps=1e-6)

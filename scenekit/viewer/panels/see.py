@@ -10,7 +10,7 @@ import viser
 
 from scenekit.capture.capture import Photo
 from scenekit.viewer.cameras import look_through
-from scenekit.viewer.jobs import answering
+from scenekit.viewer.jobs import answering, unless_left
 from scenekit.viewer.painter import DrawnBy, Person, Shows
 from scenekit.viewer.panels.controls import set_value
 from scenekit.viewer.session import Shown
@@ -59,7 +59,8 @@ class SeePanel:
         self.photos = _photos(now)
         with self._lock:
             for controls in self.controls.values():
-                controls.show_photos()
+                with unless_left(self._viewer.server, controls.client):
+                    controls.show_photos()
 
     def _listen(self) -> None:
         """A click on the frustum of a photo snaps to it."""
@@ -87,7 +88,7 @@ class Controls:
     """
 
     def __init__(self, panel: SeePanel, viewer: Viewer, client: viser.ClientHandle):
-        self._panel, self._painter, self._client = panel, viewer.painter, client
+        self._panel, self._painter, self.client = panel, viewer.painter, client
         self.person: Person = viewer.painter.person(client)
         gui = client.gui
         self.shows = gui.add_dropdown("Show", get_args(Shows))
@@ -119,7 +120,7 @@ class Controls:
     def _look(self, event: Any) -> None:
         photo = self.person.photo = self._panel.photos.get(self.photo.value)
         if photo is not None:
-            look_through(self._client, photo.camera, photo.T_world_cam)
+            look_through(self.client, photo.camera, photo.T_world_cam)
         self._painter.touch(self.person)
 
 

@@ -9,7 +9,7 @@ from scenekit.selection import Everything, HalfSpace
 from scenekit.viewer import Viewer
 from scenekit.viewer.panels.edit import EditPanel
 from tests.edits.conftest import same_bits
-from tests.viewer.conftest import eventually, pixels
+from tests.viewer.conftest import drag, eventually, frames, pixels
 from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
 
 RIGHT = HalfSpace((1.0, 0.0, 0.0))
@@ -111,17 +111,22 @@ def red(page) -> float:
     return float(rows.mean()) if len(rows) else 0.0
 
 
+def choose_a(viewer: Viewer, page) -> None:
+    """Select /a, and wait until its handles are seen."""
+    before = pixels(page)
+    viewer.session.choose("/a")
+    eventually(lambda: (pixels(page) != before).any())
+    frames(page)
+
+
 def test_handles_in_a_browser_move_a_node_keys_undo_and_delete(opened) -> None:
     viewer, page = opened(two_clouds())
     where, session, before = on_page(viewer, page), viewer.session, viewer.session.shown.state
     eventually(lambda: red(page))
     height = red(page)
     x, y = map(float, where((0.0, 0.0, 0.0)))
-    session.choose("/a")
-    page.wait_for_timeout(500)
-    page.mouse.move(x, y - 85)
-    page.mouse.down()
-    page.mouse.move(x, y - 45, steps=4)
+    choose_a(viewer, page)
+    drag(page, (x, y - 85), (x, y - 65), (x, y - 45))
     eventually(lambda: viewer.drawing.frames["/a"].position[2] < -0.2)
     assert session.shown.state is before
     page.mouse.up()
@@ -142,11 +147,8 @@ def test_who_leaves_in_the_middle_of_a_drag_leaves_the_scene_as_it_was(opened) -
     viewer, page = opened(two_clouds())
     where, session, before = on_page(viewer, page), viewer.session, viewer.session.shown.state
     x, y = map(float, where((0.0, 0.0, 0.0)))
-    session.choose("/a")
-    page.wait_for_timeout(500)
-    page.mouse.move(x, y - 85)
-    page.mouse.down()
-    page.mouse.move(x, y - 45, steps=4)
+    choose_a(viewer, page)
+    drag(page, (x, y - 85), (x, y - 65), (x, y - 45))
     eventually(lambda: viewer.drawing.frames["/a"].position[2] < -0.2)
     page.close()
     eventually(lambda: not viewer.server.get_clients())

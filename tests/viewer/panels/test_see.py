@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -14,8 +16,10 @@ from scenekit.edits import Move
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, look_through
+from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.pictures import palette
-from tests.viewer.conftest import eventually, look, pixels
+from tests.viewer.conftest import drag, eventually, look, pixels
+from tests.viewer.panels.conftest import panel
 from tests.viewer.test_cameras import dot
 from tests.viewer.test_picking import box_mesh
 
@@ -60,9 +64,7 @@ def test_orbiting_hiding_and_the_modes(opened: Opened) -> None:
     assert eventually(lambda: colour(pixels(page), RED) and colour(pixels(page), GREEN))
 
     before = camera_of(client)[1]
-    page.mouse.move(100, 400)
-    page.mouse.down()
-    page.mouse.move(160, 400, steps=3)
+    drag(page, (100, 400), (130, 400), (160, 400))
     page.mouse.up()
     assert eventually(lambda: np.abs(camera_of(client)[1] - before).max() > 0.05)
 
@@ -139,3 +141,17 @@ def test_two_browsers_see_the_same_scene_and_each_its_own_mode(opened: Opened, b
     viewer.session.undo()
     assert eventually(lambda: colour(pixels(one), RED))
     assert eventually(lambda: colour(pixels(other), palette(3)[1]))
+
+
+def test_an_edit_while_somebody_leaves_is_made_and_what_fails_for_who_stays_is_told(viewer: Viewer) -> None:
+    def removed() -> None:
+        raise RuntimeError("Cannot assign to 'visible' on a removed GuiDropdownHandle.")
+
+    see = panel(viewer, SeePanel)
+    see.controls[99] = SimpleNamespace(client=SimpleNamespace(client_id=99), show_photos=removed)
+    viewer.session.apply(Move("/a", (0.0, 0.0, 1.0)))
+    assert viewer.session.shown.state.pose("/a").position == (0.0, 0.0, 1.0)
+    viewer.server._connected_clients[99] = see.controls[99].client
+    with pytest.raises(RuntimeError, match="removed"):
+        viewer.session.undo()
+    del viewer.server._connected_clients[99]

@@ -9,7 +9,7 @@ from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, projected
 from scenekit.viewer.panels.select import SelectPanel
 from scenekit.viewer.session import Chosen
-from tests.viewer.conftest import eventually, pixels
+from tests.viewer.conftest import drag, eventually, pixels
 from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
 
 
@@ -113,9 +113,7 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     (client,) = viewer.server.get_clients().values()
     viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Rectangle"))
     page.wait_for_timeout(500)
-    page.mouse.move(100, 400)
-    page.mouse.down()
-    page.mouse.move(200, 250, steps=3)
+    drag(page, (100, 400), (150, 325), (200, 250))
     page.mouse.up()
     chosen = eventually(lambda: viewer.session.shown.chosen)
     assert chosen.path == "/a"
