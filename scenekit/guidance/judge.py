@@ -21,6 +21,7 @@ from scenekit.errors import InputError
 from scenekit.guidance.prompts import HALF_WIDTH, OVERHEAD
 from scenekit.guidance.vocabulary import Vocabulary
 from scenekit.guidance.weights import read_network, write_weights
+from scenekit.precision import half_precision
 
 JUDGE = Path(__file__).with_name("judge.safetensors")
 """The judge that comes with the package."""
@@ -108,7 +109,7 @@ class JudgeNetwork(nn.Module):
             pictures: Display colours 0..1, shape (b, 3, side, side).
             words: Numbers of words, at least one each, 0 after the last, shape (p, k).
         """
-        with torch.autocast(pictures.device.type, torch.bfloat16):
+        with half_precision(pictures.device):
             seen = self.picture((4 * pictures - 2).contiguous(memory_format=torch.channels_last))
         seen, empty = seen.float(), words == 0
         read = self.sentence(self.word(words) + self.word_place[: words.shape[1]], src_key_padding_mask=empty)

@@ -21,6 +21,7 @@ from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
 from scenekit.guidance.view_features import VIEW_FEATURES, view_features
 from scenekit.guidance.vocabulary import Vocabulary
 from scenekit.guidance.weights import read_network, write_weights
+from scenekit.precision import half_precision
 
 WEIGHTS = Path(__file__).with_name("shapes.safetensors")
 """The weights that come with the package."""
@@ -109,6 +110,6 @@ class ShapesPrior:
         place = next(self.network.parameters()).device
         words, view = condition.tensors["words"], condition.tensors["view"].to(place)
         words = words[:, : max(1, int((words != 0).sum(1).max()))].to(place)
-        with torch.autocast(place.type, torch.bfloat16):
+        with half_precision(place):
             clean = self.network(x_t.to(place), t.to(place) / len(self.schedule), words, view)
         return clean.to(x_t)

@@ -21,6 +21,7 @@ from scenekit.fit.checkpoints import Checkpoint, read_checkpoint, write_checkpoi
 from scenekit.guidance.shapes_prior import NOTHING, ShapesPrior
 from scenekit.guidance.transformer import COARSER, PictureTransformer, TransformerConfig
 from scenekit.guidance.view_features import view_features
+from scenekit.precision import half_precision
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Trainer:
         x0, words, view = self._batch(config.batch)
         t = torch.randint(len(schedule), (len(x0),), generator=self.generator)
         x_t = schedule.noised(x0, torch.randn(x0.shape, generator=self.generator), t)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision("cpu"):
             clean = self.network(x_t, t.float() / len(schedule), words, view)
         error = (clean.float() - x0).pow(2).mean((1, 2, 3))
         snr = (schedule.signal(t) / schedule.noise(t)).flatten() ** 2
@@ -157,7 +158,7 @@ class Trainer:
     def _surprise(self) -> Tensor:
         """Mean squared error of the expected pictures of a batch of their own."""
         x0, words, view = self._batch(self.config.many)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision("cpu"):
             expected = self.network.expected(words, view)
         return (expected.float() - functional.avg_pool2d(x0, COARSER)).pow(2).mean()
 

@@ -20,6 +20,7 @@ from scenekit.errors import FitError, InputError
 from scenekit.fit.checkpoints import Checkpoint, adam_tensors, read_checkpoint, restore_adam, write_checkpoint
 from scenekit.jepa.diagnostics import health
 from scenekit.jepa.training_log import TrainingLog
+from scenekit.precision import half_precision
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class TrainingConfig:
     clip: float = 1.0
     """Largest norm of the gradient."""
     precision: Literal["bfloat16", "float32"] = "bfloat16"
-    """Of matrix products; weights and sums are float32."""
+    """Of matrix products, bfloat16 where the device multiplies it; weights and sums are float32."""
     device: str = "cpu"
     """Where, as torch names it; a process of several takes the GPU of its number for cuda."""
     watch_every: int = 100
@@ -232,7 +233,7 @@ class Trainer:
         return torch.Generator().manual_seed(int(seed))
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        return half_precision(self.device, wanted=self.config.precision == "bfloat16")
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.steps

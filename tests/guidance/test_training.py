@@ -12,6 +12,7 @@ from torch.nn import functional
 from scenekit.errors import FileError, InputError
 from scenekit.guidance.prior import Views
 from scenekit.guidance.sampling import sampled
+from scenekit.guidance.shapes_prior import ShapesPrior
 from scenekit.guidance.training import Pictures, Trainer, TrainingConfig
 from scenekit.guidance.transformer import TransformerConfig
 
@@ -34,25 +35,28 @@ def pictures() -> Pictures:
     return Pictures(pixels, prompts, np.array(azimuth, np.float32), np.zeros(4, np.float32))
 
 
-def test_samples_of_a_trained_prior_show_the_words_from_the_view():
-    prior = Trainer(pictures(), WORDS, CONFIG, folder=None).train()
+@pytest.fixture(scope="module")
+def trained() -> ShapesPrior:
+    return Trainer(pictures(), WORDS, CONFIG, folder=None).train()
+
+
+def test_samples_of_a_trained_prior_show_the_words_from_the_view(trained: ShapesPrior):
     views = Views(torch.tensor([0.0, 0.0, math.pi, math.pi]), torch.zeros(4))
-    asked, nothing = prior.condition(["red", "blue", "red", "blue"], views), prior.condition([""] * 4, None)
+    asked, nothing = trained.condition(["red", "blue", "red", "blue"], views), trained.condition([""] * 4, None)
     generator = torch.Generator().manual_seed(0)
-    shown = prior.decode(sampled(prior, asked, nothing, steps=25, scale=2.0, generator=generator))
+    shown = trained.decode(sampled(trained, asked, nothing, steps=25, scale=2.0, generator=generator))
     truth = torch.from_numpy(pictures().pixels).permute(0, 3, 1, 2) / 255
     assert float((shown - truth).abs().mean()) < 0.06
 
 
-def test_what_is_expected_of_words_and_view_is_their_mean_picture():
-    prior = Trainer(pictures(), WORDS, CONFIG, folder=None).train()
+def test_what_is_expected_of_words_and_view_is_their_mean_picture(trained: ShapesPrior):
     views = Views(torch.tensor([0.0, 0.0, math.pi, math.pi]), torch.zeros(4))
     truth = functional.avg_pool2d(torch.from_numpy(pictures().pixels).permute(0, 3, 1, 2) / 127.5 - 1, 2)
-    each = prior.condition(["red", "blue", "red", "blue"], views).tensors
+    each = trained.condition(["red", "blue", "red", "blue"], views).tensors
     with torch.no_grad():
-        assert float((prior.network.expected(each["words"], each["view"]) - truth).abs().mean()) < 0.05
-        red = prior.condition(["red"], None).tensors
-        assert float((prior.network.expected(red["words"], red["view"]) - truth[::2].mean(0)).abs().mean()) < 0.05
+        assert float((trained.network.expected(each["words"], each["view"]) - truth).abs().mean()) < 0.05
+        red = trained.condition(["red"], None).tensors
+        assert float((trained.network.expected(red["words"], red["view"]) - truth[::2].mean(0)).abs().mean()) < 0.05
 
 
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path):
