@@ -298,8 +298,8 @@ def _with_hole(scene: SceneState, path: str, rng: Rng) -> Flawed:
     mesh = node.mesh
     if mesh is not None:
         mesh = some_faces(mesh, (mesh.vertices[mesh.faces].mean(1) - middle).norm(dim=1) > reach)
-    changed = replace(node, splats=node.splats.map(lambda tensor: tensor[away > reach]), mesh=mesh)
-    gone = node.splats.map(lambda tensor: tensor[away <= reach]).transform(_matrix(scene, path))
+    changed = replace(node, splats=node.splats.take(away > reach), mesh=mesh)
+    gone = node.splats.take(away <= reach).transform(_matrix(scene, path))
     left = scene.with_node(path, lambda _: changed)
     return Flawed(left, "missing", gone.means.double().numpy(), owner_paths(left).index(path))
 

@@ -56,7 +56,7 @@ def worn(splats: Splats, wear: float, rng: Rng) -> Splats:
         return splats
     patches = wear * PATCHES * waves(splats.means, 1.0, rng)
     kept = torch.from_numpy(rng.random(len(splats))) < (-2 * (patches - patches.min())).exp()
-    splats, patches = splats.map(lambda tensor: tensor[kept]), patches[kept]
+    splats, patches = splats.take(kept), patches[kept]
     n = len(splats)
 
     def noise(*shape: int) -> Tensor:

@@ -276,7 +276,7 @@ def multiplied(splats: Splats, count: int) -> Splats:
     """As many Gaussians: some left out, or each many times, spread over its ellipsoid, and smaller."""
     rng = torch.Generator().manual_seed(0)
     rows = torch.randperm(len(splats), generator=rng).repeat(-(-count // len(splats)))[:count]
-    many = splats.map(lambda t: t[rows])
+    many = splats.take(rows)
     if count <= len(splats):
         return many
     means = many.means + many.scales * torch.randn(many.means.shape, generator=rng)

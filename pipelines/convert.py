@@ -106,7 +106,7 @@ def _convert_scene(config: Config) -> Result:
             hint = "--drop-non-finite leaves them out."
             got = f"{int((~good).sum())} Gaussians that are not finite"
             raise InputError(source, got=got, wanted="finite numbers", hint=hint)
-        return _write_splats(config, splats.map(lambda t: t[good]), source, ())
+        return _write_splats(config, splats.take(good), source, ())
     meshes = [m.transform(torch.from_numpy(state.pose(w).matrix)) for w in having[part] if (m := state.node(w).mesh)]
     mesh, changes = joined(meshes)
     return _write_mesh(config, mesh, source, tuple(changes))

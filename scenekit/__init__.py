@@ -7,8 +7,10 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Torch's OpenMP threads spin on after each operation, on the cores that our kernels need; to be set before torch loads.
+# To be set before torch loads: its OpenMP threads spin on after each operation, on the cores that our kernels need; and
+# the pages of its large tensors, if they are small ones, cost more time to be mapped than most operations take.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from scenekit import edits as edits

@@ -65,7 +65,7 @@ def merge_round(splats: Splats, fewer: int) -> Splats:
     a, b = a[chosen], b[chosen]
     gone = torch.zeros(len(splats), dtype=torch.bool)
     gone[a] = gone[b] = True
-    united, kept = merged_pairs(splats, covs, shown, a, b), splats.map(lambda t: t[~gone])
+    united, kept = merged_pairs(splats, covs, shown, a, b), splats.take(~gone)
     return merge([kept, united])
 
 

@@ -134,7 +134,7 @@ def divide(splats: Splats, capture: Capture | None, config: SegmentConfig) -> Di
         0
     )
     labels = np.zeros(len(splats), np.int64)
-    splats = splats.map(lambda t: t[finite])
+    splats = splats.take(finite)
     try:
         support, found = by_shape(splats, capture, config)
     except InputError:
@@ -232,7 +232,7 @@ def _divided(state: SceneState, path: str, division: Division, name: str) -> Sce
 
     def part(name: str, label: int, **of_node: object) -> Node:
         chosen = torch.from_numpy(np.flatnonzero(division.labels == label)).to(splats.means.device)
-        return Node(name, splats=splats.map(lambda t: t[chosen]), **of_node)  # type: ignore[arg-type]
+        return Node(name, splats=splats.take(chosen), **of_node)  # type: ignore[arg-type]
 
     objects = tuple(part(text, label) for label, text in enumerate(division.names, SUPPORT + 1))
     if division.support is not None:

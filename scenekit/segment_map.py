@@ -91,7 +91,7 @@ def seen_from_above(splats: Splats, support: Support, reach: float, *, pixels: i
     low_part = _near(splats, ground, -8 * support.thickness, 2 * support.thickness)
     outline = _outline(_drawn(low_part, ground)[2] > 0.5)
     standing = _near(splats, ground, -8 * support.thickness, 2 * reach)
-    standing = standing.map(lambda t: t[_rooted(standing, ground, outline)])
+    standing = standing.take(_rooted(standing, ground, outline))
     rgb, height, alpha = _drawn(standing, ground)
     return Relief(ground, rgb, height, alpha, outline)
 
@@ -117,7 +117,7 @@ def _near(splats: Splats, ground: Ground, low: float, high: float) -> Splats:
     over = ((pixels > 0) & (pixels < ground.size)).all(1) & (heights > low) & (heights < high)
     small = splats.scales.max(1).values.cpu().numpy() < max(ground.size) * ground.pixel / 6
     keep = torch.from_numpy(over & small)
-    return splats.map(lambda t: t[keep])
+    return splats.take(keep)
 
 
 def _drawn(splats: Splats, ground: Ground) -> tuple[Map, Map, Map]:

@@ -67,10 +67,15 @@ class Splats:
         return self.logit_opacities.sigmoid()
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Splats:
-        """The splats with `change` applied to each tensor: `splats.map(lambda t: t[keep])`, `.map(Tensor.cuda)`."""
+        """The splats with `change` applied to each tensor: `splats.map(Tensor.cuda)`."""
         moved = (change(t) for t in (self.means, self.quats, self.log_scales, self.logit_opacities, self.sh))
         means, quats, log_scales, logit_opacities, sh = moved
         return Splats(means, quats, log_scales, logit_opacities, sh, self.antialiased)
+
+    def take(self, which: Tensor) -> Splats:
+        """The Gaussians of these numbers, shape (k,), or where a mask is true, shape (n,)."""
+        rows = (which.nonzero()[:, 0] if which.dtype == torch.bool else which).to(self.means.device)
+        return self.map(lambda t: t.index_select(0, rows))
 
     def tensors(self) -> dict[str, Tensor]:
         """The five tensors by name, in the order of the fields."""

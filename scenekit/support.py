@@ -177,10 +177,8 @@ def _planes(splats: Splats, weights: Array, tilt: float, thickness: float, rng: 
     if not weights.sum() > 0:
         return []
     chosen = rng.choice(len(weights), VOTERS, p=weights / weights.sum())  # with replacement: one vote each
-    points, axes = (
-        splats.means.double().cpu().numpy()[chosen],
-        shortest_axes(splats.map(lambda t: t[chosen])).cpu().numpy(),
-    )
+    voters = splats.take(torch.from_numpy(chosen))
+    points, axes = voters.means.double().cpu().numpy(), shortest_axes(voters).cpu().numpy()
     axes *= np.where(axes[:, 2:] < 0, -1.0, 1.0)
     left, found = np.ones(len(points), bool), []
     for _ in range(CANDIDATES):

@@ -38,6 +38,14 @@ def test_map_changes_every_tensor_and_keeps_how_opacities_are_meant() -> None:
         assert torch.equal(tensor, splats.tensors()[name][2:5])
 
 
+def test_rows_are_taken_by_their_numbers_in_order_or_by_a_mask() -> None:
+    splats = random_splats(5, degree=1)
+    mask = torch.tensor([True, False, False, True, True])
+    for taken, rows in ((splats.take(torch.tensor([4, 0, 0])), [4, 0, 0]), (splats.take(mask), [0, 3, 4])):
+        assert all(torch.equal(tensor, splats.tensors()[name][rows]) for name, tensor in taken.tensors().items())
+    assert len(splats.take(torch.zeros(5, dtype=torch.bool))) == 0
+
+
 def test_random_splats_are_the_same_for_a_seed_and_differ_between_seeds() -> None:
     a, b, c = random_splats(8, seed=1), random_splats(8, seed=1), random_splats(8, seed=2)
     assert all(torch.equal(a.tensors()[k], b.tensors()[k]) for k in a.tensors())

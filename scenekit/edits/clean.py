@@ -71,7 +71,7 @@ class RemoveFloaters:
             if odd_at is not None:
                 reasons.append(odd_at(node.splats.transform(torch.from_numpy(state.pose(at).matrix)).means))
             gone = torch.stack(reasons).any(0)
-            return replace(node, splats=node.splats.map(lambda t: t[~gone])) if gone.any() else node
+            return replace(node, splats=node.splats.take(~gone)) if gone.any() else node
 
         return state.with_each(self.path, cleaned)
 

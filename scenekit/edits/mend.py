@@ -40,7 +40,7 @@ class Mend:
     def _mended(self, node: Node) -> Node:
         parts: dict[str, Any] = {}
         if node.splats is not None and (keep := sound(node.splats)).logical_not().any():
-            parts["splats"] = node.splats.map(lambda t: t[keep])
+            parts["splats"] = node.splats.take(keep)
         if node.mesh is not None and (mesh := mended(node.mesh, max_hole=self.max_hole)) is not node.mesh:
             parts["mesh"] = mesh
         return replace(node, **parts) if parts else node

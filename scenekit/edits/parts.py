@@ -127,7 +127,7 @@ def part_of(node: Node, splats: Tensor, faces: Tensor | None) -> Node:
     shape_kept = whole_splats if node.mesh is None else whole_mesh
     return replace(
         node,
-        splats=node.splats if node.splats is None or whole_splats else node.splats.map(lambda t: t[splats]),
+        splats=node.splats if node.splats is None or whole_splats else node.splats.take(splats),
         mesh=node.mesh if node.mesh is None or faces is None or whole_mesh else some_faces(node.mesh, faces),
         body=node.body if node.body is None or shape_kept else Body(node.body.kind),
     )

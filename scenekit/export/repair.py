@@ -55,7 +55,7 @@ def finite_node(node: Node) -> tuple[Node, list[str]]:
     if node.splats is not None and not finite(node.splats).all():
         good = finite(node.splats)
         remarks.append(f"{int((~good).sum())} of {len(good)} splats are not finite: left out.")
-        node = replace(node, splats=node.splats.map(lambda tensor: tensor[good]))
+        node = replace(node, splats=node.splats.take(good))
     return node, remarks
 
 

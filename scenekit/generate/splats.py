@@ -199,7 +199,7 @@ class SplatSketch:
         shown = views_that_see(splats, _around(PICTURES * self.config.voxels), min_weight=SHOWN) > 0
         if not shown.any():
             raise FitError("splats", got="none that shows", wanted="a thing", hint=HINT)
-        return splats.map(lambda t: t[shown].cpu())
+        return splats.take(shown).map(Tensor.cpu)
 
     @torch.no_grad()
     def mesh(self) -> Mesh:

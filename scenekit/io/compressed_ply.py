@@ -88,7 +88,7 @@ def write(path: Path, splats: Splats, up: Up) -> None:
     splats = castable(splats)
     order = torch.from_numpy(morton_order(splats.means.numpy()))
     n, chunks, rest = len(splats), -(-len(splats) // CHUNK), splats.sh.shape[1] - 1
-    splats = splats.map(lambda t: t[order])
+    splats = splats.take(order)
     colours = splats.sh[:, 0].double() * SH_C0 + 0.5
     scales = splats.log_scales.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE)
     boxes, places = zip(*(_boxed(values, chunks) for values in (splats.means, scales, colours)), strict=True)

@@ -119,7 +119,7 @@ def open_splats(path: str | Path, *, up: Up | None = None, drop_non_finite: bool
             got = f"{int((~finite).sum())} of {len(finite)} Gaussians with NaN or infinite values"
             hint = "read_splats(…, drop_non_finite=True) or `scenekit convert --drop-non-finite` leaves them out."
             raise FileError(path, got=got, wanted="finite numbers", hint=hint)
-        reading = replace(reading, splats=reading.splats.map(lambda t: t[finite]))
+        reading = replace(reading, splats=reading.splats.take(finite))
     source = reading.up or up
     return reading if source is None else replace(reading, splats=reading.splats.transform(_axes(source, "z")))
 

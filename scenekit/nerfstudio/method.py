@@ -120,7 +120,7 @@ class SplatsModel(SplatfactoModel):  # type: ignore[misc, unused-ignore]
         splats, behind = self.splats, self.background_color.to(self.device)
         if self.crop_box is not None:
             inside = self.crop_box.within(splats.means).reshape(-1)
-            splats = splats.map(lambda t: t[inside])
+            splats = splats.take(inside)
         frame = render(splats, lens_of(camera), opencv_pose(camera.camera_to_worlds.reshape(3, 4)), background=behind)
         seen = frame.alpha > 0
         return {

@@ -107,12 +107,12 @@ def fill_splats(splats: Splats, *, spacing: float, most: int = MOST, seed: int =
     shown &= splats.opacities > OPAQUE
     if not shown.any():
         raise InputError("splats", got="none that is opaque and finite", wanted="a thing to be filled")
-    cloud = splats.map(lambda t: t[shown])
+    cloud = splats.take(shown)
     centres = cloud.means.double().numpy()
     middle = np.median(centres, 0)
     distance = np.linalg.norm(centres - middle, axis=1)
     extent = max(3 * float(np.quantile(distance, 0.9)), spacing)
-    cloud = cloud.map(lambda t: t[torch.from_numpy(distance <= extent)])
+    cloud = cloud.take(torch.from_numpy(distance <= extent))
     samples = _drawn(cloud, extent, spacing, seed)
     low = samples.min(0) - 3 * spacing
     shape = tuple(int(n) for n in np.ceil((samples.max(0) - low) / spacing) + 4)

@@ -223,7 +223,7 @@ def _own(state: SceneState, path: str) -> Splats:
     splats = state.node(path).splats
     assert splats is not None
     keep = finite(splats)
-    return splats.map(lambda t: t[keep]).transform(torch.from_numpy(state.pose(path).matrix))
+    return splats.take(keep).transform(torch.from_numpy(state.pose(path).matrix))
 
 
 def _photos(state: SceneState) -> Capture | None:

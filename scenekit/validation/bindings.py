@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from scipy.spatial import cKDTree
 
 from scenekit.cameras import Array
@@ -73,7 +74,7 @@ class Cloud:
         total = len(splats)
         if total > SPLAT_SAMPLES:
             chosen = np.sort(np.random.default_rng(0).permutation(total)[:SPLAT_SAMPLES])
-            splats = splats.map(lambda t: t[chosen])
+            splats = splats.take(torch.from_numpy(chosen))
         means, quats, log_scales, logits = (
             t.detach().cpu().double().numpy()
             for t in (splats.means, splats.quats, splats.log_scales, splats.logit_opacities)

@@ -125,4 +125,4 @@ def strongest(splats: Splats, most: int) -> Splats:
         return splats
     seen: Tensor = splats.opacities * (splats.log_scales.sum(1) * (2 / 3)).exp()
     rows = torch.topk(seen, most).indices.sort().values
-    return splats.map(lambda tensor: tensor[rows])
+    return splats.take(rows)

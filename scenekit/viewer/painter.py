@@ -154,7 +154,7 @@ class Painter:
     def _warm_up(self) -> None:
         """Load what draws, and bring the scene together, before the first browser is there."""
         try:
-            picture(self._contents, pinhole(64, 48, 50.0, 50.0, 32.0, 24.0), np.eye(4))
+            picture(self._contents, pinhole(64, 48, 50.0, 50.0, 32.0, 24.0), np.eye(4), quick=True)
         except ScenekitError as error:
             log.debug("no first picture: %s", error)
 

@@ -51,7 +51,7 @@ class Piece:
 
 def packed(splats: Splats, rows: Tensor) -> Piece:
     """A piece of the Gaussians in these rows (at least one) of a cloud, in the cloud's frame."""
-    some = splats.map(lambda t: t[rows])
+    some = splats.take(rows)
     scale = float(some.scales.amax()) / LARGEST
     axes = rotations(some.quats) * (some.scales / scale)[:, None]
     rgbs = (0.5 + SH_C0 * some.sh[:, 0]).clamp(0, 1)

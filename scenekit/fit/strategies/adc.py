@@ -116,8 +116,8 @@ class ADC:
         if self.revised_opacity:
             adam.splats.logit_opacities[rows] = halved(adam.splats.logit_opacities[rows])
         chosen = adam.splats.map(lambda t: t.detach())
-        clones = chosen.map(lambda t: t[rows[~large]])
-        halves = split(chosen.map(lambda t: t[rows[large]]), self.split_shrink, generator)
+        clones = chosen.take(rows[~large])
+        halves = split(chosen.take(rows[large]), self.split_shrink, generator)
         keep = torch.ones(len(adam.splats), dtype=torch.bool, device=rows.device)
         keep[rows[large]] = False
         adam.keep(keep)
