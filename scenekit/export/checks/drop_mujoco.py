@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenekit._libraries import mujoco
 from scenekit.cameras import Array
 from scenekit.errors import FileError
 from scenekit.export.checks import read_mujoco

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 
-from scenekit._libraries import trimesh
 from scenekit.errors import FileError
 from scenekit.export.checks.readings import Reading, packed
 from scenekit.io.isolated import Answer

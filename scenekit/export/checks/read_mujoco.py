@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mujoco
 import numpy as np
 
-from scenekit._libraries import mujoco
 from scenekit.cameras import rotation_from_quaternion
 from scenekit.export.checks.readings import Reading, packed
 from scenekit.io.isolated import Answer

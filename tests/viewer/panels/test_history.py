@@ -9,7 +9,7 @@ from scenekit.io.scene_folder import is_scene, read_scene
 from scenekit.viewer import Viewer
 from scenekit.viewer.panels.history import SHOWN, HistoryPanel
 from tests.edits.conftest import same_bits
-from tests.viewer.conftest import eventually
+from tests.viewer.conftest import eventually, pixels
 from tests.viewer.panels.conftest import Person, panel, two_clouds
 
 
@@ -66,6 +66,11 @@ def test_the_button_in_a_browser_saves(opened, tmp_path: Path) -> None:
     viewer, page = opened(scene)
     viewer.session.apply(Move("/a", (0.0, 0.0, 1.0)))
     page.get_by_role("tab", name="Edit").click()
+    unsaved = page.get_by_text("not saved yet")
+    unsaved.wait_for()
+    before = pixels(page)
     page.get_by_role("button", name="Save", exact=True).click()
     eventually(lambda: is_scene(scene.folder))
     assert same_bits(read_scene(scene.folder).state, viewer.session.shown.state)
+    unsaved.wait_for(state="hidden")
+    assert (pixels(page) == before).all()

@@ -5,8 +5,9 @@ import pytest
 
 from scenekit.edits import Rotate
 from scenekit.viewer import Viewer
-from scenekit.viewer.panels.measure import ENDS, MeasurePanel
-from tests.viewer.panels.conftest import Person, panel
+from scenekit.viewer.panels.measure import COLOR, ENDS, MeasurePanel
+from tests.viewer.conftest import eventually, pixels
+from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
 
 
 def test_two_clicks_and_a_length_make_metres(viewer: Viewer) -> None:
@@ -27,6 +28,25 @@ def test_two_clicks_and_a_length_make_metres(viewer: Viewer) -> None:
     assert viewer.session.shown.state is before and measure.apart == pytest.approx(apart, rel=1e-9)
     person.clicks(viewer, at=(0.0, 0.0, 0.0))
     assert len(measure.points[ENDS]) == 1 and measure.scale.disabled
+
+
+def test_two_clicks_in_a_browser_draw_a_line_and_its_length(opened) -> None:
+    viewer, page = opened(two_clouds())
+    measure, where, before = panel(viewer, MeasurePanel), on_page(viewer, page), pixels(page)
+    page.get_by_role("tab", name="Edit").click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_role("button", name=ENDS).click()
+    for number, x in enumerate((0.0, 2.0), 1):
+        page.mouse.click(*where((x, 0.0, 0.0)))
+        eventually(lambda number=number: len(measure.points[ENDS]) == number)
+    assert measure.apart == pytest.approx(2.0, abs=0.3)
+    assert viewer.session.shown.state.pose("/b").position == (2.0, 0.0, 0.0)
+    eventually(lambda: orange(pixels(page)) > orange(before) + 20)
+
+
+def orange(picture: np.ndarray) -> int:
+    """Pixels in the colour of the line."""
+    return int((np.abs(picture.astype(int) - COLOR).max(-1) < 40).sum())
 
 
 def test_three_clicks_on_a_floor_make_it_level(viewer: Viewer) -> None:

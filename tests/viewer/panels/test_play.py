@@ -18,7 +18,8 @@ from scenekit.splats import random_splats
 from scenekit.viewer import Viewer
 from scenekit.viewer.panels.play import PlayPanel, runs_beside
 from scenekit.viewer.panels.push import middle_and_size
-from tests.viewer.conftest import HERE, eventually, pixels
+from tests.viewer.conftest import HERE, drag, eventually, frames, pixels
+from tests.viewer.panels.conftest import EYE, on_page
 
 NOBODY = SimpleNamespace(client=None)
 
@@ -48,6 +49,27 @@ def test_a_box_falls_before_everybody_and_the_scene_stays(opened: Callable[..., 
     eventually(lambda: (pixels(page) == first).all())
     assert viewer.session.shown is before
     assert viewer.session.scene.past == []
+
+
+def test_a_drag_in_a_browser_pushes_and_the_box_flies_that_way(opened: Callable[..., tuple[Viewer, Any]]) -> None:
+    viewer, page = opened(a_box())
+    where, panel = on_page(viewer, page), panel_of(viewer)
+    page.get_by_role("tab", name="Play").click()
+    before = pixels(page)
+    page.get_by_label("Push by dragging").click()
+    eventually(lambda: (pixels(page) != before).any())
+    frames(page)
+    x, y = where((0.0, 0.0, 1.0))
+    before = pixels(page)
+    drag(page, (x, y), (x + 15, y), (x + 30, y))
+    eventually(lambda: (pixels(page) != before).any())
+    page.mouse.up()
+    vx, _, vz = eventually(lambda: panel.pushes.velocities)["/box"]
+    assert vx == pytest.approx(4.0 * 30 / 500 * np.linalg.norm(EYE), rel=0.3) and abs(vz) < 0.3 * vx
+    panel.seconds.value, panel.fps.value = 0.2, 20.0
+    page.get_by_role("button", name="Simulate").click()
+    eventually(lambda: viewer.playback.frame == 4 and not viewer.playback.playing)
+    assert viewer.playback.shown.state.pose("/box").position[0] == pytest.approx(0.2 * vx, rel=0.1)
 
 
 def test_a_drag_is_a_push_along_it() -> None:

@@ -9,7 +9,7 @@ from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, projected
 from scenekit.viewer.panels.select import SelectPanel
 from scenekit.viewer.session import Chosen
-from tests.viewer.conftest import drag, eventually, pixels
+from tests.viewer.conftest import drag, eventually, frames, pixels
 from tests.viewer.panels.conftest import Person, on_page, panel, two_clouds
 
 
@@ -115,10 +115,26 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     page.wait_for_timeout(500)
     drag(page, (100, 400), (150, 325), (200, 250))
     page.mouse.up()
-    chosen = eventually(lambda: viewer.session.shown.chosen)
-    assert chosen.path == "/a"
-    seen = projected(*camera_of(client), viewer.session.shown.state.splats("/a").means.double().numpy())
-    inside, outside = (((seen > [100 + by, 250 + by]) & (seen < [200 - by, 400 - by])).all(1) for by in (2, -2))
-    mask = chosen.where.mask(viewer.session.shown.state, "/a").numpy()
-    assert inside.sum() > 20 and mask[inside].all() and not mask[~outside].any()
+    assert eventually(lambda: viewer.session.shown.chosen).path == "/a"
+    agree(viewer, "/a", (100, 250), (200, 400))
     eventually(lambda: (pixels(page) != unmarked).any())
+    viewer.session.choose(None)
+    viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Lasso"))
+    x, y = where((2.0, 0.0, 0.0))
+    corners = [(x - 60, y - 60), (x + 60, y - 60), (x + 60, y), (x - 60, y)]
+    for corner in [*corners, corners[0]]:
+        page.mouse.click(*corner)
+        frames(page)
+    assert eventually(lambda: viewer.session.shown.chosen).path == "/b"
+    agree(viewer, "/b", corners[0], corners[2])
+    eventually(lambda: (pixels(page) != unmarked).any())
+
+
+def agree(viewer: Viewer, path: str, low: tuple[float, float], high: tuple[float, float]) -> None:
+    """What is selected of a node is what is seen between two corners [px], but for two pixels along their edges."""
+    (client,) = viewer.server.get_clients().values()
+    means = viewer.session.shown.state.splats(path).means.double().numpy()
+    seen = projected(*camera_of(client), means + viewer.session.shown.state.pose(path).position)
+    inside, outside = (((seen > np.add(low, by)) & (seen < np.subtract(high, by))).all(1) for by in (2, -2))
+    mask = viewer.session.selected.where.mask(viewer.session.shown.state, path).numpy()
+    assert inside.sum() > 20 and mask[inside].all() and not mask[~outside].any()
