@@ -15,7 +15,7 @@ from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import SH_C0, random_splats
 from scenekit.viewer import Viewer, ViewerConfig
 from scenekit.viewer.cameras import camera_of, look_through, projected
-from tests.viewer.conftest import eventually
+from tests.viewer.conftest import eventually, frames, pixels
 
 EYE = (1.0, -4.0, 1.0)
 """Sees both clouds."""
@@ -98,9 +98,11 @@ def panel(viewer: Viewer, kind: type[Any]) -> Any:
 def on_page(viewer: Viewer, page: Any) -> Callable[[tuple[float, float, float]], tuple[float, float]]:
     """Puts the one who looks at `EYE`; tells where on the page a point of the world is [px]."""
     (client,) = viewer.server.get_clients().values()
+    elsewhere = pixels(page)
     look_through(client, pinhole(640, 480, 500, 500, 320, 240), look_at(np.array(EYE), np.array([1.0, 0.0, 0.0])))
     eventually(lambda: np.allclose(client.camera.position, EYE, atol=1e-3))
-    page.wait_for_timeout(500)
+    eventually(lambda: (pixels(page) != elsewhere).any())
+    frames(page)
 
     def where(point: tuple[float, float, float]) -> tuple[float, float]:
         box = page.locator("canvas").first.bounding_box()

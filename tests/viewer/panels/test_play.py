@@ -52,14 +52,14 @@ def test_a_box_falls_before_everybody_and_the_scene_stays(opened: Callable[..., 
 
 
 def test_a_drag_in_a_browser_pushes_and_the_box_flies_that_way(opened: Callable[..., tuple[Viewer, Any]]) -> None:
-    viewer, page = opened(a_box())
+    viewer, page = opened(a_box(0.5))
     where, panel = on_page(viewer, page), panel_of(viewer)
     page.get_by_role("tab", name="Play").click()
     before = pixels(page)
     page.get_by_label("Push by dragging").click()
     eventually(lambda: (pixels(page) != before).any())
     frames(page)
-    x, y = where((0.0, 0.0, 1.0))
+    x, y = where((0.0, 0.0, 0.5))
     before = pixels(page)
     drag(page, (x, y), (x + 15, y), (x + 30, y))
     eventually(lambda: (pixels(page) != before).any())

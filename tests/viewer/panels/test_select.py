@@ -120,13 +120,13 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     eventually(lambda: (pixels(page) != unmarked).any())
     viewer.session.choose(None)
     viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Lasso"))
-    x, y = where((2.0, 0.0, 0.0))
-    corners = [(x - 60, y - 60), (x + 60, y - 60), (x + 60, y), (x - 60, y)]
+    x, y = where((0.0, 0.0, 0.0))
+    corners = [(x - 60, y), (x + 60, y), (x + 60, y + 60), (x - 60, y + 60)]  # below the notes
     for corner in [*corners, corners[0]]:
         page.mouse.click(*corner)
         frames(page)
-    assert eventually(lambda: viewer.session.shown.chosen).path == "/b"
-    agree(viewer, "/b", corners[0], corners[2])
+    assert eventually(lambda: viewer.session.shown.chosen).path == "/a"
+    agree(viewer, "/a", corners[0], corners[2])
     eventually(lambda: (pixels(page) != unmarked).any())
 
 
