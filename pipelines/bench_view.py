@@ -75,7 +75,7 @@ class Result:
     rss_mb: float
     """Memory of the server then [MB]."""
     growth: float
-    """The same less that of a server with a scene of one Gaussian, in sizes of the scene."""
+    """The same less that of a server with a scene of 100 Gaussians, in sizes of the scene."""
     edited: int
     """Gaussians that were deleted."""
     edit_sent: float
@@ -138,7 +138,7 @@ def run(config: Config) -> Result:
     scene_mb = sum(t.numel() * t.element_size() for t in splats.tensors().values()) / 1e6
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         opened = []
-        for name, cloud in (("one", random_splats(1, degree=config.degree, scale=1.0)), ("all", splats)):
+        for name, cloud in (("few", random_splats(100, degree=config.degree, scale=0.1)), ("all", splats)):
             write_splats(Path(folder, f"{name}.ply"), cloud)
             opened.append(_command(Path(folder, f"{name}.ply"), browser.new_page(viewport=size)))
         (_, alone), (first_picture, rss) = opened
