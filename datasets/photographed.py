@@ -21,8 +21,8 @@ from scenekit.datasets.tabletop_photos import Shot, lens
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_text
 from scenekit.io.mesh_files import open_mesh, write_mesh
-from scenekit.io.splat_files import Up
 from scenekit.io.textures import read_texture
+from scenekit.io.up import Up
 from scenekit.meshes import Mesh, merge_meshes, some_faces
 from scenekit.validation.surface import Surface
 

@@ -13,7 +13,7 @@ from scenekit.datasets.photographed import HEIGHT, capture_mesh
 from scenekit.datasets.tabletop import capture_tabletop
 from scenekit.errors import InputError
 from scenekit.image_size import ImageSize
-from scenekit.io.splat_files import Up
+from scenekit.io.up import Up
 
 
 @dataclass(frozen=True)

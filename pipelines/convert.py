@@ -18,7 +18,8 @@ from scenekit.io import spz
 from scenekit.io.kinds import kind_of
 from scenekit.io.mesh_files import joined, open_mesh, write_mesh
 from scenekit.io.scene_folder import is_scene
-from scenekit.io.splat_files import SplatFormat, Up, open_splats, write_splats
+from scenekit.io.splat_files import SplatFormat, open_splats, write_splats
+from scenekit.io.up import Up
 from scenekit.meshes import Mesh
 from scenekit.opening import open_scene
 from scenekit.splats import Splats

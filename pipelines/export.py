@@ -16,7 +16,7 @@ from scenekit.body import Vector
 from scenekit.export.assets import ExportConfig, Format, Link
 from scenekit.export.export import FORMATS, Exported, export
 from scenekit.export.robot import Robot
-from scenekit.io.splat_files import Up
+from scenekit.io.up import Up
 from scenekit.node_values import node_values, numbers
 from scenekit.opening import open_scene
 from scenekit.tables import aligned

@@ -18,6 +18,7 @@ from types import ModuleType
 import tyro
 
 import scenekit
+from scenekit._imports import importing
 from scenekit._layout import sibling
 from scenekit.errors import InputError, ScenekitError
 from scenekit.runs import as_json
@@ -104,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     config: object = None
     try:
-        module, prog, rest = _pipeline(words)
+        with importing():
+            module, prog, rest = _pipeline(words)
         if hasattr(module, "check"):
             module.check(rest)
         config = tyro.cli(module.Config, args=rest, prog=prog, description=_description(module, words[0]))

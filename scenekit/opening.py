@@ -12,7 +12,8 @@ from scenekit.errors import FileError, InputError
 from scenekit.io.kinds import kind_of
 from scenekit.io.part_files import remember_file
 from scenekit.io.scene_folder import is_scene, read_scene
-from scenekit.io.splat_files import Up, holds_splats, open_splats, read_splats
+from scenekit.io.splat_files import holds_splats, open_splats, read_splats
+from scenekit.io.up import Up
 from scenekit.scene import NAME, SKY_PATH, Node, Scene, SceneState
 from scenekit.splats import Splats
 

@@ -21,7 +21,8 @@ from scenekit.io.morton import morton_order
 from scenekit.io.ply_elements import Element, Ply, as_floats, comments, read_header, understood
 from scenekit.io.quantised import castable, rounded
 from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
+from scenekit.io.up import Up
 from scenekit.splats import SH_C0, Splats
 
 CHUNK = 256

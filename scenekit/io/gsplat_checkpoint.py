@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 
 from scenekit.io.atomic import written_atomically
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
 from scenekit.io.torch_checkpoint import gaussians_in, is_torch_checkpoint, read_torch_checkpoint, table_in, texts_in
+from scenekit.io.up import Up
 from scenekit.splats import Splats
 
 NAMES = frozenset({"splats", "means", "quats", "scales", "opacities", "sh0", "shN"})

@@ -19,7 +19,8 @@ import torch
 from scenekit.errors import FileError, InputError
 from scenekit.io import mesh_gltf, mesh_text
 from scenekit.io.mesh_atlas import joined
-from scenekit.io.splat_files import Up, _axes
+from scenekit.io.splat_files import _axes
+from scenekit.io.up import Up
 from scenekit.meshes import Mesh
 
 HEAD = 16

@@ -17,9 +17,9 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes, written_atomically
 from scenekit.io.isolated import Answer, read_isolated
-from scenekit.io.splat_files import Up
 from scenekit.io.splat_usd import export
 from scenekit.io.textures import linear_from_srgb, png, read_texture, srgb_from_linear
+from scenekit.io.up import Up
 from scenekit.meshes import Mesh
 
 

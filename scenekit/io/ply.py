@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scenekit.errors import FileError
 from scenekit.io.atomic import written_atomically
 from scenekit.io.ply_elements import Element, Ply, as_floats, comments, read_header, read_text, understood
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
+from scenekit.io.up import Up
 from scenekit.splats import Splats
 
 BLOCK = 1 << 13

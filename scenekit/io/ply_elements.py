@@ -21,7 +21,7 @@ from numpy.lib.recfunctions import structured_to_unstructured
 from numpy.typing import NDArray
 
 from scenekit.errors import FileError
-from scenekit.io.splat_files import Up
+from scenekit.io.up import Up
 
 TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),

@@ -32,7 +32,8 @@ from scenekit.io.morton import morton_order
 from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
 from scenekit.io.sog_codebooks import palette, scalar_codebook, scalar_codes
 from scenekit.io.sog_meta import Store, Texture, columns, open_store, written_folder
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
+from scenekit.io.up import Up
 from scenekit.splats import Splats
 
 MAX_PALETTE = 1 << 16

@@ -17,7 +17,8 @@ from scenekit.io.atomic import written_atomically
 from scenekit.io.bounded import read_bytes
 from scenekit.io.quantised import castable, positive_logs, rounded, unit_quats
 from scenekit.io.smallest_three import OPACITY_LOGITS
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
+from scenekit.io.up import Up
 from scenekit.splats import SH_C0, Splats
 
 RECORD = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])

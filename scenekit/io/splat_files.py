@@ -15,15 +15,12 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from scenekit.errors import FileError, InputError
+from scenekit.io.up import Up
 from scenekit.splats import Splats
-
-Up = Literal["z", "y", "-y"]
-"""The axis that points up: z ours, y glTF's and SPZ's, -y that of COLMAP and of the original 3DGS."""
 
 MODULES = (
     "ply",

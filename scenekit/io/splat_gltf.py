@@ -22,8 +22,9 @@ from scenekit.io import spz
 from scenekit.io.gltf import CONTRADICTIONS, Document
 from scenekit.io.gltf_writer import GltfWriter
 from scenekit.io.smallest_three import to_bytes, unit_quaternions
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
 from scenekit.io.textures import linear_from_srgb
+from scenekit.io.up import Up
 from scenekit.splats import SH_C0, Splats, merge
 
 EXTENSION = "KHR_gaussian_splatting"

@@ -23,7 +23,8 @@ from torch import Tensor
 from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import written_atomically
 from scenekit.io.isolated import Answer, read_isolated
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
+from scenekit.io.up import Up
 from scenekit.splats import Splats, merge
 
 SUFFIXES = (".usda", ".usdc", ".usd", ".usdz")

@@ -27,8 +27,9 @@ from scenekit.errors import FileError, InputError
 from scenekit.io.atomic import write_bytes
 from scenekit.io.bounded import check_count, read_bytes
 from scenekit.io.smallest_three import OPACITY_LOGITS, from_smallest_three, smallest_three, to_bytes, unit_quaternions
-from scenekit.io.splat_files import Keeps, Reading, SplatFormat, Up
+from scenekit.io.splat_files import Keeps, Reading, SplatFormat
 from scenekit.io.streams import GzipStream, Stream, ZstdStream
+from scenekit.io.up import Up
 from scenekit.splats import Splats
 
 Version = Literal[2, 3, 4]

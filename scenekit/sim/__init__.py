@@ -3,8 +3,9 @@
 The names below are imported when they are first used: `from scenekit.sim import Model, SolverCoupled`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scenekit._imports import doors
 
 if TYPE_CHECKING:
     from scenekit.sim.control import Control as Control
@@ -19,25 +20,19 @@ if TYPE_CHECKING:
     from scenekit.sim.state import State as State
     from scenekit.sim.xpbd import SolverXPBD as SolverXPBD
 
-_DOORS = {
-    "Control": "control",
-    "ElasticRollout": "differentiable",
-    "Model": "model",
-    "Scenario": "scenario",
-    "SimConfig": "from_scene",
-    "SolverCoupled": "coupled",
-    "SolverMPM": "mpm",
-    "SolverRigid": "rigid",
-    "SolverTaichi": "mpm_taichi",
-    "SolverXPBD": "xpbd",
-    "State": "state",
-}
-"""Every public name and the module that owns it."""
-
-__all__ = sorted(_DOORS)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _DOORS:
-        raise AttributeError(f"module 'scenekit.sim' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"scenekit.sim.{_DOORS[name]}"), name)
+__getattr__, __all__ = doors(
+    __name__,
+    {
+        "Control": "control",
+        "ElasticRollout": "differentiable",
+        "Model": "model",
+        "Scenario": "scenario",
+        "SimConfig": "from_scene",
+        "SolverCoupled": "coupled",
+        "SolverMPM": "mpm",
+        "SolverRigid": "rigid",
+        "SolverTaichi": "mpm_taichi",
+        "SolverXPBD": "xpbd",
+        "State": "state",
+    },
+)

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from scenekit.cameras import look_at, pinhole
-from scenekit.capture import Capture, Photo, Points, StoredViews, View, load_views, stored_views
-from scenekit.capture.stored_views import mapped, outlines, size_of
+from scenekit.capture import Capture, Photo, Points, View, load_views
+from scenekit.capture.stored_views import StoredViews, mapped, outlines, size_of, stored_views
 from scenekit.errors import FileError, InputError
 
 

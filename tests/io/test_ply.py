@@ -11,7 +11,8 @@ import torch
 from scenekit.errors import FileError
 from scenekit.io.ply import BLOCK, FLAT, properties
 from scenekit.io.ply_elements import TEXT_BLOCK
-from scenekit.io.splat_files import Up, open_splats, read_splats, write_splats
+from scenekit.io.splat_files import open_splats, read_splats, write_splats
+from scenekit.io.up import Up
 from scenekit.splats import Splats, random_splats
 
 

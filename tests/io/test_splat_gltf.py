@@ -12,7 +12,8 @@ import torch
 
 from scenekit.errors import FileError
 from scenekit.io import ply, splat_gltf
-from scenekit.io.splat_files import Up, open_splats, read_splats, write_splats
+from scenekit.io.splat_files import open_splats, read_splats, write_splats
+from scenekit.io.up import Up
 from scenekit.splats import Splats, random_splats
 
 FILES = Path(__file__).parent / "files"
