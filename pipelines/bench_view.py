@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import itertools
 import re
 import shutil
 import signal
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,9 @@ FLAGS = [
 
 CANVAS_ONLY = "body *:not(:has(canvas)):not(canvas) { visibility: hidden !important }"
 """Style of a page without its panels."""
+
+COLORS = 100
+"""More than so many has only a picture of the scene."""
 
 PATIENCE = 300.0
 """How long one waits for a picture [s]."""
@@ -81,7 +87,7 @@ class Result:
     edit_sent: float
     """From the call to the first picture having left the server [s]."""
     edit_seen: float
-    """From the call to changed pixels in the browser [s]."""
+    """From the call to the first frame of the browser with changed pixels [s]."""
     undo_seen: float
     """The same for taking it back [s]."""
     orbit: float
@@ -121,10 +127,9 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-def pixels(page: Any) -> NDArray[np.uint8]:
-    """What a page shows of the scene, without panels, shape (h, w, 3)."""
-    png = page.screenshot(style=CANVAS_ONLY, timeout=PATIENCE * 1000)
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+def has_scene(pixels: NDArray[np.uint8]) -> bool:
+    """True if there is more to see than an empty canvas; a part of the pixels is looked at, to cost no time."""
+    return len(np.unique(pixels[::8, ::8].reshape(-1, 3), axis=0)) > COLORS
 
 
 def run(config: Config) -> Result:
@@ -148,20 +153,64 @@ def run(config: Config) -> Result:
 
 def _command(file: Path, page: Any) -> tuple[float, float]:
     """Seconds from the start of `scenekit view` to pixels of the scene, and its memory then [MB]."""
-    start = time.perf_counter()
+    start = time.time()
     words = [sys.executable, "-m", "scenekit", "view", str(file), "--no-open", "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             page.goto(re.findall(r"http://\S+", server.stdout.readline())[0])
-            _until(lambda: len(np.unique(pixels(page).reshape(-1, 3), axis=0)) > 1)
-            seconds = time.perf_counter() - start
+            frames = Frames(page)
+            seconds = frames.when(has_scene, after=start)
+            frames.close()
             time.sleep(3.0)  # the large picture, too, was drawn and sent
             status = Path(f"/proc/{server.pid}/status").read_text()
             return seconds, int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1e3
         finally:
             server.send_signal(signal.SIGINT)
             page.close()
+
+
+class Frames:
+    """What a page shows of the scene, frame by frame, with the time at which the browser showed it.
+
+    DevTools' screencast costs next to nothing; a screenshot takes as long as a few pictures of ours.
+    """
+
+    def __init__(self, page: Any):
+        self._page, self._devtools = page, page.context.new_cdp_session(page)
+        self._shown: list[tuple[float, NDArray[np.uint8]]] = []
+        page.add_style_tag(content=CANVAS_ONLY)
+        self._devtools.on("Page.screencastFrame", self._keep)
+        self._devtools.send("Page.startScreencast", {"format": "png"})
+
+    def _keep(self, frame: Any) -> None:
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(frame["data"]))).convert("RGB"))
+        self._shown.append((frame["metadata"]["timestamp"], pixels))
+        self._devtools.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+    def close(self) -> None:
+        """Look no longer."""
+        self._devtools.remove_listener("Page.screencastFrame", self._keep)
+        self._devtools.detach()
+
+    def rested(self) -> NDArray[np.uint8]:
+        """What is shown once nothing has changed for a second, shape (h, w, 3); frames before are forgotten."""
+        _until(lambda: self._shown and time.time() - self._shown[-1][0] > 1.0, self._page)
+        self._shown = self._shown[-1:]
+        return self._shown[0][1]
+
+    def when(self, shows: Callable[[NDArray[np.uint8]], bool], *, after: float) -> float:
+        """Seconds from `after`, as time.time() has it, to the first frame since then that shows something."""
+
+        for place in itertools.count():
+            _until(partial(self._has, place), self._page)
+            at, pixels = self._shown[place]
+            if at > after and shows(pixels):
+                return at - after
+        raise AssertionError("unreachable")
+
+    def _has(self, place: int) -> bool:
+        return len(self._shown) > place
 
 
 def _edits(config: Config, splats: Splats, page: Any) -> tuple[int, float, float, float, float]:
@@ -172,44 +221,39 @@ def _edits(config: Config, splats: Splats, page: Any) -> tuple[int, float, float
     times: dict[str, list[float]] = {"sent": [], "seen": [], "back": [], "orbit": []}
     with Viewer(scene, ViewerConfig(port=0, open=False)) as viewer:
         page.goto(viewer.url)
-        _until(lambda: len(np.unique(pixels(page).reshape(-1, 3), axis=0)) > 1)
+        frames = Frames(page)
+        frames.when(has_scene, after=0.0)
         (client,) = viewer.server.get_clients().values()
         person = viewer.painter.person(client)
+
+        def seen(change: Callable[[], None]) -> tuple[float, float]:
+            _until(lambda: person.painted >= person.moved, page)
+            before, start = frames.rested(), time.time()
+            change()
+            _until(lambda: person.started >= person.moved, page)
+            sent = time.time() - start
+            return sent, frames.when(lambda pixels: bool((pixels != before).any()), after=start)
+
         for _ in range(config.repeats):
-            _at_rest(person)
-            before, start = pixels(page), time.perf_counter()
-            viewer.session.apply(delete)
-            _until(lambda: person.started >= person.moved)
-            times["sent"].append(time.perf_counter() - start)
-            times["seen"].append(_changed(page, before, start))
+            for name, value in zip(("sent", "seen"), seen(lambda: viewer.session.apply(delete)), strict=True):
+                times[name].append(value)
             deleted = len(splats) - len(scene["/all"].splats)
-            _at_rest(person)
-            before, start = pixels(page), time.perf_counter()
-            viewer.session.undo()
-            times["back"].append(_changed(page, before, start))
+            times["back"].append(seen(viewer.session.undo)[1])
         for step in range(config.repeats):
-            start = time.perf_counter()
+            start = time.time()
             client.camera.position = client.camera.position + np.array([0.0, 0.02 * (step + 1), 0.0])
             viewer.painter.touch(person)
-            _until(lambda: person.started >= person.moved)
-            times["orbit"].append(time.perf_counter() - start)
-    sent, seen, back, orbit = (statistics.median(values) for values in times.values())
-    return deleted, sent, seen, back, orbit
+            _until(lambda: person.started >= person.moved, page)
+            times["orbit"].append(time.time() - start)
+        frames.close()
+    sent, first_seen, back, orbit = (statistics.median(values) for values in times.values())
+    return deleted, sent, first_seen, back, orbit
 
 
-def _changed(page: Any, before: NDArray[np.uint8], start: float) -> float:
-    _until(lambda: (pixels(page) != before).any())
-    return time.perf_counter() - start
-
-
-def _at_rest(person: Any) -> None:
-    _until(lambda: person.painted >= person.moved)
-    time.sleep(1.0)  # the browser, too, has shown it
-
-
-def _until(condition: Callable[[], Any]) -> None:
+def _until(condition: Callable[[], Any], page: Any) -> None:
+    """Wait, while the page goes on telling what it shows."""
     end = time.perf_counter() + PATIENCE
     while not condition():
         if time.perf_counter() > end:
             raise BackendError("viewer", got=f"no picture within {PATIENCE:.0f} s", wanted="one")
-        time.sleep(0.005)
+        page.wait_for_timeout(5)

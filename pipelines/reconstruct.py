@@ -25,12 +25,11 @@ from scenekit.capture import (
     open_capture,
     split,
     split_by_region,
-    stored_views,
     undistorted,
 )
 from scenekit.capture.opening import captures_below
 from scenekit.capture.saved import read_capture, write_capture
-from scenekit.capture.stored_views import outlines
+from scenekit.capture.stored_views import outlines, stored_views
 from scenekit.errors import FileError, InputError
 from scenekit.evaluate import Scores, drawn, lens, scored
 from scenekit.fields.extract import MAX_VOXELS
@@ -53,7 +52,7 @@ from scenekit.runs import LAST_STAGE, Run, command, open_run, read_json, version
 from scenekit.segment import SegmentConfig
 from scenekit.splats import Splats
 from scenekit.surface.meshing import MeshingConfig, NodeMesh
-from scenekit.viewer import ViewerConfig
+from scenekit.viewer.config import ViewerConfig
 from scenekit.viewer.training import Training
 
 QUICK_STEPS, QUICK_SIDE = 0.25, 400

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
-from scenekit.io.splat_files import Up
-from scenekit.opening import open_scene
-from scenekit.viewer import Viewer, ViewerConfig, view
+from scenekit._imports import importing
+from scenekit.errors import FileError
+from scenekit.io.up import Up
+from scenekit.viewer.config import ViewerConfig
+
+if TYPE_CHECKING:
+    from scenekit.viewer.door import Door
+    from scenekit.viewer.viewer import Viewer
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,38 @@ class Result:
 
 
 def run(config: Config) -> Result:
-    """Serves the scene until Ctrl-C.
+    """Serves the scene until Ctrl-C. The browser loads its page while torch is imported and the scene is read.
 
     Raises:
         FileError: If it cannot be opened.
         InputError: If an option cannot be used.
         BackendError: If there is no free port.
     """
-    with view(open_scene(config.scene, up=config.up), config.viewer) as viewer:
-        print(f"{config.scene} is at {viewer.url}\nCtrl-C ends it.", flush=True)
-        wait(viewer)
-        return Result(viewer.session.unsaved)
+    from scenekit.viewer.door import Door
+
+    if not config.scene.exists():  # before anybody is invited
+        raise FileError(config.scene, got="nothing", wanted="a scene, a run, or a file of splats or of a mesh")
+    with Door(config.viewer, note=f"Opening {config.scene.name} …") as door:
+        print(f"{config.scene} is at {door.url}", flush=True)
+        door.invite()
+        with opened(config, door) as viewer:
+            wait(viewer)
+            return Result(viewer.session.unsaved)
+
+
+def opened(config: Config, door: Door) -> Viewer:
+    """The scene behind the door."""
+    with importing():
+        from scenekit.opening import open_scene
+        from scenekit.viewer.viewer import Viewer
+
+        return Viewer(open_scene(config.scene, up=config.up), door=door)
 
 
 def wait(viewer: Viewer) -> None:
     """Until the viewer is closed, or Ctrl-C."""
     try:
+        print("Ctrl-C ends it.", flush=True)
         viewer.wait()
     except KeyboardInterrupt:
         print()

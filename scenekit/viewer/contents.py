@@ -19,7 +19,7 @@ from scenekit.splats import Splats, merge
 from scenekit.viewer.drawing import Style, seen
 from scenekit.viewer.session import Shown, is_hidden
 
-QUICK = 200_000
+QUICK = 100_000
 """Gaussians of a picture that must be quick."""
 
 

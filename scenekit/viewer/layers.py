@@ -18,7 +18,6 @@ from scenekit.io.mesh_gltf import add_mesh
 from scenekit.meshes import Mesh, merge_meshes
 from scenekit.scene import Node
 from scenekit.selection.base import positions
-from scenekit.sim.pieces import piece_mesh, pieces
 
 FRUSTUMS, THUMBNAIL = 200, 96
 """Most photos that are drawn, spread evenly; longest side of their pictures [px]."""
@@ -131,6 +130,8 @@ class Collision:
 
     def work_out(self, mesh: Mesh) -> None:
         """Find the pieces of a mesh, to be drawn from then on; a mesh that has none, as it is flat, shows none."""
+        from scenekit.sim.pieces import piece_mesh, pieces  # here, as what simulates takes long to import
+
         if self.of(mesh) is not None:
             return
         try:

@@ -90,6 +90,8 @@ class Painter:
         self._drawing, self._most = drawing, most
         self.people: dict[int, Person] = {}
         """All who look, by the number of their client."""
+        self.began = threading.Event()
+        """Those who were there from the start have their first picture."""
         self._contents = Contents(drawing.shown, drawing.style)
         self._wake = threading.Condition()
         self._closed = False
@@ -147,6 +149,7 @@ class Painter:
             with self._wake:
                 people = list(self.people.values())
             waiting = [seconds for person in people if (seconds := self._serve(person)) is not None]
+            self.began.set()
             with self._wake:
                 if not self._closed and not any(person.moved > person.started for person in self.people.values()):
                     self._wake.wait(timeout=min(waiting, default=None))
@@ -167,12 +170,16 @@ class Painter:
             self._drawing.restyle(splats=wanted)
 
     def _serve(self, person: Person) -> float | None:
-        """Give somebody what they want to see now; in how many seconds they want more, None if they have it all."""
+        """Give somebody what they want to see now, first a small picture, and a large one when that was all.
+
+        Returns:
+            In how many seconds they want more; None if they have it all.
+        """
         moved, now = person.moved, time.monotonic()
         if person.painted >= moved:
             return None
-        resting = now - moved >= REST
-        if not resting and person.started >= moved:
+        resting = person.started >= moved
+        if resting and now - moved < REST:
             return REST - (now - moved)
         try:
             self._paint(person, resting)
@@ -184,7 +191,7 @@ class Painter:
             log.exception("no picture for client %d", person.client.client_id)
         person.started = moved
         person.painted = moved if resting else person.painted
-        return None if resting else REST
+        return None if resting else max(0.0, REST - (time.monotonic() - moved))
 
     def _paint(self, person: Person, resting: bool) -> None:
         """Draw for somebody: small and quick while something moves, large and exact at rest."""

@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from scenekit.edits import Arrange
 from scenekit.errors import InputError
 from scenekit.scene import SceneState
-from scenekit.sim.rollout import Clip
 from scenekit.viewer.session import Session, Shown
+
+if TYPE_CHECKING:
+    from scenekit.sim.rollout import Clip
 
 RATE = 30.0
 """Most frames that are shown per second [1/s]; others are left out."""

@@ -17,10 +17,14 @@ from scenekit.fit.metrics import History
 from scenekit.opening import CAMERAS, SCENE
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats
-from scenekit.viewer.contents import QUICK, strongest
+from scenekit.viewer.config import ViewerConfig
+from scenekit.viewer.contents import strongest
 from scenekit.viewer.jobs import notify
 from scenekit.viewer.panels.training import Progress
-from scenekit.viewer.viewer import ViewerConfig, view
+from scenekit.viewer.viewer import view
+
+MOST = 200_000
+"""Gaussians that are shown."""
 
 PAUSE = 2.0
 """Least time between two pictures [s]."""
@@ -59,7 +63,7 @@ class Training:
         start = time.monotonic()
         if start >= self._next or self.progress.stopped:
             self.progress.show(history)
-            self._show(splats if self.progress.stopped else strongest(plain(splats), QUICK))
+            self._show(splats if self.progress.stopped else strongest(plain(splats), MOST))
             took = time.monotonic() - start
             self._next = start + max(PAUSE, took + took / SHARE)
         return self.progress.stopped

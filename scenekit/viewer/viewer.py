@@ -9,57 +9,21 @@ from __future__ import annotations
 
 import html
 import threading
-import webbrowser
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 
 from scenekit.scene import Scene
-from scenekit.viewer.access import close_server, new_token, open_server
 from scenekit.viewer.cameras import home
+from scenekit.viewer.config import ViewerConfig
+from scenekit.viewer.door import Door
 from scenekit.viewer.drawing import Drawing, Style
 from scenekit.viewer.jobs import Jobs
 from scenekit.viewer.painter import Painter
-from scenekit.viewer.panels.camera_path import CameraPathPanel
-from scenekit.viewer.panels.edit import EditPanel
-from scenekit.viewer.panels.export import AssetsPanel, FilesPanel, ScreenshotPanel
-from scenekit.viewer.panels.history import HistoryPanel
-from scenekit.viewer.panels.layers import LayersPanel
-from scenekit.viewer.panels.materials import MaterialsPanel
-from scenekit.viewer.panels.measure import MeasurePanel
-from scenekit.viewer.panels.play import PlayPanel
-from scenekit.viewer.panels.see import SeePanel
-from scenekit.viewer.panels.select import SelectPanel
-from scenekit.viewer.panels.statistics import StatisticsPanel
-from scenekit.viewer.panels.tree import TreePanel
 from scenekit.viewer.playback import Playback
 from scenekit.viewer.pointer import Pointer
 from scenekit.viewer.session import Session, Shown
 
-
-@dataclass(frozen=True)
-class ViewerConfig:
-    """Where the viewer is, and for whom."""
-
-    host: str = "127.0.0.1"
-    """Interface to listen on; 0.0.0.0 lets in other machines, if they know the token."""
-    port: int = 8080
-    """First port that is tried; 0 for any that is free."""
-    token: str | None = None
-    """First part of the address, 16 to 128 letters, digits, _ and -; a new one each time if None."""
-    open: bool = True
-    """Open a tab of the browser."""
-    browser_splats: int = 300_000
-    """Most Gaussians that browsers draw themselves; of more, scenekit draws pictures for them, unless they ask."""
-
-
-TABS: dict[str, tuple[Callable[[Viewer], object], ...]] = {
-    "See": (SeePanel, TreePanel, LayersPanel, StatisticsPanel),
-    "Edit": (HistoryPanel, SelectPanel, EditPanel, MeasurePanel, MaterialsPanel),
-    "Play": (PlayPanel,),
-    "Export": (ScreenshotPanel, CameraPathPanel, FilesPanel, AssetsPanel),
-}
-"""The panels of each tab. A panel adds its controls where it is made, and lives as long as its viewer."""
+PATIENCE = 10.0
+"""The panels wait for the first picture no longer than this [s]."""
 
 
 class Viewer:
@@ -68,38 +32,35 @@ class Viewer:
     Args:
         scene: What to look at; or a session that others look at too.
         config: Where.
+        door: A door that is open already, and is closed with the viewer; its config counts then.
 
     Raises:
         InputError, BackendError: As `open_server` says.
     """
 
-    def __init__(self, scene: Scene | Session, config: ViewerConfig = ViewerConfig()):
+    def __init__(self, scene: Scene | Session, config: ViewerConfig = ViewerConfig(), *, door: Door | None = None):
         self.session = scene if isinstance(scene, Session) else Session(scene)
-        self.config = config
-        self._token = config.token or new_token()
-        self.server = open_server(config.host, config.port, self._token)
-        self.server.scene.set_up_direction("+z")
-        self.server.scene.configure_default_lights(cast_shadow=False)  # photos have their shadows
-        eye, target = home(self.session.shown.state)
-        self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
+        self.door = Door(config) if door is None else door
+        self.server = self.door.server
+        self._prepare()
         self.drawing = Drawing(self.server.scene, self.session, Style(splats=False))
-        self.painter = Painter(self.server, self.drawing, most=config.browser_splats)
+        self.painter = Painter(self.server, self.drawing, most=self.door.config.browser_splats)
         self.playback = Playback(self.session, self._draw_at_once)
         self.jobs = Jobs(self.server)
         self.pointer = Pointer(self.server)
         self._closed = threading.Event()
         self.panels: list[object] = []
         """Those of all tabs, in order."""
-        tabs = self.server.gui.add_tab_group()
-        for title, panels in TABS.items():
-            with tabs.add_tab(title):
-                self.panels += [panel(self) for panel in panels]
+        try:
+            self._furnish()
+        except BaseException:  # Ctrl-C, too: nobody else can end the painter's thread
+            self.close()
+            raise
 
     @property
     def url(self) -> str:
         """The address to open; whoever has it may change the scene."""
-        host = "127.0.0.1" if self.config.host == "0.0.0.0" else self.config.host
-        return f"http://{host}:{self.server.get_port()}/{self._token}/"
+        return self.door.url
 
     def wait(self) -> None:
         """Until it is closed, or Ctrl-C."""
@@ -112,7 +73,26 @@ class Viewer:
             self._closed.set()
             self.playback.pause()
             self.painter.close()
-            close_server(self.server)
+            self.door.close()
+
+    def _prepare(self) -> None:
+        """Everybody begins at the same place; whoever is there already goes there, in one message."""
+        self.door.clear()
+        eye, target = home(self.session.shown.state)
+        with self.server.atomic():
+            self.server.scene.set_up_direction("+z")
+            self.server.scene.configure_default_lights(cast_shadow=False)  # photos have their shadows
+            self.server.initial_camera.position, self.server.initial_camera.look_at = eye, target
+
+    def _furnish(self) -> None:
+        """Add the panels, after the first picture: they bring simulation and export, which take long to import."""
+        self.painter.began.wait(timeout=PATIENCE)
+        from scenekit.viewer.tabs import TABS
+
+        tabs = self.server.gui.add_tab_group()
+        for title, panels in TABS.items():
+            with tabs.add_tab(title):
+                self.panels += [panel(self) for panel in panels]
 
     def _draw_at_once(self, before: Shown, now: Shown) -> None:
         """Draw so that browsers never see a part of it: what changes its shape is gone before it is there again."""
@@ -139,6 +119,5 @@ def view(scene: Scene, config: ViewerConfig = ViewerConfig()) -> Viewer:
         InputError, BackendError: As `open_server` says.
     """
     viewer = Viewer(scene, config)
-    if config.open:
-        webbrowser.open(viewer.url)
+    viewer.door.invite()
     return viewer

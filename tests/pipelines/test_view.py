@@ -26,9 +26,10 @@ def test_it_prints_its_address_answers_there_and_ends_with_ctrl_c(tmp_path: Path
         url = re.findall(r"http://127.0.0.1:\d+/[\w-]+/$", server.stdout.readline())[0]
         with urllib.request.urlopen(url, timeout=60) as page:
             assert page.status == 200
+        assert server.stdout.readline() == "Ctrl-C ends it.\n"
         server.send_signal(signal.SIGINT)
         assert server.wait(timeout=60) == 0
-        assert server.stdout.read().strip() == "Ctrl-C ends it." and server.stderr.read() == ""
+        assert server.stdout.read().strip() == "" and server.stderr.read() == ""
 
 
 def test_whoever_ends_it_hears_of_edits_that_were_not_saved(

@@ -1,15 +1,18 @@
 """A headless Chromium, and viewers opened in it. Pictures are small: WebGL runs in software on the cores that test."""
 
 import contextlib
+import io
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from scenekit.errors import BackendError
 from scenekit.pipelines import bench_view
-from scenekit.pipelines.bench_view import pixels as pixels
 from scenekit.scene import Scene
 from scenekit.viewer import Viewer, ViewerConfig
 
@@ -30,6 +33,12 @@ def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < end, f"not within {seconds} s: {condition.__name__}"
         time.sleep(0.05)
     return answer
+
+
+def pixels(page: Any) -> NDArray[np.uint8]:
+    """What a page shows of the scene, without panels, shape (h, w, 3)."""
+    png = page.screenshot(style=bench_view.CANVAS_ONLY, timeout=1000 * PATIENCE)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def drawn(page: Any) -> bool:
