@@ -10,8 +10,9 @@ import itertools
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import warp as wp
 
@@ -50,7 +51,14 @@ def _cores() -> int:
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
+class _Check(threading.local):
+    """What a thread calls before each launch."""
+
+    call: Callable[[], object] = staticmethod(lambda: None)
+
+
 _init()
+_check = _Check()
 _streams: dict[str, int] = {}
 _one = threading.Lock()  # Warp loads a kernel's module when it is first asked for, and crashes if two threads ask
 _pool: ThreadPoolExecutor | None = None
@@ -78,11 +86,22 @@ def launch(kernel: wp.Kernel, count: int, inputs: list, device: str, *, interlea
     Each thread gets a run of neighbours, so that no two write to one cache line, or every so many-th item if
     `interleaved`, which balances items of unequal cost.
     """
+    _check.call()
     if device == "cpu":
         record(kernel, count, inputs, device, interleaved=interleaved)()
     elif count > 0:
         _follow_torch(device)
         wp.launch(kernel, count, inputs=[0, 1, *inputs], device=device)
+
+
+@contextmanager
+def interruptible(check: Callable[[], object]) -> Iterator[None]:
+    """Call `check` before each launch of this thread: what it raises ends a computation of several launches early."""
+    _check.call = check
+    try:
+        yield
+    finally:
+        del _check.call
 
 
 def record(

@@ -124,5 +124,5 @@ def strongest(splats: Splats, most: int) -> Splats:
     if len(splats) <= most:
         return splats
     seen: Tensor = splats.opacities * (splats.log_scales.sum(1) * (2 / 3)).exp()
-    rows = torch.topk(seen, most).indices.sort().values
+    rows = torch.topk(seen, most, sorted=False).indices.sort().values
     return splats.take(rows)

@@ -7,14 +7,17 @@ only if somebody's browser is to draw them: software WebGL takes many seconds fo
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import viser
 
+from scenekit._kernels.launch import interruptible
 from scenekit.cameras import pinhole
 from scenekit.capture.capture import Photo
 from scenekit.errors import ScenekitError
@@ -34,7 +37,7 @@ SMALL, LARGE = 480, 1600
 """Longest side of a picture while something moves and at rest [px]."""
 
 REST = 0.25
-"""What did not move for so long rests [s]."""
+"""What did not move for so long after a small picture rests [s]."""
 
 DEPTH_SIDE = 480
 """Longest side of the picture of depths that gizmos and boxes are hidden by [px]."""
@@ -49,6 +52,10 @@ AT_PHOTO = 1e-2
 """Largest difference of poses at which somebody still looks through a photo's camera [m, 1]."""
 
 log = logging.getLogger(__name__)
+
+
+class _Moved(Exception):
+    """Something moves, and what was being drawn for somebody at rest can wait."""
 
 
 @dataclass(eq=False)
@@ -71,6 +78,8 @@ class Person:
     """State of the scene and the camera that they were last given a large picture of, as the time it changed [s]."""
     started: float = -1.0
     """The same for a small one."""
+    served: float = -math.inf
+    """When they were given that [s]; their browser has some time to show it before a large one takes all cores."""
     has_picture: bool = False
     """Something is behind their scene."""
     concealed: dict[str, viser.FrameHandle] = field(default_factory=dict)
@@ -179,10 +188,13 @@ class Painter:
         if person.painted >= moved:
             return None
         resting = person.started >= moved
-        if resting and now - moved < REST:
-            return REST - (now - moved)
+        if resting and now - person.served < REST:
+            return REST - (now - person.served)
         try:
-            self._paint(person, resting)
+            with interruptible(self._give_way) if resting else nullcontext():
+                self._paint(person, resting)
+        except _Moved:
+            return 0.0
         except ScenekitError as error:
             log.debug("no picture for client %d: %s", person.client.client_id, error)
             if resting:
@@ -190,8 +202,17 @@ class Painter:
         except Exception:  # whoever sent nonsense, the others are to be served
             log.exception("no picture for client %d", person.client.client_id)
         person.started = moved
-        person.painted = moved if resting else person.painted
-        return None if resting else max(0.0, REST - (time.monotonic() - moved))
+        if resting:
+            person.painted = moved
+            return None
+        person.served = time.monotonic()
+        return REST
+
+    def _give_way(self) -> None:
+        """End a large picture, which takes a second of a million Gaussians, where somebody waits for a small one."""
+        with self._wake:
+            if any(person.moved > person.started for person in self.people.values()):
+                raise _Moved
 
     def _paint(self, person: Person, resting: bool) -> None:
         """Draw for somebody: small and quick while something moves, large and exact at rest."""

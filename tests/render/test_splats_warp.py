@@ -102,6 +102,21 @@ def test_the_number_of_threads_changes_no_bit(make_scene, draw_scene):
         assert all(torch.equal(results[0][name], other[name]) for name in results[0])
 
 
+def test_drawing_can_be_ended_between_its_launches_and_goes_on_as_ever(make_scene, draw_scene):
+    scene, calls = make_scene(n=50), []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise InterruptedError
+
+    whole = draw_scene(scene, "warp", torch.float32, sh_degree=1)
+    with pytest.raises(InterruptedError), launch.interruptible(check):
+        draw_scene(scene, "warp", torch.float32, sh_degree=1)
+    after = draw_scene(scene, "warp", torch.float32, sh_degree=1)
+    assert len(calls) == 3 and all(torch.equal(whole[name], after[name]) for name in whole)
+
+
 def test_holding_few_pairs_at_once_changes_rounding_only(make_scene, draw_scene, monkeypatch):
     scene = make_scene(n=500)
     whole = draw_scene(scene, "warp", torch.float32, sh_degree=1)

@@ -1,5 +1,6 @@
 """Who wants a picture by scenekit gets a quick one while something moves and a whole one at rest."""
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,15 +8,13 @@ import numpy as np
 import pytest
 
 from scenekit.viewer import Viewer, contents
-from scenekit.viewer.painter import Person
+from scenekit.viewer.painter import REST, Person
 from tests.viewer.panels.conftest import Person as Client
 from tests.viewer.panels.conftest import viewer as viewer
 
 
-def test_a_moving_picture_leaves_out_what_is_seen_least_and_one_at_rest_nothing(
-    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contents, "QUICK", 0)
+def painted(viewer: Viewer) -> tuple[Person, list[Any]]:
+    """Somebody whom scenekit draws for, and the pictures they are sent. The painter paints when it is told to."""
     sent: list[Any] = []
     client: Any = Client()
     client.scene = SimpleNamespace(
@@ -23,8 +22,36 @@ def test_a_moving_picture_leaves_out_what_is_seen_least_and_one_at_rest_nothing(
         add_frame=lambda *args, **options: SimpleNamespace(remove=lambda: None),
     )
     client.flush = lambda: None
-    viewer.painter.close()  # it paints when it is told to
+    viewer.painter.close()
     person = viewer.painter.people[client.client_id] = Person(client, drawn_by="scenekit")
+    return person, sent
+
+
+def test_whoever_is_new_gets_a_small_picture_first_and_a_large_one_at_rest(viewer: Viewer) -> None:
+    person, sent = painted(viewer)
+    person.moved = time.monotonic() - 100.0
+    assert viewer.painter._serve(person) == REST
+    waits = viewer.painter._serve(person)  # their browser is to show the first
+    assert waits is not None and 0 < waits < REST and len(sent) == 1
+    person.served -= REST
+    assert viewer.painter._serve(person) is None and max(sent[0].shape) < max(sent[1].shape)
+    assert viewer.painter._serve(person) is None and len(sent) == 2
+
+
+def test_a_large_picture_is_given_up_where_somebody_moves(viewer: Viewer) -> None:
+    person, sent = painted(viewer)
+    person.moved = person.started = time.monotonic() - 100.0
+    other = viewer.painter.people[99] = Person(Client(), moved=time.monotonic())  # type: ignore[arg-type]
+    assert viewer.painter._serve(person) == 0.0 and sent == [] and person.painted < person.moved
+    other.started = other.moved
+    assert viewer.painter._serve(person) is None and len(sent) == 1 and person.painted == person.moved
+
+
+def test_a_moving_picture_leaves_out_what_is_seen_least_and_one_at_rest_nothing(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "QUICK", 0)
+    person, sent = painted(viewer)
     for resting in (False, True):
         viewer.painter._paint(person, resting)
     assert (sent[0] == 255).all() and (sent[1] != 255).any()
