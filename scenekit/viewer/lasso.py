@@ -65,4 +65,6 @@ class Lasso:
         self.remove()
         ends = [*self._ends, self._ends[0]]
         lines = np.stack([ends[:-1], ends[1:]], axis=1)
-        self._line = self._client.scene.add_line_segments("/lasso", lines, COLOR, thickness=3.0)
+        self._line = self._client.scene.add_line_segments(
+            "/lasso", lines, COLOR, thickness=3.0, thickness_units="screen"
+        )

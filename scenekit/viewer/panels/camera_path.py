@@ -112,7 +112,8 @@ class CameraPathPanel:
             )
         if len(self.keys) > 1:
             points = np.array([key.pose.position for key in self.path.frames(RATE)])
-            scene.add_line_segments(f"{NAME}/line", np.stack([points[:-1], points[1:]], 1), COLOR, thickness=2.0)
+            ways = np.stack([points[:-1], points[1:]], 1)
+            scene.add_line_segments(f"{NAME}/line", ways, COLOR, thickness=2.0, thickness_units="screen")
 
     def _play(self, event: Any) -> None:
         """Lead a person along the path and back to where they were; ends a preview that goes on."""

@@ -106,7 +106,9 @@ class MeasurePanel:
         self.distance.content = "" if apart is None else f"**{apart:.4g} m** apart"
         if apart is not None:
             a, b = self.points[ENDS]
-            line = self._api.add_line_segments("/measure/line", np.stack([[a, b]]), COLOR, thickness=3.0)
+            line = self._api.add_line_segments(
+                "/measure/line", np.stack([[a, b]]), COLOR, thickness=3.0, thickness_units="screen"
+            )
             self._drawn += [line, self._api.add_label("/measure/label", f"{apart:.4g} m", position=(a + b) / 2)]
         self.level.disabled, self.scale.disabled = len(self.points[FLOOR]) < 3, apart is None
         self.forget.disabled = not any(self.points.values())

@@ -36,14 +36,15 @@ def test_two_clicks_in_a_browser_draw_a_line_and_its_length(opened) -> None:
     page.get_by_role("tab", name="Edit").click()
     page.get_by_text("Measure", exact=True).click()
     page.get_by_role("button", name=ENDS).click()
-    clicks = [where((x, 0.0, 0.0)) for x in (-0.2, 0.2)]
+    clicks = [where(point) for point in ((-0.3, 0.0, 0.0), (0.3, 0.0, -0.35))]
     for number, click in enumerate(clicks, 1):
         page.mouse.click(*click)
         eventually(lambda number=number: len(measure.points[ENDS]) == number)
     seen = [where(tuple(point)) for point in measure.points[ENDS]]
     np.testing.assert_allclose(seen, clicks, atol=1.5)
     assert 0.3 < measure.apart < 1.0
-    eventually(lambda: orange(pixels(page)) > orange(before) + 20)
+    length = float(np.linalg.norm(np.subtract(*clicks)))
+    eventually(lambda: 0.4 * length < orange(pixels(page)) - orange(before) < 4 * length)  # 3 px wide, under a label
 
 
 def orange(picture: np.ndarray) -> int:

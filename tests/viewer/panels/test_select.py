@@ -122,9 +122,11 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     viewer.pointer.take(client, panel(viewer, SelectPanel).tool("Lasso"))
     x, y = where((0.0, 0.0, 0.0))
     corners = [(x - 60, y), (x + 60, y), (x + 60, y + 60), (x - 60, y + 60)]  # below the notes
-    for corner in [*corners, corners[0]]:
+    for corner in corners:
         page.mouse.click(*corner)
         frames(page)
+    eventually(lambda: 300 < (pixels(page) != unmarked).any(-1).sum() < 4 * 360)  # an outline 3 px wide, 360 px long
+    page.mouse.click(*corners[0])
     assert eventually(lambda: viewer.session.shown.chosen).path == "/a"
     agree(viewer, "/a", corners[0], corners[2])
     eventually(lambda: (pixels(page) != unmarked).any())
