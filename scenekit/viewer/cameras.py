@@ -52,7 +52,8 @@ def camera_of(client: viser.ClientHandle, *, max_side: int | None = None) -> tup
 def look_through(client: viser.ClientHandle, camera: Camera, T_world_cam: Array) -> None:
     """Put a person where a camera is, so that all of its picture fits into the window.
 
-    A lens off the middle of its picture is taken for one in the middle; distortion is left out.
+    A lens off the middle of its picture is taken for one in the middle; distortion is left out. They go on orbiting
+    about the z axis of the world, unless the camera is rolled or looks straight up or down.
 
     Args:
         client: The person.
@@ -62,7 +63,7 @@ def look_through(client: viser.ClientHandle, camera: Camera, T_world_cam: Array)
     seen = client.camera
     tangents = camera.width / (2 * camera.fx), camera.height / (2 * camera.fy)
     with client.atomic():
-        seen.up_direction = -T_world_cam[:3, 1]
+        seen.up_direction = (0.0, 0.0, 1.0)  # viser turns it as little as the rotation needs
         seen.position = T_world_cam[:3, 3]
         seen.wxyz = quaternion_from_rotation(T_world_cam[:3, :3])
         seen.fov = 2 * math.atan(max(tangents[1], tangents[0] / seen.aspect))

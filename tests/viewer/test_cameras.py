@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import viser
 from viser import transforms
 
 from scenekit.cameras import look_at, pinhole
@@ -56,6 +58,40 @@ def test_points_behind_a_camera_are_nowhere_in_its_picture() -> None:
 def test_a_browser_that_reports_nonsense_is_not_believed(lie: dict[str, object]) -> None:
     with pytest.raises(InputError, match="camera"):
         camera_of(person(**lie))
+
+
+class Browser:
+    """What `look_through` asks of viser's clients."""
+
+    def __init__(self) -> None:
+        self.camera = viser.CameraHandle(SimpleNamespace(_websock_connection=self))  # type: ignore[arg-type]
+        self.atomic = nullcontext
+        vars(self.camera._state).update(
+            position=np.array([1.0, 2.0, 0.0]), update_timestamp=1.0, image_width=640, image_height=480, fov=1.0,
+            wxyz=np.array([1.0, 0.0, 0.0, 0.0]), up_direction=np.array([0.0, 0.0, 1.0]),
+        )  # fmt: skip
+
+    def queue_message(self, message: Any) -> None:
+        """Take it."""
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.3, 1.6, 3.0])
+@pytest.mark.parametrize("pitch", [0.0, 0.9, math.pi / 2])
+def test_whoever_looks_through_a_camera_orbits_about_z_as_long_as_it_is_not_rolled(roll: float, pitch: float) -> None:
+    browser: Any = Browser()
+    level = look_at(np.zeros(3), np.array([math.cos(0.4), math.sin(0.4), 0.0]))
+    T = np.eye(4)
+    T[:3, :3] = level[:3, :3] @ rotation("x", -pitch) @ rotation("z", roll)
+    T[:3, 3] = -3.0, 0.5, 2.0
+    look_through(browser, pinhole(64, 48, 60.0, 60.0, 32.0, 24.0), T)
+    np.testing.assert_allclose(camera_of(browser)[1], T, atol=1e-9)
+    if roll == 0.0 and pitch < 1.5:
+        np.testing.assert_allclose(browser.camera.up_direction, (0.0, 0.0, 1.0), atol=1e-12)
+
+
+def rotation(axis: str, angle: float) -> np.ndarray:
+    """About an axis of the camera [rad], shape (3, 3)."""
+    return getattr(transforms.SO3, f"from_{axis}_radians")(angle).as_matrix()
 
 
 def dot(at: tuple[float, float, float], color: tuple[float, float, float]) -> Splats:
