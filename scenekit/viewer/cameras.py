@@ -6,6 +6,7 @@ viser's cameras are ours already: OpenCV axes, in the world frame. Pixels are sq
 from __future__ import annotations
 
 import math
+from copy import copy
 
 import numpy as np
 import viser
@@ -60,7 +61,7 @@ def look_through(client: viser.ClientHandle, camera: Camera, T_world_cam: Array)
         camera: Any lens.
         T_world_cam: Its pose, shape (4, 4).
     """
-    seen = client.camera
+    seen = copy(client.camera)  # else what the browser reports between two of these lines would change what they add to
     tangents = camera.width / (2 * camera.fx), camera.height / (2 * camera.fy)
     with client.atomic():
         seen.up_direction = (0.0, 0.0, 1.0)  # viser turns it as little as the rotation needs

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 import viser
 from viser import transforms
+from viser._messages import SetCameraLookAtMessage, SetCameraPositionMessage
 
 from scenekit.cameras import look_at, pinhole
 from scenekit.errors import InputError
@@ -61,18 +63,25 @@ def test_a_browser_that_reports_nonsense_is_not_believed(lie: dict[str, object])
 
 
 class Browser:
-    """What `look_through` asks of viser's clients."""
+    """What `look_through` asks of viser's clients; keeps the last message of each kind.
 
-    def __init__(self) -> None:
+    Args:
+        reports: Whether it tells after each message from where it saw before, as a slow one does.
+    """
+
+    def __init__(self, reports: bool = False):
         self.camera = viser.CameraHandle(SimpleNamespace(_websock_connection=self))  # type: ignore[arg-type]
-        self.atomic = nullcontext
+        self.reports, self.told, self.atomic = reports, dict[type, Any](), nullcontext
         vars(self.camera._state).update(
             position=np.array([1.0, 2.0, 0.0]), update_timestamp=1.0, image_width=640, image_height=480, fov=1.0,
             wxyz=np.array([1.0, 0.0, 0.0, 0.0]), up_direction=np.array([0.0, 0.0, 1.0]),
         )  # fmt: skip
+        self.before = copy(self.camera._state)
 
     def queue_message(self, message: Any) -> None:
-        """Take it."""
+        self.told[type(message)] = message
+        if self.reports:
+            self.camera._state = copy(self.before)
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.3, 1.6, 3.0])
@@ -87,6 +96,15 @@ def test_whoever_looks_through_a_camera_orbits_about_z_as_long_as_it_is_not_roll
     np.testing.assert_allclose(camera_of(browser)[1], T, atol=1e-9)
     if roll == 0.0 and pitch < 1.5:
         np.testing.assert_allclose(browser.camera.up_direction, (0.0, 0.0, 1.0), atol=1e-12)
+
+
+def test_what_a_browser_reports_meanwhile_turns_nobody_elsewhere() -> None:
+    browser: Any = Browser(reports=True)
+    look_through(browser, pinhole(64, 48, 60.0, 60.0, 32.0, 24.0), POSE)
+    eye = np.array(browser.told[SetCameraPositionMessage].position)
+    way = np.array(browser.told[SetCameraLookAtMessage].look_at) - eye
+    np.testing.assert_allclose(eye, POSE[:3, 3], atol=1e-9)
+    np.testing.assert_allclose(way / np.linalg.norm(way), POSE[:3, 2], atol=1e-9)
 
 
 def rotation(axis: str, angle: float) -> np.ndarray:
