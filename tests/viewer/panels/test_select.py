@@ -1,10 +1,13 @@
 """Tests of scenekit.viewer.panels.select: by the panel's own controls, and by a mouse in a browser."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
-from scenekit.selection import Sphere
+from scenekit.selection import Box, Sphere
 from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, projected
 from scenekit.viewer.panels.select import SelectPanel
@@ -130,6 +133,71 @@ def test_a_click_and_a_rectangle_in_a_browser_select_what_is_seen_there(opened) 
     assert eventually(lambda: viewer.session.shown.chosen).path == "/a"
     agree(viewer, "/a", corners[0], corners[2])
     eventually(lambda: (pixels(page) != unmarked).any())
+
+
+def tinted(page: Any) -> np.ndarray:
+    """Where a page shows red splats in the tint of what is selected [px], shape (n, 2)."""
+    r, g, b = pixels(page).astype(int).transpose(2, 0, 1)
+    rows, columns = np.nonzero((r > 200) & (g > b + 40) & (g < 130))
+    return np.stack([columns, rows], 1) + 0.5
+
+
+def tinted_around(page: Any, place: tuple[float, float]) -> bool:
+    """Whether more than a few pixels are, and their middle is near to a place [px]."""
+    found = tinted(page)
+    return len(found) > 1000 and bool(np.abs(found.mean(0) - place).max() < 15)
+
+
+def wire(page: Any) -> int:
+    """Pixels of blue lines in the left half of a page, where no splats are blue."""
+    r, g, b = pixels(page)[:, :300].astype(int).transpose(2, 0, 1)
+    return int(((b > 120) & (b > r + 60) & (b > g + 40)).sum())
+
+
+@pytest.mark.parametrize("shape", ["Sphere", "Box"])
+def test_a_region_in_a_browser_tints_what_lies_in_it_and_delete_removes_that_alone(opened, shape: str) -> None:
+    viewer, page = opened(two_clouds())
+    where, session, before = on_page(viewer, page), viewer.session, viewer.session.shown.state
+    page.get_by_role("tab", name="Edit").click()
+    eventually(lambda: not len(tinted(page)) and not wire(page))
+    page.get_by_role("button", name=shape, exact=True).click()
+    (client,) = viewer.server.get_clients().values()
+    eventually(lambda: viewer.pointer.held_by(client).name == shape)
+    click = where((0.0, 0.0, 0.0))
+    page.mouse.click(*click)
+    first = eventually(lambda: session.shown.chosen)
+    np.testing.assert_allclose(where(middle_of(first.where)), click, atol=1.5)
+    eventually(lambda: wire(page) > 100)
+    eventually(lambda: tinted_around(page, click))
+
+    x, y = click
+    drag(page, (x + 85, y), (x + 65, y), (x + 45, y))
+    page.mouse.up()
+    chosen = eventually(lambda: session.shown.chosen if session.shown.chosen != first else None)
+    np.testing.assert_allclose(where(middle_of(chosen.where)), (x - 40, y), atol=3)
+    eventually(lambda: tinted_around(page, (x - 40, y)))
+
+    red = before.node("/a").splats  # at the origin
+    means = red.means.double().numpy() - middle_of(chosen.where)
+    if shape == "Sphere":
+        inside = np.linalg.norm(means, axis=1) <= chosen.where.radius
+    else:
+        inside = (np.abs(means) <= (np.array(chosen.where.high) - chosen.where.low) / 2).all(1)
+    assert chosen.path == "/a" and 40 < inside.sum() < 360
+    page.keyboard.press("Delete")
+    eventually(lambda: session.scene.past)
+    after, left = session.shown.state, red.take(torch.from_numpy(np.flatnonzero(~inside))).tensors()
+    assert all(torch.equal(left[name], tensor) for name, tensor in after.node("/a").splats.tensors().items())
+    assert after.node("/b") is before.node("/b")
+    eventually(lambda: not len(tinted(page)) and not wire(page))
+
+
+def middle_of(region: Sphere | Box) -> tuple[float, float, float]:
+    """Of a ball or a box [m]."""
+    if isinstance(region, Sphere):
+        return region.centre
+    x, y, z = (np.array(region.low) + region.high) / 2
+    return x, y, z
 
 
 def agree(viewer: Viewer, path: str, low: tuple[float, float], high: tuple[float, float]) -> None:
