@@ -23,9 +23,10 @@ from scenekit.scene import Node, Scene, SceneState
 from scenekit.splats import Splats, random_splats
 from scenekit.viewer import Viewer
 from scenekit.viewer import training as module
+from scenekit.viewer.cameras import camera_of
 from scenekit.viewer.panels.training import POINTS, figures, thinned
 from scenekit.viewer.training import Training
-from tests.viewer.conftest import HERE, eventually, look, pixels
+from tests.viewer.conftest import HERE, drawn, eventually, look, pixels
 
 CAMERA = pinhole(64, 48, 64, 64, 32, 24)
 STEPS = FitConfig(steps=60, log_every=5, evaluate_every=20)
@@ -159,3 +160,60 @@ def test_a_page_sees_a_fit_go_on(photographed: tuple[Capture, list[View]], often
         page.get_by_text("PSNR of the photos held out").first.wait_for()
         assert eventually(lambda: (pixels(page) != pictures[0]).any())
     page.context.close()
+
+
+def test_who_presses_stop_and_keep_on_the_page_goes_on_with_what_the_fit_has(
+    photographed: tuple[Capture, list[View]], often: None, browser: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    capture, views = photographed
+    pages: list[Any] = []
+    fitted: dict[int, Splats] = {}
+
+    def work(viewer: Viewer) -> None:
+        """What somebody does then on the page that is open already."""
+        session, (page,) = viewer.session, pages
+        page.get_by_text("stopped and kept").first.wait_for()
+        page.get_by_role("button", name="Stop and keep").wait_for(state="hidden")
+        session.choose(None)
+        eventually(lambda: shows(page, viewer, fitted[max(fitted)]))
+        session.choose("/scene")
+        page.keyboard.press("Delete")
+        eventually(lambda: "/scene" not in session.shown.state)
+        eventually(lambda: not drawn(page))
+        page.keyboard.press("Control+z")
+        eventually(lambda: "/scene" in session.shown.state)
+        session.choose(None)
+        eventually(lambda: shows(page, viewer, fitted[max(fitted)]))
+
+    monkeypatch.setattr(Viewer, "wait", work)
+    with pytest.raises(KeyboardInterrupt), Training(capture, STEPS.steps, HERE) as training:
+        session = training.viewer.session
+
+        def step(history: History, splats: Splats) -> bool:
+            stop = training.step(history, splats)
+            fitted[history.records[-1].step] = splats.map(torch.clone)
+            if not pages:
+                pages.append(look(browser, training.viewer))
+                session.choose("/scene")
+                pages[0].keyboard.press("Delete")
+                pages[0].get_by_text("while the fit goes on").wait_for()
+                pages[0].get_by_role("button", name="Stop and keep").click()
+                eventually(lambda: training.progress.stopped)
+            return stop
+
+        fit(views, start(), STEPS, folder=tmp_path, progress=False, on_step=step)
+    pages[0].context.close()
+    assert max(fitted) == 10  # the next record after the one at which it was pressed, of 60 steps
+    assert (tmp_path / CHECKPOINT).is_file()
+    kept = session.shown.state.node("/scene").splats
+    assert kept is not None
+    for name, tensor in kept.tensors().items():
+        assert torch.equal(tensor, fitted[10].tensors()[name])
+
+
+def shows(page: Any, viewer: Viewer, splats: Splats) -> bool:
+    """Whether a page shows splats as scenekit draws them, in the colours that browsers know."""
+    (client,) = viewer.server.get_clients().values()
+    with torch.no_grad():
+        expected = render(module.plain(splats), *camera_of(client), background=torch.ones(3)).rgb.clamp(0, 1).numpy()
+    return bool(np.abs(pixels(page) / 255 - expected).mean() < 0.01)
