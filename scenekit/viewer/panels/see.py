@@ -6,12 +6,13 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
 import viser
 
 from scenekit.capture.capture import Photo
-from scenekit.viewer.cameras import look_through
+from scenekit.viewer.cameras import camera_of, look_through
 from scenekit.viewer.jobs import answering, unless_left
-from scenekit.viewer.painter import DrawnBy, Person, Shows
+from scenekit.viewer.painter import AT_PHOTO, DrawnBy, Person, Shows
 from scenekit.viewer.panels.controls import set_value
 from scenekit.viewer.session import Shown
 
@@ -35,6 +36,8 @@ class SeePanel:
         """Of each person, by the number of their client."""
         self.photos: dict[str, Photo] = _photos(viewer.session.shown)
         """Posed in the world, by name."""
+        self.frustums: dict[str, str] = {}
+        """What stands for them in viser's scene, by their names."""
         self._listening: dict[str, list[viser.SceneNodeHandle]] = {}
         self._folder = viewer.server.gui.add_folder("View")
         viewer.session.on_change(self._changed)
@@ -64,18 +67,20 @@ class SeePanel:
 
     def _listen(self) -> None:
         """A click on the frustum of a photo snaps to it."""
-        drawn = {path: handles for (path, layer), handles in self._viewer.drawing.parts.items() if layer == "cameras"}
+        drawing = self._viewer.drawing
+        drawn = {path: handles for (path, layer), handles in drawing.parts.items() if layer == "cameras"}
         for path, handles in drawn.items():
-            if self._listening.get(path) is not handles:
+            capture = drawing.shown.state.node(path).cameras
+            if self._listening.get(path) is not handles and capture is not None:
                 for handle in handles:
                     assert isinstance(handle, viser.CameraFrustumHandle)
-                    handle.on_click(answering(partial(self._clicked, path)))
+                    name = capture.photos[int(handle.name.rsplit("/", 1)[1])].name
+                    self.frustums[name] = handle.name
+                    handle.on_click(answering(partial(self._clicked, name)))
         self._listening = drawn
 
-    def _clicked(self, path: str, event: Any) -> None:
-        capture = self._viewer.session.shown.state.node(path).cameras
-        if capture is not None:
-            self.snap(event.client, capture.photos[int(event.target.name.rsplit("/", 1)[1])].name)
+    def _clicked(self, name: str, event: Any) -> None:
+        self.snap(event.client, name)
 
 
 class Controls:
@@ -88,7 +93,8 @@ class Controls:
     """
 
     def __init__(self, panel: SeePanel, viewer: Viewer, client: viser.ClientHandle):
-        self._panel, self._painter, self.client = panel, viewer.painter, client
+        self._panel, self._painter, self._server, self.client = panel, viewer.painter, viewer.server, client
+        self._lock, self._concealed = threading.Lock(), dict[str, viser.FrameHandle]()
         self.person: Person = viewer.painter.person(client)
         gui = client.gui
         self.shows = gui.add_dropdown("Show", get_args(Shows))
@@ -100,6 +106,7 @@ class Controls:
         for control in (self.shows, self.drawn_by, self.split):
             control.on_update(answering(self._changed))
         self.photo.on_update(answering(self._look))
+        client.camera.on_update(lambda camera: self._conceal())
         self.show_photos()
 
     def show_photos(self) -> None:
@@ -122,6 +129,17 @@ class Controls:
         if photo is not None:
             look_through(self.client, photo.camera, photo.T_world_cam)
         self._painter.touch(self.person)
+
+    def _conceal(self) -> None:
+        """Hide the frustum that they look out of: its small picture would be all they see."""
+        with self._lock, unless_left(self._server, self.client):
+            photo, name = self.person.photo, None
+            if photo is not None and np.allclose(camera_of(self.client)[1], photo.T_world_cam, atol=AT_PHOTO):
+                name = self._panel.frustums.get(photo.name)
+            for other in set(self._concealed) - {name}:
+                self._concealed.pop(other).remove()
+            if name is not None and name not in self._concealed:
+                self._concealed[name] = self.client.scene.add_frame(name, show_axes=False, visible=False)
 
 
 def _photos(shown: Shown) -> dict[str, Photo]:

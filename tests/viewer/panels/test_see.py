@@ -15,12 +15,12 @@ from scenekit.capture.capture import Capture, Photo, Points
 from scenekit.edits import Move
 from scenekit.scene import Node, Scene, SceneState
 from scenekit.viewer import Viewer
-from scenekit.viewer.cameras import camera_of, look_through
+from scenekit.viewer.cameras import camera_of, look_through, projected
 from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.pictures import palette
 from tests.viewer.conftest import drag, eventually, look, pixels
 from tests.viewer.panels.conftest import panel
-from tests.viewer.test_cameras import dot
+from tests.viewer.test_cameras import dot, middle
 from tests.viewer.test_picking import box_mesh
 
 Opened = Callable[..., tuple[Viewer, Any]]
@@ -102,6 +102,35 @@ def test_a_photo_is_looked_through_and_compared_with_the_picture(opened: Opened,
     assert eventually(
         lambda: colour(pixels(page), (1, 1, 1)) > 0.9 * 640 * 480
     )  # white beside blue is as wrong as is shown
+
+
+def test_a_click_on_the_frustum_of_a_photo_looks_through_it(opened: Opened, tmp_path: Path) -> None:
+    viewer, page = opened(two_dots(Node("photos", cameras=photos(tmp_path))))
+    (client,), mine = viewer.server.get_clients().values(), controls(viewer)
+    page.get_by_label("Photos", exact=True).click()
+    eye = np.array([2.0, 1.0, 1.0])  # of right.png; what is on its axis is seen there from farther back on it
+    aside, through = look_at(1.6 * eye, np.array([0.0, 0.8, 0.5])), look_at(eye, np.zeros(3))
+    look_through(client, pinhole(640, 480, 500.0, 500.0, 320.0, 240.0), aside)
+    page.mouse.click(*eventually(lambda: frustum(page, client, eye)))
+    eventually(lambda: np.allclose(camera_of(client)[1], through, atol=1e-3))
+    eventually(lambda: page.get_by_label("Photo", exact=True).first.input_value() == "right.png")
+    assert mine.photo.value == "right.png"
+    eventually(lambda: seen_at(page, client, (0.0, -0.1, 0.0), 0) and seen_at(page, client, (0.0, 0.1, 0.0), 1))
+    look_through(client, pinhole(640, 480, 500.0, 500.0, 320.0, 240.0), aside)
+    eventually(lambda: frustum(page, client, eye))
+
+
+def frustum(page: Any, client: Any, eye: np.ndarray) -> tuple[float, float] | None:
+    """Where a page shows the blue picture of a photo, with the lines of its frustum [px]; None if it does not."""
+    x, y = projected(*camera_of(client), eye[None])[0]
+    around = pixels(page)[round(y) - 10 : round(y) + 10, round(x) - 10 : round(x) + 10]
+    return (float(x), float(y)) if colour(around, (0, 0, 1)) > 200 else None
+
+
+def seen_at(page: Any, client: Any, place: tuple[float, float, float], channel: int) -> bool:
+    """Whether a page shows what is of one channel where a person sees a place, within two pixels."""
+    seen = middle(page, channel)
+    return seen is not None and np.abs(seen - projected(*camera_of(client), np.array([place]))[0]).max() < 2.0
 
 
 def test_meshes_boxes_photos_and_selection_are_drawn(opened: Opened, tmp_path: Path) -> None:
