@@ -15,7 +15,10 @@ import trimesh
 from PIL import Image
 
 from scenekit.body import Body
+from scenekit.edits import Delete
 from scenekit.errors import InputError
+from scenekit.export.checks import drops, openings
+from scenekit.export.export import FORMATS
 from scenekit.io.splat_files import read_splats
 from scenekit.material import materials
 from scenekit.meshes import Mesh
@@ -76,6 +79,32 @@ def test_assets_are_written_proven_and_sent(opened: Callable[..., tuple[Viewer, 
     eventually(lambda: panel.report.visible)
     assert "Passed" in panel.report.content
     page.get_by_text("opened by").wait_for()
+
+
+def test_what_the_check_found_is_shown_on_the_page_with_its_picture(
+    opened: Callable[..., tuple[Viewer, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(openings.READERS, "mjcf", (("MuJoCo", "read_mujoco"),))  # Newton compiles kernels for minutes
+    monkeypatch.setitem(drops.DROPPED, "Newton", ())
+    scene = a_scene(tmp_path / "scene").apply(Delete("/cloud"))
+    viewer, page = opened(scene)
+    before = viewer.session.shown
+    page.get_by_role("tab", name="Export").click()
+    for name in FORMATS:
+        page.get_by_label(name, exact=True).set_checked(name == "mjcf")
+    with page.expect_download(timeout=300_000):
+        page.get_by_role("button", name="Export", exact=True).click()
+    found = json.loads((tmp_path / "assets" / "check.json").read_text())
+    (drop,) = found["drops"]
+    assert found["passed"] and drop["engine"] == "MuJoCo" and viewer.session.shown is before
+    page.get_by_text("1 thing settles in MuJoCo").wait_for()
+    rows = [row.inner_text().split("\t") for row in page.get_by_role("row").all()]
+    assert ["mjcf", "✓ MuJoCo", "2 of 2"] in rows and ["✓ cube", "MuJoCo", f"{drop['settled']:.2f} s"] in rows
+    picture = page.locator("img[src^=blob]")
+    picture.scroll_into_view_if_needed()
+    seen = np.asarray(Image.open(io.BytesIO(picture.screenshot(timeout=60_000))).convert("RGB")).astype(float)
+    sheet = Image.open(tmp_path / "assets" / "check.png").convert("RGB").resize(seen.shape[1::-1])
+    assert np.abs(seen - np.asarray(sheet)).mean() < 4 and np.asarray(sheet).std() > 20
 
 
 @pytest.mark.parametrize("name", ["../assets", "/tmp/assets", "", ".", "..", "a/b", "a\\b", "taken", "a\0b", "x" * 65])
