@@ -13,7 +13,7 @@ from torch import Tensor
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
 from scenekit.render.raycast import RayScene
-from scenekit.scene import Node
+from scenekit.scene import Node, SceneState
 from scenekit.selection import Selection
 from scenekit.splats import Splats, merge
 from scenekit.viewer.drawing import Style, seen
@@ -35,13 +35,15 @@ class Placed:
     """In the frame of the node."""
     pose: Pose
     """T_world_node."""
-    where: Selection | None = None
-    """What of it is selected."""
+    selected: tuple[Selection, SceneState] | None = None
+    """What of it is selected, and where all else is, which that may ask for; None if all or nothing is."""
 
     def same(self, other: Placed) -> bool:
         """True if both look the same: the same objects at the same place."""
-        kept = self.part is other.part and self.where is other.where and self.number == other.number
-        return kept and self.path == other.path and self.pose == other.pose
+        kept = self.part is other.part and self.number == other.number and self.path == other.path
+        mine, theirs = self.selected or (), other.selected or ()
+        tinted = len(mine) == len(theirs) and all(a is b for a, b in zip(mine, theirs, strict=True))
+        return kept and tinted and self.pose == other.pose
 
 
 class Contents:
@@ -66,9 +68,10 @@ class Contents:
 
     def _place(self, path: str, number: int, node: Node, style: Style) -> None:
         chosen, pose = self._shown.chosen, self._shown.state.pose(path)
-        where = chosen.where if chosen is not None and chosen.path == path else None
+        where = None if chosen is None else chosen.part(path)
+        selected = None if where is None else (where, self._shown.state)
         if style.shows_splats(node) and node.splats is not None:
-            self.clouds.append(Placed(path, number, node.splats, pose, where))
+            self.clouds.append(Placed(path, number, node.splats, pose, selected))
         if style.shows_mesh(node) and node.mesh is not None:
             self.surfaces.append(Placed(path, number, node.mesh, pose))
 

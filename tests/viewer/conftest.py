@@ -37,7 +37,7 @@ def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 def pixels(page: Any) -> NDArray[np.uint8]:
     """What a page shows of the scene, without panels, shape (h, w, 3)."""
-    png = page.screenshot(style=bench_view.CANVAS_ONLY, timeout=1000 * PATIENCE)
+    png = page.screenshot(style=bench_view.CANVAS_ONLY, timeout=1000 * bench_view.PATIENCE)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 

@@ -1,13 +1,16 @@
 """Tests of what is visible: of large clouds, the part that is seen most."""
 
+from dataclasses import replace
+
 import torch
 
 from scenekit.scene import Node, SceneState
+from scenekit.selection import Box
 from scenekit.splats import random_splats
 from scenekit.viewer import contents as module
 from scenekit.viewer.contents import Contents, strongest
 from scenekit.viewer.drawing import Style
-from scenekit.viewer.session import Shown
+from scenekit.viewer.session import Chosen, Shown
 
 
 def test_the_strongest_are_the_most_opaque_and_largest_in_their_order():
@@ -28,3 +31,17 @@ def test_what_did_not_change_is_taken_over(monkeypatch):
     assert Contents(shown, Style(), before).strongest is before.strongest
     other = Shown(SceneState(Node("", children=(Node("a", splats=random_splats(50, seed=3)),))))
     assert Contents(other, Style(), before).strongest is not before.strongest
+
+
+def test_what_is_selected_of_a_node_above_is_tinted_and_asked_for_anew_when_the_scene_changes():
+    state = SceneState(Node("", children=(Node("a", splats=random_splats(50, seed=2)),)))
+    plain = Contents(Shown(state), Style())
+    assert torch.equal(plain.splats.sh, state.node("/a").splats.sh)
+    part = Shown(state, Chosen("/", Box((0, -9, -9), (9, 9, 9))))
+    tinted = Contents(part, Style(), plain)
+    inside = state.node("/a").splats.means[:, 0] >= 0
+    differs = (tinted.splats.sh != plain.splats.sh).flatten(1).any(1)
+    assert inside.any() and torch.equal(differs, inside)
+    assert Contents(part, Style(), tinted).splats is tinted.splats
+    other = replace(part, state=replace(state))
+    assert Contents(other, Style(), tinted).splats is not tinted.splats
