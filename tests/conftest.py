@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    # Tests run in several processes: each has its share of the cores, said before torch and Warp are loaded.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for threads in ("OMP_NUM_THREADS", "SCENEKIT_THREADS"):
+        os.environ.setdefault(threads, str(max(1, cores // workers)))
+
 PREAMBLE = """
 import sys, torch
 from datetime import timedelta
