@@ -79,35 +79,40 @@ class Sheet:
     image: Image.Image
     texel: float
 
-    @property
+    @functools.cached_property
+    def pen(self) -> ImageDraw.ImageDraw:
+        """What draws on it."""
+        return ImageDraw.Draw(self.image)
+
+    @functools.cached_property
     def size(self) -> tuple[float, float]:
         """Width and height [m]."""
         return self.image.width * self.texel, self.image.height * self.texel
 
     def box(self, x: float, y: float, w: float, h: float, colour: Colour) -> None:
         """A filled rectangle."""
-        ImageDraw.Draw(self.image).rectangle([v / self.texel for v in (x, y, x + w, y + h)], fill=rgb(colour))
+        self.pen.rectangle([v / self.texel for v in (x, y, x + w, y + h)], fill=rgb(colour))
 
     def disc(self, at: Pair, r: float, colour: Colour, *, squash: float = 1.0) -> None:
         """A filled ellipse around `at`."""
         x, y = at
         corners = [v / self.texel for v in (x - r, y - r * squash, x + r, y + r * squash)]
-        ImageDraw.Draw(self.image).ellipse(corners, fill=rgb(colour))
+        self.pen.ellipse(corners, fill=rgb(colour))
 
     def polygon(self, points: NDArray[np.float64], colour: Colour) -> None:
         """A filled polygon, points of shape (n, 2)."""
-        ImageDraw.Draw(self.image).polygon([(x / self.texel, y / self.texel) for x, y in points], fill=rgb(colour))
+        self.pen.polygon([(x / self.texel, y / self.texel) for x, y in points], fill=rgb(colour))
 
     def line(self, points: NDArray[np.float64], width: float, colour: Colour) -> None:
         """An open line through points of shape (n, 2)."""
         path = [(x / self.texel, y / self.texel) for x, y in points]
-        ImageDraw.Draw(self.image).line(path, fill=rgb(colour), width=max(1, round(width / self.texel)))
+        self.pen.line(path, fill=rgb(colour), width=max(1, round(width / self.texel)))
 
     def text(self, x: float, y: float, words: str, size: float, colour: Colour, *, anchor: str = "la") -> None:
         """Words of letter height `size` [m] at (x, y), anchored as Pillow's two-letter code says."""
         if (pixels := round(size / self.texel)) >= 2:
             place = (x / self.texel, y / self.texel)
-            ImageDraw.Draw(self.image).text(place, words, font=_font(pixels), fill=rgb(colour), anchor=anchor)
+            self.pen.text(place, words, font=_font(pixels), fill=rgb(colour), anchor=anchor)
 
     def column(
         self, x: float, y: float, w: float, h: float, size: float, colour: Colour, rng: np.random.Generator
@@ -230,17 +235,24 @@ def wood(
     return paint
 
 
+SCRATCHES, SPECKS = (0.25, 0.38, 0.66, 0.75), (0.15, 0.3, 0.7)
+"""Their greys; a floor has some ten thousand, picked by number: `choice` takes five times as long."""
+
+QUARTERS = np.arange(5) / 4
+"""Along a scratch."""
+
+
 def worn(canvas: Canvas, strength: float) -> Floats:
     """Factor of scratches, specks and stains, shape (h, w, 1)."""
     area = canvas.width * canvas.height * canvas.texel**2
     sheet, rng = canvas.sheet((0.5, 0.5, 0.5)), canvas.rng
     for _ in range(int(area * 450)):
         start, turn = rng.uniform(0, 1, 2) * sheet.size, rng.normal(0, 0.5) + np.pi * rng.integers(0, 2)
-        path = start + np.linspace(0, rng.gamma(2.0, 0.012), 5)[:, None] * [np.cos(turn), np.sin(turn)]
+        path = start + (rng.gamma(2.0, 0.012) * QUARTERS)[:, None] * [np.cos(turn), np.sin(turn)]
         path[1:-1] += rng.normal(0, 0.0007, (3, 2))
-        sheet.line(path, rng.uniform(0.0004, 0.0012), (tone := rng.choice([0.25, 0.38, 0.66, 0.75]), tone, tone))
+        sheet.line(path, rng.uniform(0.0004, 0.0012), (tone := SCRATCHES[rng.integers(len(SCRATCHES))], tone, tone))
     for _ in range(int(area * 900)):
-        tone = rng.choice([0.15, 0.3, 0.7])
+        tone = SPECKS[rng.integers(len(SPECKS))]
         sheet.disc(rng.uniform(0, 1, 2) * sheet.size, rng.gamma(2.0, 0.0005), (tone, tone, tone))
     marks = np.asarray(sheet.image, dtype=np.float32)[..., :1] / 255 - 0.5
     return np.clip(1 + strength * (1.6 * marks + 0.25 * canvas.noise(0.15, octaves=5)[..., None]), 0.1, 1.6)
