@@ -97,7 +97,7 @@ def trainings(config: Config, data: Path) -> Iterator[tuple[Method, Train]]:
             training = replace(config.training, seed=config.training.seed + seed)
             train = Train(
                 config.output / f"{method}-{seed}", data, config.size, mask=config.mask, training=training,
-                scenes=config.scenes,
+                scenes=config.scenes, intact=0,  # what is usual is not asked of them
             )  # fmt: skip
             if method == "autoencoder":
                 yield method, replace(train, method="autoencoder", mask="random")

@@ -54,7 +54,7 @@ def in_two_processes(tmp_path: Path) -> Callable[..., list[Path]]:
                                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "CUDA_VISIBLE_DEVICES": ""},
             ) for rank in "01"
         ]  # fmt: skip
-        said = [process.communicate(timeout=120)[1] for process in started]
+        said = [process.communicate(timeout=300)[1] for process in started]
         assert not any(process.returncode for process in started), "\n".join(said)
         return sorted(tmp_path.iterdir())
 

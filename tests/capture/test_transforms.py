@@ -226,7 +226,8 @@ def test_nerf_synthetic_is_read_composited_and_its_test_set_held_out(tmp_path, b
 
 @pytest.mark.real
 def test_the_fox_capture_of_instant_ngp_opens(shared, tmp_path):
-    """67 frames listed, 50 photos there; the rays of its lens are nearly the ones pycolmap finds."""
-    capture = open_capture(shared / "captures" / "fox", workspace=tmp_path)
+    """67 frames listed, 50 photos there."""
+    config = CaptureConfig(triangulate=False)  # of six of them, in test_triangulate
+    capture = open_capture(shared / "captures" / "fox", workspace=tmp_path, config=config)
     assert (len(capture.photos), len(capture.skipped), capture.source) == (50, 17, "nerfstudio")
     assert capture.photos[0].camera.model == "OPENCV" and capture.photos[0].camera.fx == 1375.52

@@ -17,9 +17,11 @@ from scenekit.guidance.training import Pictures, Trainer, TrainingConfig
 from scenekit.guidance.transformer import TransformerConfig
 
 WORDS = ("red", "blue")
-SMALL = TransformerConfig(side=8, patch=4, width=32, depth=2, heads=2, words=2, vocabulary=8)
+SMALL = TransformerConfig(
+    side=8, patch=4, width=32, depth=2, heads=2, words=2, vocabulary=8, expected_width=64, components=32
+)
 CONFIG = TrainingConfig(
-    steps=1200, batch=16, many=64, learning_rate=3e-3, warm_up=20, ema=0.98, save_every=100, network=SMALL
+    steps=400, batch=16, many=64, learning_rate=3e-3, warm_up=20, ema=0.98, save_every=100, network=SMALL
 )
 
 

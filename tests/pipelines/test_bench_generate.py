@@ -9,6 +9,8 @@ import torch
 
 from scenekit.datasets.shapes import VOCABULARY, build, parse
 from scenekit.errors import InputError
+from scenekit.generate.recipes import RECIPES
+from scenekit.generate.splats import SplatSketchConfig
 from scenekit.guidance.judge import Judge, JudgeConfig, JudgeNetwork
 from scenekit.guidance.shapes_prior import ShapesPrior
 from scenekit.guidance.transformer import PictureTransformer, TransformerConfig
@@ -93,7 +95,11 @@ def test_failures_are_kept_and_count_as_wrong(
     assert (tmp_path / "prompts.png").is_file() and (tmp_path / "figures.json").is_file()
 
 
-def test_faces_are_counted_with_and_without_views(judge: Path, weights: Path, tmp_path: Path):
+def test_faces_are_counted_with_and_without_views(
+    judge: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny = replace(RECIPES["shapes"], splats=SplatSketchConfig(count=200, voxels=16))
+    monkeypatch.setitem(RECIPES, "shapes", tiny)
     recipe = Overrides(steps=1, views=2, side=16)
     config = bench_generate.Config(tmp_path, faces=2, only="faces", weights=weights, judge=judge, recipe=recipe)
     result = bench_generate.run(config)
