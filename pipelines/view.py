@@ -57,7 +57,7 @@ def run(config: Config) -> Result:
 
     if not config.scene.exists():  # before anybody is invited
         raise FileError(config.scene, got="nothing", wanted="a scene, a run, or a file of splats or of a mesh")
-    with Door(config.viewer, note=f"Opening {config.scene.name} …") as door:
+    with Door(config.viewer, note=f"Opening {config.scene.resolve().name} …") as door:
         print(f"{config.scene} is at {door.url}", flush=True)
         door.invite()
         with opened(config, door) as viewer:
