@@ -185,7 +185,7 @@ def test_a_region_in_a_browser_tints_what_lies_in_it_and_delete_removes_that_alo
         inside = (np.abs(means) <= (np.array(chosen.where.high) - chosen.where.low) / 2).all(1)
     assert chosen.path == "/a" and 40 < inside.sum() < 360
     page.keyboard.press("Delete")
-    eventually(lambda: session.scene.past)
+    eventually(lambda: session.shown.state is not before)
     after, left = session.shown.state, red.take(torch.from_numpy(np.flatnonzero(~inside))).tensors()
     assert all(torch.equal(left[name], tensor) for name, tensor in after.node("/a").splats.tensors().items())
     assert after.node("/b") is before.node("/b")
