@@ -130,7 +130,7 @@ def test_handles_in_a_browser_move_a_node_keys_undo_and_delete(opened) -> None:
     eventually(lambda: viewer.drawing.frames["/a"].position[2] < -0.2)
     assert session.shown.state is before
     page.mouse.up()
-    eventually(lambda: session.scene.past)
+    eventually(lambda: session.shown.state is not before)
     position = session.shown.state.pose("/a").position
     assert position[2] == pytest.approx(-40 / 500 * 17**0.5, rel=0.2) and abs(position[0]) + abs(position[1]) < 1e-9
     assert len(session.scene.past) == 1 and tuple(viewer.drawing.frames["/a"].position) == position
