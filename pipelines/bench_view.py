@@ -206,13 +206,13 @@ class Frames:
 
     def when(self, shows: Callable[[NDArray[np.uint8]], bool], *, after: float) -> float:
         """Seconds from `after`, as time.time() has it, to the first frame since then that shows something."""
+        return next(at for at, pixels in self._frames() if at > after and shows(pixels)) - after
 
+    def _frames(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """All since the page rested, and those to come."""
         for place in itertools.count():
             _until(partial(self._has, place), self._page)
-            at, pixels = self._shown[place]
-            if at > after and shows(pixels):
-                return at - after
-        raise AssertionError("unreachable")
+            yield self._shown[place]
 
     def _has(self, place: int) -> bool:
         return len(self._shown) > place

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -283,10 +284,10 @@ for _ in sys.stdin:  # what takes long is imported once; a new process saves for
 """
 
 
-def kill_at_random(folder: Path, times: int) -> None:
-    """Kills a saving process that often, some time after its first save."""
+def killed_at_random(folder: Path, times: int) -> list[int]:
+    """Kills a saving process that often, some time after its first save; the number of the scene found after each."""
     numbered(0).save(folder)
-    rng, latest = np.random.default_rng(0), 0
+    rng, found = np.random.default_rng(0), [0]
     program = [sys.executable, "-c", SAVING.format(here=str(Path(__file__).parent)), str(folder)]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -298,20 +299,21 @@ def kill_at_random(folder: Path, times: int) -> None:
             time.sleep(rng.uniform(0.0, 0.3))
             os.kill(int(pid), signal.SIGKILL)
             assert int(process.stdout.readline()) == signal.SIGKILL
-            found = number_in(folder)
-            assert found > latest
-            latest = found
+            found.append(number_in(folder))
+    return found
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_save_leaves_the_old_scene_or_the_new(tmp_path: Path) -> None:
-    kill_at_random(tmp_path / "kitchen", 4)
+    found = killed_at_random(tmp_path / "kitchen", 4)
+    assert len(found) == 4 + 1 and all(a < b for a, b in pairwise(found))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_two_hundred_killed_saves_leave_the_old_scene_or_the_new(tmp_path: Path) -> None:
-    kill_at_random(tmp_path / "kitchen", 200)
+    found = killed_at_random(tmp_path / "kitchen", 200)
+    assert len(found) == 200 + 1 and all(a < b for a, b in pairwise(found))
 
 
 def test_a_failure_at_any_call_to_the_system_leaves_the_old_scene_or_the_new(
