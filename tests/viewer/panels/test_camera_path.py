@@ -100,7 +100,9 @@ def test_a_preview_in_a_browser_leads_along_the_path_and_back(
     around, up = person.camera.look_at, person.camera.up_direction
     for moments, ended_by_hand in (((0.0, 0.3, 0.8), False), ((0.6,), True)):
         clock.now = 0.0
+        eventually(lambda: panel._preview is None)
         page.get_by_role("button", name="Preview").click()
+        eventually(lambda: panel._preview is not None)  # it has begun, and looked at the clock
         for moment in moments:
             clock.now = moment * path.seconds
             eventually(lambda: seen_from(page, path.at(clock.now)))
