@@ -10,6 +10,9 @@ from torch import Tensor
 from scenekit.scene import Node, SceneState
 from scenekit.splats import Splats
 
+PART = 65_536
+"""Points that are asked for at once."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -35,8 +38,12 @@ class Selection:
         return self.of_faces(in_world(middles, state, path), state, path)
 
     def of_splats(self, splats: Splats, state: SceneState, path: str) -> Tensor:
-        """`mask` for the splats of a node, which are given in the node's frame."""
-        return self.inside(in_world(splats.means, state, path), state, path)
+        """`mask` for the splats of a node, which are given in the node's frame.
+
+        By parts: what is worked out on the way then stays in the cache, and needs no new memory, which is slow.
+        """
+        parts = splats.means.split(PART)
+        return torch.cat([self.inside(in_world(part, state, path), state, path) for part in parts])
 
     def of_faces(self, middles: Tensor, state: SceneState, path: str) -> Tensor | None:
         """`faces` for middles in the world, float64 (f, 3)."""

@@ -71,21 +71,31 @@ def look_through(client: viser.ClientHandle, camera: Camera, T_world_cam: Array)
 
 
 def home(state: SceneState) -> tuple[Array, Array]:
-    """Where people begin, and what they look at [m], each (3,): where the first photo was taken, else all of the scene.
-
-    All is what is within the 2nd and 98th percentile of positions along each axis, so that floaters do not count.
-    """
-    parts = [
-        in_world(part[:: 1 + len(part) // SAMPLES], state, path) for path, n in state.walk() for part in positions(n)
-    ]
-    points = np.concatenate([part.numpy() for part in parts]) if parts else np.array([[-1.0] * 3, [1.0] * 3])
-    low, high = np.quantile(points, (0.02, 0.98), axis=0)
+    """Where people begin, and what they look at [m], each (3,): where the first photo was taken, else all there is."""
+    low, high = bounds(state)
     middle, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-3)
     photo = next(iter(state.photos()), None)
     if photo is None:
         return middle + DISTANCE * radius * np.array([0.6, 0.6, 0.5]), middle
     eye, axis = photo.T_world_cam[:3, 3], photo.T_world_cam[:3, 2]
     return eye, eye + axis * max(float((middle - eye) @ axis), 0.1 * radius)
+
+
+def bounds(state: SceneState, path: str = "/") -> tuple[Array, Array]:
+    """Least and greatest corner of what is at and below a node [m], each (3,); a cube about its origin if empty.
+
+    They are the 2nd and 98th percentile of positions along each axis of the world, so that floaters do not count.
+    """
+    parts = [
+        in_world(part[:: 1 + len(part) // SAMPLES], state, where)
+        for where, node in state.walk(path)
+        for part in positions(node)
+    ]
+    if not parts:
+        origin = np.array(state.pose(path).position)
+        return origin - 1.0, origin + 1.0
+    low, high = np.quantile(np.concatenate([part.numpy() for part in parts]), (0.02, 0.98), axis=0)
+    return low, high
 
 
 def pixel_ray(camera: Camera, T_world_cam: Array, pixel: tuple[float, float]) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from scenekit.meshes import Mesh
 from scenekit.poses import Pose
@@ -19,7 +20,7 @@ from scenekit.splats import Splats, merge
 from scenekit.viewer.drawing import Style, seen
 from scenekit.viewer.session import Shown, is_hidden
 
-QUICK = 100_000
+QUICK = 60_000
 """Gaussians of a picture that must be quick."""
 
 
@@ -37,6 +38,12 @@ class Placed:
     """T_world_node."""
     selected: tuple[Selection, SceneState] | None = None
     """What of it is selected, and where all else is, which that may ask for; None if all or nothing is."""
+
+    @cached_property
+    def strengths(self) -> Tensor:
+        """`strengths` of its Gaussians."""
+        assert isinstance(self.part, Splats)
+        return strengths(self.part)
 
     def same(self, other: Placed) -> bool:
         """True if both look the same: the same objects at the same place."""
@@ -57,6 +64,7 @@ class Contents:
 
     def __init__(self, shown: Shown, style: Style, before: Contents | None = None):
         self._shown = shown
+        self._known = {} if before is None else {cloud.path: cloud for cloud in before.clouds}
         self.clouds: list[Placed] = []
         self.surfaces: list[Placed] = []
         for number, (path, node) in enumerate(shown.state.walk()):
@@ -71,25 +79,36 @@ class Contents:
         where = None if chosen is None else chosen.part(path)
         selected = None if where is None else (where, self._shown.state)
         if style.shows_splats(node) and node.splats is not None:
-            self.clouds.append(Placed(path, number, node.splats, pose, selected))
+            cloud, known = Placed(path, number, node.splats, pose, selected), self._known.get(path)
+            if known is not None and known.part is node.splats and "strengths" in known.__dict__:
+                cloud.__dict__["strengths"] = known.strengths
+            self.clouds.append(cloud)
         if style.shows_mesh(node) and node.mesh is not None:
             self.surfaces.append(Placed(path, number, node.mesh, pose))
 
     @cached_property
     def splats(self) -> Splats:
-        """All Gaussians as one cloud; if one part is antialiased, all are drawn so."""
-        placed = []
-        for cloud in self.clouds:
-            assert isinstance(cloud.part, Splats)
-            part = seen(cloud.part, self._shown, cloud.path)
-            placed.append(part.transform(torch.from_numpy(cloud.pose.matrix)))
-        antialiased = any(part.antialiased for part in placed)
-        return merge([part if part.antialiased == antialiased else replace(part, antialiased=True) for part in placed])
+        """All Gaussians as one cloud."""
+        return self._joined([None] * len(self.clouds))
 
     @cached_property
     def strongest(self) -> Splats:
-        """Of a large cloud, those that are seen most: for pictures that must be quick."""
-        return strongest(self.splats, QUICK)
+        """Those that are seen most, at most `QUICK`, in their order: for pictures that must be quick."""
+        counts = [len(cloud.strengths) for cloud in self.clouds]
+        if sum(counts) <= QUICK:
+            return self.splats
+        wanted = _greatest(torch.cat([cloud.strengths for cloud in self.clouds]), QUICK)
+        return self._joined(wanted.split(counts))
+
+    def _joined(self, wanted: Sequence[Tensor | None]) -> Splats:
+        """What is wanted of each cloud, in the world; if one is antialiased, all are drawn so."""
+        placed = [
+            seen(cloud.part, self._shown, cloud.path, only=only).transform(torch.from_numpy(cloud.pose.matrix))
+            for cloud, only in zip(self.clouds, wanted, strict=True)
+            if isinstance(cloud.part, Splats)
+        ]
+        antialiased = any(part.antialiased for part in placed)
+        return merge([part if part.antialiased == antialiased else replace(part, antialiased=True) for part in placed])
 
     @cached_property
     def owners(self) -> Tensor:
@@ -120,12 +139,21 @@ def _same(a: Sequence[Placed], b: Sequence[Placed]) -> bool:
 
 
 def strongest(splats: Splats, most: int) -> Splats:
-    """The `most` Gaussians with the greatest opacity × area, in their order.
+    """The `most` Gaussians with the greatest `strengths`, in their order."""
+    return splats if len(splats) <= most else splats.take(_greatest(strengths(splats), most))
+
+
+def strengths(splats: Splats) -> Tensor:
+    """How much is seen of each Gaussian from anywhere: the logarithm of opacity × area, shape (n,).
 
     The area is that of a ball of the same volume, up to a factor: (s₁ s₂ s₃)^⅔.
     """
-    if len(splats) <= most:
-        return splats
-    seen: Tensor = splats.opacities * (splats.log_scales.sum(1) * (2 / 3)).exp()
-    rows = torch.topk(seen, most, sorted=False).indices.sort().values
-    return splats.take(rows)
+    return logsigmoid(splats.logit_opacities).add_(splats.log_scales.sum(1), alpha=2 / 3)
+
+
+def _greatest(values: Tensor, most: int) -> Tensor:
+    """Where the `most` greatest of more values (n,) are, bool (n,)."""
+    result = torch.zeros(len(values), dtype=torch.bool)
+    order = np.argpartition(-values.cpu().numpy(), most)  # five times as fast as topk
+    result[torch.from_numpy(order[:most])] = True
+    return result

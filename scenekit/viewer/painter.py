@@ -223,7 +223,7 @@ class Painter:
                 person.client.scene.set_background_image(None)
                 person.has_picture = False
             return
-        contents = self._contents = Contents(self._drawing.shown, self._drawing.style, self._contents)
+        contents = self._contents = Contents(self._drawing.current, self._drawing.style, self._contents)
         camera, T_world_cam = camera_of(person.client, max_side=LARGE if resting else SMALL)
         photo = person.photo if person.shows in ("error", "compare") else None
         if photo is not None and _looks_through(T_world_cam, photo):

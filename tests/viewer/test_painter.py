@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scenekit.edits import Delete, Move
+from scenekit.poses import Pose
 from scenekit.viewer import Viewer, contents
+from scenekit.viewer.drawing import Held
 from scenekit.viewer.painter import REST, Person
 from tests.viewer.panels.conftest import Person as Client
 from tests.viewer.panels.conftest import viewer as viewer
@@ -56,3 +59,24 @@ def test_a_moving_picture_leaves_out_what_is_seen_least_and_one_at_rest_nothing(
         viewer.painter._paint(person, resting)
     assert (sent[0] == 255).all() and (sent[1] != 255).any()
     assert max(sent[0].shape) < max(sent[1].shape) and np.uint8 == sent[1].dtype
+
+
+def test_a_node_that_is_held_is_drawn_where_it_is_held_until_it_is_let_go(viewer: Viewer) -> None:
+    person, sent = painted(viewer)
+    before = viewer.session.shown
+    viewer.painter._paint(person, resting=True)
+    viewer.drawing.hold(Held("/a", Pose((0.0, 0.0, 1.0)).matrix, (Move("/a", (0.0, 0.0, 1.0)),)))
+    viewer.painter._paint(person, resting=True)
+    assert viewer.session.shown is before
+    viewer.drawing.draw(before, before)
+    viewer.painter._paint(person, resting=True)
+    viewer.session.apply(Move("/a", (0.0, 0.0, 1.0)))
+    viewer.painter._paint(person, resting=True)
+    first, held, let_go, moved = sent
+    assert (held == moved).all() and (let_go == first).all() and (held != first).any()
+
+
+def test_what_is_held_and_gone_meanwhile_is_not_drawn(viewer: Viewer) -> None:
+    viewer.session.apply(Delete("/a"))
+    viewer.drawing.hold(Held("/a", Pose((0.0, 0.0, 1.0)).matrix, (Move("/a", (0.0, 0.0, 1.0)),)))
+    assert viewer.drawing.held is None

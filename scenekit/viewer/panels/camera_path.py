@@ -16,7 +16,7 @@ from scenekit.errors import InputError
 from scenekit.io.video import write_video
 from scenekit.render.camera_path import CameraPath, Key
 from scenekit.render.scenes import ScenePicture
-from scenekit.viewer.cameras import look_through
+from scenekit.viewer.cameras import bounds, look_through
 from scenekit.viewer.downloads import Download, packed
 from scenekit.viewer.panels.controls import button, by_hand, set_value
 from scenekit.viewer.screenshots import SIDES, bytes_of, key_of, picture_size, visible
@@ -32,6 +32,9 @@ NO_KEYS = ("none",)
 
 MOST_KEYS, LONGEST, FASTEST = 200, 600.0, 120.0
 """Of a film: keyframes, length [s], frames per second [1/s]."""
+
+FRUSTUM = 0.05
+"""Depth of what stands for a keyframe, as a part of the scene's diagonal."""
 
 RATE = 30.0
 """Of a preview, and of points of the line that is drawn [1/s]."""
@@ -106,10 +109,13 @@ class CameraPathPanel:
         self.key.options = tuple(str(i + 1) for i in range(len(self.keys))) or NO_KEYS
         scene = self.viewer.server.scene
         scene.add_frame(NAME, show_axes=False)  # takes away what was below it
+        low, high = bounds(self.viewer.session.shown.state)
+        scale = FRUSTUM * float(np.linalg.norm(high - low))
         for i, key in enumerate(self.keys):
             scene.add_camera_frustum(
-                f"{NAME}/{i + 1}", key.fov, 1.5, scale=0.1, color=COLOR, position=key.pose.position, wxyz=key.pose.quat
-            )
+                f"{NAME}/{i + 1}", key.fov, 1.5, scale=scale, color=COLOR, thickness=1.0, thickness_units="screen",
+                position=key.pose.position, wxyz=key.pose.quat,
+            )  # fmt: skip
         if len(self.keys) > 1:
             points = np.array([key.pose.position for key in self.path.frames(RATE)])
             ways = np.stack([points[:-1], points[1:]], 1)

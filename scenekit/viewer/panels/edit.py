@@ -12,8 +12,8 @@ from scenekit.edits.place import parent_path
 from scenekit.errors import InputError
 from scenekit.scene import Edit, SceneState, join, split_path
 from scenekit.selection import Everything, Selection
-from scenekit.viewer.gizmo import NodeGizmo
 from scenekit.viewer.jobs import answering
+from scenekit.viewer.node_gizmos import MoveGizmo, NodeGizmo, ScaleGizmo
 from scenekit.viewer.panels.controls import button, by_hand, set_value
 from scenekit.viewer.session import Chosen, Shown
 
@@ -61,7 +61,8 @@ class EditPanel:
     def __init__(self, viewer: Viewer):
         self._viewer, self._session, self._gui = viewer, viewer.session, viewer.server.gui
         self._buttons: list[tuple[viser.GuiButtonHandle, Fits]] = []
-        self.gizmo = NodeGizmo(viewer.server, viewer.session, viewer.drawing)
+        parts = viewer.server, viewer.session, viewer.drawing
+        self.gizmos: dict[str, NodeGizmo] = {"move and turn": MoveGizmo(*parts), "scale": ScaleGizmo(*parts)}
         for title, controls, open_ in (
             ("Object", self._add_object, True),
             ("Part", self._add_part, True),
@@ -108,8 +109,9 @@ class EditPanel:
         return handle
 
     def _add_object(self) -> None:
-        self.handles = self._gui.add_checkbox("Handles to move and turn", True)
-        self.handles.on_update(by_hand(lambda event: self.gizmo.show(self.handles.value)))
+        self.handles = self._gui.add_dropdown("Handles", (*self.gizmos, "none"), hint="To drag the selected node by.")
+        self.handles.on_update(by_hand(lambda event: self._show_handles()))
+        self._show_handles()
         self.factor = self._gui.add_number("Factor", 1.0, min=0.0, step=0.01)
         self.scale = self._add_edit("Scale", is_whole, lambda c: edits.Scale(c.path, self.factor.value))
         self.name = self._gui.add_text("Name", "")
@@ -119,6 +121,10 @@ class EditPanel:
         self.other = self._gui.add_dropdown("Other node", ("/",))
         self.merge = self._add("Merge with it", is_node, self._merge, hint="The other becomes part of this one.")
         self.reparent = self._add("Hang below it", is_node, self._reparent, hint="It stays where it is.")
+
+    def _show_handles(self) -> None:
+        for name, gizmo in self.gizmos.items():
+            gizmo.show(name == self.handles.value)
 
     def _add_part(self) -> None:
         self.new_name = self._gui.add_text("Name of the new object", "")

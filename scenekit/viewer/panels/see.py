@@ -66,18 +66,23 @@ class SeePanel:
                     controls.show_photos()
 
     def _listen(self) -> None:
-        """A click on the frustum of a photo snaps to it."""
+        """A click on the frustum of a photo snaps to it, and who looks out of it does not see it."""
         drawing = self._viewer.drawing
         drawn = {path: handles for (path, layer), handles in drawing.parts.items() if layer == "cameras"}
-        for path, handles in drawn.items():
+        new = {path: handles for path, handles in drawn.items() if self._listening.get(path) is not handles}
+        for path, handles in new.items():
             capture = drawing.shown.state.node(path).cameras
-            if self._listening.get(path) is not handles and capture is not None:
+            if capture is not None:
                 for handle in handles:
                     assert isinstance(handle, viser.CameraFrustumHandle)
                     name = capture.photos[int(handle.name.rsplit("/", 1)[1])].name
                     self.frustums[name] = handle.name
                     handle.on_click(answering(partial(self._clicked, name)))
         self._listening = drawn
+        if new:
+            with self._lock:
+                for controls in self.controls.values():
+                    controls.conceal()
 
     def _clicked(self, name: str, event: Any) -> None:
         self.snap(event.client, name)
@@ -106,7 +111,7 @@ class Controls:
         for control in (self.shows, self.drawn_by, self.split):
             control.on_update(answering(self._changed))
         self.photo.on_update(answering(self._look))
-        client.camera.on_update(lambda camera: self._conceal())
+        client.camera.on_update(lambda camera: self.conceal())
         self.show_photos()
 
     def show_photos(self) -> None:
@@ -130,7 +135,7 @@ class Controls:
             look_through(self.client, photo.camera, photo.T_world_cam)
         self._painter.touch(self.person)
 
-    def _conceal(self) -> None:
+    def conceal(self) -> None:
         """Hide the frustum that they look out of: its small picture would be all they see."""
         with self._lock, unless_left(self._server, self.client):
             photo, name = self.person.photo, None

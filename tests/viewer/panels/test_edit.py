@@ -7,6 +7,7 @@ from scenekit import edits
 from scenekit.scene import SceneState
 from scenekit.selection import Everything, HalfSpace
 from scenekit.viewer import Viewer
+from scenekit.viewer.cameras import bounds
 from scenekit.viewer.panels.edit import EditPanel
 from tests.edits.conftest import same_bits
 from tests.viewer.conftest import drag, eventually, frames, pixels
@@ -111,6 +112,12 @@ def red(page) -> float:
     return float(rows.mean()) if len(rows) else 0.0
 
 
+def area(page) -> int:
+    """How much of the page is red [px]."""
+    picture = pixels(page).astype(int)
+    return int(((picture[..., 0] > 150) & (picture[..., 1] < 120)).sum())
+
+
 def choose_a(viewer: Viewer, page) -> None:
     """Select /a, and wait until its handles are seen."""
     before = pixels(page)
@@ -143,6 +150,50 @@ def test_handles_in_a_browser_move_a_node_keys_undo_and_delete(opened) -> None:
     eventually(lambda: not red(page))
 
 
+def test_pictures_that_scenekit_draws_follow_the_handles(opened) -> None:
+    viewer, page = opened(two_clouds())
+    where, before = on_page(viewer, page), viewer.session.shown.state
+    x, y = map(float, where((0.0, 0.0, 0.0)))
+    choose_a(viewer, page)
+    (client,) = viewer.server.get_clients().values()
+    person = viewer.painter.person(client)
+    person.drawn_by = "scenekit"
+    viewer.painter.touch(person)
+    eventually(lambda: person.painted >= person.moved)
+    height = eventually(lambda: red(page))
+    drag(page, (x, y - 85), (x, y - 65), (x, y - 45))
+    eventually(lambda: red(page) > height + 20)
+    assert viewer.session.shown.state is before
+    page.mouse.up()
+    eventually(lambda: viewer.session.shown.state is not before)
+    eventually(lambda: red(page) > height + 20)
+
+
+def test_the_arrow_in_a_browser_scales_a_node_and_all_see_it_grow(opened) -> None:
+    viewer, page = opened(two_clouds())
+    where, session, before = on_page(viewer, page), viewer.session, viewer.session.shown.state
+    Person().uses(panel(viewer, EditPanel).handles, "scale")
+    low, high = bounds(before, "/a")
+    middle = (low + high) / 2
+    ends = [np.array(where(tuple(high + reach * (high - middle)))) for reach in (0.0, 1.0)]
+    along = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    size = eventually(lambda: area(page))
+    choose_a(viewer, page)
+    grip = ends[0] + 50 * along
+    drag(page, tuple(grip), tuple(grip + 10 * along), tuple(grip + (ends[1] - ends[0])))
+    eventually(lambda: area(page) > 2 * size)
+    assert session.shown.state is before and viewer.drawing.held is not None
+    page.mouse.up()
+    eventually(lambda: session.shown.state is not before)
+    after = bounds(session.shown.state, "/a")
+    np.testing.assert_allclose((after[1] - after[0]) / (high - low), 2.0, rtol=0.1)
+    np.testing.assert_allclose((after[0] + after[1]) / 2, middle, atol=1e-3)
+    eventually(lambda: area(page) > 2 * size)
+    page.keyboard.press("Control+z")
+    eventually(lambda: session.shown.state is before)
+    eventually(lambda: area(page) < 1.2 * size)
+
+
 def test_who_leaves_in_the_middle_of_a_drag_leaves_the_scene_as_it_was(opened) -> None:
     viewer, page = opened(two_clouds())
     where, session, before = on_page(viewer, page), viewer.session, viewer.session.shown.state
@@ -155,4 +206,6 @@ def test_who_leaves_in_the_middle_of_a_drag_leaves_the_scene_as_it_was(opened) -
     eventually(lambda: tuple(viewer.drawing.frames["/a"].position) == (0.0, 0.0, 0.0))
     assert session.shown.state is before and not session.scene.past
     session.apply(edits.Move("/a", (0.0, 0.0, 1.0)))
-    assert isinstance(session.shown.state, SceneState) and not panel(viewer, EditPanel).gizmo.gizmo.held
+    assert (
+        isinstance(session.shown.state, SceneState) and not panel(viewer, EditPanel).gizmos["move and turn"].gizmo.held
+    )

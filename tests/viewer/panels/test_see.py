@@ -18,7 +18,7 @@ from scenekit.viewer import Viewer
 from scenekit.viewer.cameras import camera_of, look_through, projected
 from scenekit.viewer.panels.see import SeePanel
 from scenekit.viewer.pictures import palette
-from tests.viewer.conftest import drag, eventually, look, pixels
+from tests.viewer.conftest import drag, eventually, frames, look, pixels
 from tests.viewer.panels.conftest import panel
 from tests.viewer.test_cameras import dot, middle
 from tests.viewer.test_picking import box_mesh
@@ -118,6 +118,17 @@ def test_a_click_on_the_frustum_of_a_photo_looks_through_it(opened: Opened, tmp_
     eventually(lambda: seen_at(page, client, (0.0, -0.1, 0.0), 0) and seen_at(page, client, (0.0, 0.1, 0.0), 1))
     look_through(client, pinhole(640, 480, 500.0, 500.0, 320.0, 240.0), aside)
     eventually(lambda: frustum(page, client, eye))
+
+
+def test_photos_that_are_switched_on_do_not_hide_what_is_seen_from_one_of_them(opened: Opened, tmp_path: Path) -> None:
+    viewer, page = opened(two_dots(Node("photos", cameras=photos(tmp_path))))
+    (client,), through = viewer.server.get_clients().values(), look_at(np.array([2.0, 1.0, 1.0]), np.zeros(3))
+    controls(viewer).photo.value = "right.png"
+    eventually(lambda: np.allclose(camera_of(client)[1], through, atol=1e-3))
+    page.get_by_label("Photos", exact=True).click()
+    eventually(lambda: ("/photos", "cameras") in viewer.drawing.parts)
+    frames(page)
+    eventually(lambda: seen_at(page, client, (0.0, -0.1, 0.0), 0) and seen_at(page, client, (0.0, 0.1, 0.0), 1))
 
 
 def frustum(page: Any, client: Any, eye: np.ndarray) -> tuple[float, float] | None:
