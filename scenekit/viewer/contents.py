@@ -64,22 +64,22 @@ class Contents:
 
     def __init__(self, shown: Shown, style: Style, before: Contents | None = None):
         self._shown = shown
-        self._known = {} if before is None else {cloud.path: cloud for cloud in before.clouds}
+        known = {} if before is None else {cloud.path: cloud for cloud in before.clouds}
         self.clouds: list[Placed] = []
         self.surfaces: list[Placed] = []
         for number, (path, node) in enumerate(shown.state.walk()):
             if not is_hidden(path, shown.hidden):
-                self._place(path, number, node, style)
+                self._place(path, number, node, style, known.get(path))
         for kind, results in (("clouds", ("splats", "strongest", "owners")), ("surfaces", ("meshes", "rays"))):
             if before is not None and _same(getattr(self, kind), getattr(before, kind)):
                 self.__dict__ |= {name: before.__dict__[name] for name in results if name in before.__dict__}
 
-    def _place(self, path: str, number: int, node: Node, style: Style) -> None:
+    def _place(self, path: str, number: int, node: Node, style: Style, known: Placed | None) -> None:
         chosen, pose = self._shown.chosen, self._shown.state.pose(path)
         where = None if chosen is None else chosen.part(path)
         selected = None if where is None else (where, self._shown.state)
         if style.shows_splats(node) and node.splats is not None:
-            cloud, known = Placed(path, number, node.splats, pose, selected), self._known.get(path)
+            cloud = Placed(path, number, node.splats, pose, selected)
             if known is not None and known.part is node.splats and "strengths" in known.__dict__:
                 cloud.__dict__["strengths"] = known.strengths
             self.clouds.append(cloud)

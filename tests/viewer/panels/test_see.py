@@ -128,7 +128,7 @@ def test_photos_that_are_switched_on_do_not_hide_what_is_seen_from_one_of_them(o
     page.get_by_label("Photos", exact=True).click()
     eventually(lambda: ("/photos", "cameras") in viewer.drawing.parts)
     frames(page)
-    eventually(lambda: seen_at(page, client, (0.0, -0.1, 0.0), 0) and seen_at(page, client, (0.0, 0.1, 0.0), 1))
+    assert eventually(lambda: all(seen_at(page, client, (0.0, y, 0.0), i) for i, y in enumerate((-0.1, 0.1))))
 
 
 def frustum(page: Any, client: Any, eye: np.ndarray) -> tuple[float, float] | None:
